@@ -1,0 +1,14 @@
+//! One file per subcommand: its arguments, and a function that runs it.
+
+pub mod carbon;
+pub mod compare;
+pub mod devices;
+pub mod doctor;
+pub mod export;
+pub mod factors;
+pub mod list;
+pub mod plot;
+pub mod run;
+pub mod schema;
+pub mod show;
+pub mod validate;

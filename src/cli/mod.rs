@@ -1,0 +1,130 @@
+//! Arguments, configuration, progress and commands: the only room that prints.
+//!
+//! Commands write their result to [`Console::out`] (standard output) and everything else to standard error.
+
+pub mod commands;
+pub mod exit;
+
+use std::io::{IsTerminal, Write};
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+pub use exit::{Exit, Failure};
+
+/// FLOPS per watt, joules and gCO2e per job, from verified WGSL kernels and measured power.
+#[derive(Debug, Parser)]
+#[command(name = "wattmark", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run kernels, record power, account, chart.
+    Run(commands::run::Args),
+    /// List GPUs and the power source that belongs to each.
+    Devices(commands::devices::Args),
+    /// Check drivers, sensors and permissions, with a remedy for each finding.
+    Doctor(commands::doctor::Args),
+    /// List problems and kernel variants.
+    List(commands::list::Args),
+    /// Show a record as a table.
+    Show(commands::show::Args),
+    /// Compare two records case by case.
+    Compare(commands::compare::Args),
+    /// Recompute carbon from a record, without a GPU.
+    Carbon(commands::carbon::Args),
+    /// Show grid emission factors with their full identity.
+    Factors(commands::factors::Args),
+    /// Draw the charts of a record.
+    Plot(commands::plot::Args),
+    /// Write a record as CSV, Markdown or JSON.
+    Export(commands::export::Args),
+    /// Check a record strictly.
+    Validate(commands::validate::Args),
+    /// Print the JSON Schema of a record.
+    Schema(commands::schema::Args),
+    /// Print a completion script for a shell.
+    #[command(hide = true)]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page.
+    #[command(hide = true)]
+    Man,
+}
+
+/// Where a command writes.
+pub struct Console {
+    /// Results.
+    pub out: Box<dyn Write>,
+    /// Whether results go to a terminal.
+    pub out_is_terminal: bool,
+    /// Whether standard error is a terminal (progress bars are drawn only then).
+    pub err_is_terminal: bool,
+}
+
+impl Console {
+    /// The process's own streams.
+    pub fn standard() -> Self {
+        Self {
+            out: Box::new(std::io::BufWriter::new(std::io::stdout())),
+            out_is_terminal: std::io::stdout().is_terminal(),
+            err_is_terminal: std::io::stderr().is_terminal(),
+        }
+    }
+    /// Writes one line to standard error.
+    pub fn note(&self, text: &str) {
+        // Nothing sensible is left to do when standard error is closed.
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
+}
+
+/// Parses the command line, runs the command, prints its error, and returns the exit code.
+pub fn main() -> Exit {
+    let cli = Cli::parse();
+    let mut console = Console::standard();
+    let outcome = dispatch(&cli.command, &mut console).and_then(|exit| {
+        console.out.flush()?;
+        Ok(exit)
+    });
+    match outcome {
+        Ok(exit) => exit,
+        Err(error) => {
+            let exit = exit::code_of(&error);
+            if exit != Exit::Ok {
+                console.note(&format!("wattmark: {error:#}"));
+            }
+            exit
+        }
+    }
+}
+
+fn dispatch(command: &Command, console: &mut Console) -> anyhow::Result<Exit> {
+    match command {
+        Command::Run(args) => commands::run::run(args, console),
+        Command::Devices(args) => commands::devices::run(args, console),
+        Command::Doctor(args) => commands::doctor::run(args, console),
+        Command::List(args) => commands::list::run(args, console),
+        Command::Show(args) => commands::show::run(args, console),
+        Command::Compare(args) => commands::compare::run(args, console),
+        Command::Carbon(args) => commands::carbon::run(args, console),
+        Command::Factors(args) => commands::factors::run(args, console),
+        Command::Plot(args) => commands::plot::run(args, console),
+        Command::Export(args) => commands::export::run(args, console),
+        Command::Validate(args) => commands::validate::run(args, console),
+        Command::Schema(args) => commands::schema::run(args, console),
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "wattmark", &mut console.out);
+            Ok(Exit::Ok)
+        }
+        Command::Man => {
+            clap_mangen::Man::new(Cli::command()).render(&mut console.out)?;
+            Ok(Exit::Ok)
+        }
+    }
+}

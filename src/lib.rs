@@ -1,0 +1,33 @@
+//! wattmark measures what a GPU computes, what that costs in joules, and what those joules cost in carbon.
+//!
+//! The rooms, lowest first; a room imports only from the rooms above it in this list (`tests/architecture.rs`):
+//!
+//! * [`units`], [`stats`], [`clock`]: quantities, statistics, time
+//! * [`model`]: the types of a record
+//! * [`gpu`], [`power`], [`kernel`], [`workload`], [`provenance`]: the sources of facts
+//! * [`store`], [`verify`]: records on disk; outputs against float64 references
+//! * [`measure`]: the protocol, and what a measurement says
+//! * [`account`]: energy to carbon
+//! * [`compare`]: two records
+//! * [`figure`], [`report`]: SVG charts; tables and text
+//! * [`cli`]: arguments and commands
+//!
+//! The stable interface is the record's file format; this library is documented but may change.
+
+pub mod account;
+pub mod cli;
+pub mod clock;
+pub mod compare;
+pub mod figure;
+pub mod gpu;
+pub mod kernel;
+pub mod measure;
+pub mod model;
+pub mod power;
+pub mod provenance;
+pub mod report;
+pub mod stats;
+pub mod store;
+pub mod units;
+pub mod verify;
+pub mod workload;

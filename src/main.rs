@@ -1,0 +1,7 @@
+//! The `wattmark` program: everything is in the library's `cli` room.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(wattmark::cli::main() as u8)
+}

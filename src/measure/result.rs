@@ -1,0 +1,136 @@
+//! What a record says: rates, powers, energies and efficiencies as functions of raw windows and traces.
+//!
+//! Everything here is recomputed from the record each time; nothing of it is stored. What surprises people: the statistical
+//! unit is the window, so `n` counts windows, not dispatches.
+
+use crate::model::{Case, Counted, Estimate, Evidence, Scope, Skip, Warning};
+use crate::units::{
+    Bytes, BytesPerJoule, BytesPerSecond, Flop, FlopPerJoule, FlopPerSecond, Joules, Ratio, Seconds, Watts,
+};
+
+/// Which reading an energy came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EnergyMethod {
+    /// Difference of a cumulative counter.
+    Counter,
+    /// Trapezoid integral of power samples, interpolated to the window's edges.
+    Integral,
+}
+
+/// Parts of the relative uncertainty of an energy, each at 95 % as a ratio (0.05 is 5 %).
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Uncertainty {
+    /// Scatter between windows (Student's t); `None` with fewer than two windows.
+    pub statistical: Option<f64>,
+    /// Window edges: 2·τ/T·ΔP/P.
+    pub edge: f64,
+    /// Systematic gain of the sensor, stated or taken as a prior.
+    pub gain: f64,
+}
+
+impl Uncertainty {
+    /// All parts combined as the root of the sum of squares; `None` without a statistical part.
+    pub fn combined(&self) -> Option<f64> {
+        self.statistical.map(|s| (s * s + self.edge * self.edge + self.gain * self.gain).sqrt())
+    }
+}
+
+/// Energy of a case within one scope.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EnergyResult {
+    /// Source it was read from.
+    pub source: String,
+    /// What the watts include.
+    pub scope: Scope,
+    /// Measured, declared or estimated. Only measured figures carry an interval.
+    pub evidence: Evidence,
+    /// Counter or integral, by the written rule.
+    pub method: EnergyMethod,
+    /// Counter over integral, minus 1, where both exist.
+    pub disagreement: Option<Ratio>,
+    /// Part of the windows' time that readings cover, 0 to 1.
+    pub coverage: Ratio,
+    /// Gross energy of each measured window, in order.
+    pub window_energy: Vec<Joules>,
+    /// Mean power over the windows (gross: idle is not subtracted).
+    pub power: Estimate<Watts>,
+    /// Idle power with the device open, where it was measured.
+    pub idle: Option<Watts>,
+    /// Energy of one execution (gross).
+    pub per_execution: Estimate<Joules>,
+    /// FLOP per joule (gross), for problems that have FLOP.
+    pub flop_efficiency: Option<Estimate<FlopPerJoule>>,
+    /// Bytes per joule (gross).
+    pub byte_efficiency: Estimate<BytesPerJoule>,
+    /// Where the width of the interval comes from.
+    pub uncertainty: Uncertainty,
+}
+
+/// What one measured case says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CaseResult {
+    /// The case.
+    pub case: Case,
+    /// True if every output check passed. Otherwise all rates are `None`.
+    pub verified: bool,
+    /// Work inside the measured windows.
+    pub total_flop: Flop,
+    /// Compulsory traffic inside the measured windows.
+    pub total_bytes: Bytes,
+    /// Length of the measured windows together.
+    pub total_time: Seconds,
+    /// Time of one execution.
+    pub per_execution: Option<Estimate<Seconds>>,
+    /// FLOP/s, for problems that have FLOP.
+    pub flop_rate: Option<Estimate<FlopPerSecond>>,
+    /// B/s of compulsory traffic.
+    pub byte_rate: Option<Estimate<BytesPerSecond>>,
+    /// Energy, one entry per scope; empty when there is no reading.
+    pub energy: Vec<EnergyResult>,
+    /// Percent of this device's own measured ceiling (0 to 1), where the same run measured one.
+    pub of_ceiling: Option<Ratio>,
+    /// What weakens the figures.
+    pub warnings: Vec<Warning>,
+}
+
+impl CaseResult {
+    /// The energy that stands for the case: the narrowest scope that holds the whole device (board before module before
+    /// package before host), measured before declared before estimated.
+    pub fn headline_energy(&self) -> Option<&EnergyResult> {
+        let rank = |scope: Scope| match scope {
+            Scope::Board => 0,
+            Scope::Module => 1,
+            Scope::Package => 2,
+            Scope::HostDc => 3,
+            Scope::WallAc => 4,
+            Scope::Chip => 5,
+        };
+        self.energy.iter().min_by_key(|energy| (energy.evidence, rank(energy.scope)))
+    }
+    /// True if the case's rate is counted in FLOP.
+    pub fn counts_flop(&self) -> bool {
+        self.case.counted == Counted::Flop
+    }
+}
+
+/// Measured ceilings of a device, from the probes of the same record (the best verified case of each).
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Ceilings {
+    /// Highest FLOP/s of the arithmetic probe in f32.
+    pub flop_f32: Option<FlopPerSecond>,
+    /// Highest FLOP/s of the arithmetic probe in f16.
+    pub flop_f16: Option<FlopPerSecond>,
+    /// Highest B/s of the memory probes.
+    pub bandwidth: Option<BytesPerSecond>,
+}
+
+/// What a whole record says: one entry per measured case in order, the skips beside them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RunResult {
+    /// Measured cases.
+    pub cases: Vec<CaseResult>,
+    /// Cases without a measurement.
+    pub skips: Vec<Skip>,
+    /// Ceilings by device ordinal.
+    pub ceilings: std::collections::BTreeMap<u32, Ceilings>,
+}

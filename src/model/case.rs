@@ -1,0 +1,255 @@
+//! What is computed: a problem's shape, element type and data, its work, and the variant that computes it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::{Bytes, Flop, FlopPerByte};
+
+/// Type of a problem's main operand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum ElementType {
+    /// 32-bit float.
+    F32,
+    /// 16-bit float.
+    F16,
+}
+
+impl ElementType {
+    /// Size of one element in bytes.
+    pub const fn bytes(self) -> u64 {
+        match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+        }
+    }
+    /// Unit roundoff: half the distance from 1 to the next representable number.
+    pub fn unit_roundoff(self) -> f64 {
+        match self {
+            Self::F32 => f64::from(f32::EPSILON) / 2.0,
+            Self::F16 => half::f16::EPSILON.to_f64() / 2.0,
+        }
+    }
+}
+
+impl fmt::Display for ElementType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+        })
+    }
+}
+
+/// Distribution of a problem's input values. It is part of a result's identity: it changes power by tens of percent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum DataPattern {
+    /// Independent standard normal values.
+    #[default]
+    Normal,
+}
+
+impl fmt::Display for DataPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad("normal")
+    }
+}
+
+/// Named extents of a problem, for example `m=1024 n=1024 k=1024`. Names are ordered, so equal shapes print equally.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(transparent)]
+pub struct Shape(BTreeMap<String, u64>);
+
+/// A shape that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ShapeError {
+    /// Text that does not follow `axis=value`.
+    #[error("cannot read shape `{0}`: expected axis=number pairs, for example m=1024,n=1024,k=1024")]
+    Syntax(String),
+    /// An extent of zero or beyond any device.
+    #[error("axis {axis} of the shape is {value}: it must be between 1 and {max}", max = Shape::MAX_EXTENT)]
+    Extent {
+        /// The axis.
+        axis: String,
+        /// The value given.
+        value: u64,
+    },
+    /// An axis the problem does not have.
+    #[error("problem {problem} has no axis `{axis}`: its axes are {axes}")]
+    UnknownAxis {
+        /// The problem.
+        problem: String,
+        /// The axis given.
+        axis: String,
+        /// The axes it has, comma-separated.
+        axes: String,
+    },
+}
+
+impl Shape {
+    /// Largest extent of one axis that is accepted (2^40): products of three still count exactly in 128 bits.
+    pub const MAX_EXTENT: u64 = 1 << 40;
+
+    /// A shape from name and extent pairs.
+    pub fn new<'a>(extents: impl IntoIterator<Item = (&'a str, u64)>) -> Self {
+        Self(extents.into_iter().map(|(axis, value)| (axis.to_owned(), value)).collect())
+    }
+    /// Extent of an axis; 1 if the shape does not name it.
+    pub fn get(&self, axis: &str) -> u64 {
+        self.0.get(axis).copied().unwrap_or(1)
+    }
+    /// Sets the extent of an axis.
+    pub fn set(&mut self, axis: &str, value: u64) {
+        self.0.insert(axis.to_owned(), value);
+    }
+    /// Names and extents in order of name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(axis, value)| (axis.as_str(), *value))
+    }
+    /// Refuses extents of zero or beyond [`Shape::MAX_EXTENT`].
+    pub fn check(&self) -> Result<(), ShapeError> {
+        match self.iter().find(|(_, value)| *value == 0 || *value > Self::MAX_EXTENT) {
+            Some((axis, value)) => Err(ShapeError::Extent { axis: axis.to_owned(), value }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text: Vec<String> = self.iter().map(|(axis, value)| format!("{axis}={value}")).collect();
+        f.pad(&text.join(" "))
+    }
+}
+
+impl FromStr for Shape {
+    type Err = ShapeError;
+
+    /// Reads `m=1024,n=512` or `m=n=1024`, separated by commas or spaces.
+    fn from_str(text: &str) -> Result<Self, ShapeError> {
+        let syntax = || ShapeError::Syntax(text.to_owned());
+        let mut extents = BTreeMap::new();
+        for pair in text.split([',', ' ']).filter(|pair| !pair.is_empty()) {
+            let (axes, value) = pair.rsplit_once('=').ok_or_else(syntax)?;
+            let value: u64 = value.parse().map_err(|_| syntax())?;
+            for axis in axes.split('=') {
+                let proper = axis.starts_with(|c: char| c.is_ascii_alphabetic())
+                    && axis.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+                if !proper {
+                    return Err(syntax());
+                }
+                extents.insert(axis.to_owned(), value);
+            }
+        }
+        let shape = Self(extents);
+        shape.check()?;
+        Ok(shape)
+    }
+}
+
+/// Work of a problem: counted from its definition, never from a variant's instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Work {
+    /// Floating-point operations (a multiply-add counts two).
+    #[serde(rename = "flop")]
+    pub flop: Flop,
+    /// Compulsory traffic: each input read once, each output written once.
+    #[serde(rename = "bytes")]
+    pub bytes: Bytes,
+}
+
+impl Work {
+    /// Arithmetic intensity in FLOP per byte.
+    pub fn intensity(&self) -> FlopPerByte {
+        FlopPerByte::new(self.flop.get() / self.bytes.get())
+    }
+}
+
+/// What the field counts for a problem: its rate is FLOP/s or B/s, its efficiency FLOP/J or B/J.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Counted {
+    /// Arithmetic.
+    Flop,
+    /// Memory traffic.
+    Bytes,
+}
+
+/// One row of a run: a variant of a problem, at a shape, on a device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Case {
+    /// Ordinal of the device.
+    pub device: u32,
+    /// Problem, for example `gemm`.
+    pub problem: String,
+    /// Variant, for example `gemm/tiled-f32`.
+    pub variant: String,
+    /// Extents.
+    pub shape: Shape,
+    /// Element type of the main operand.
+    pub element: ElementType,
+    /// Distribution of the inputs.
+    pub pattern: DataPattern,
+    /// Seed of the inputs.
+    pub seed: u64,
+    /// Tunable parameters of the variant, as used.
+    pub params: BTreeMap<String, u64>,
+    /// Work of one execution of the problem.
+    pub work: Work,
+    /// Whether its rate is counted in FLOP or in bytes.
+    pub counted: Counted,
+    /// SHA-256 of the variant's shader and manifest as shipped, in hex.
+    pub shader_sha256: String,
+}
+
+impl Case {
+    /// Variant and shape in one line, for messages.
+    pub fn label(&self) -> String {
+        format!("{} {}", self.variant, self.shape)
+    }
+    /// True if two cases compute the same thing (problem, shape, element type and data pattern), by any variant.
+    pub fn same_work(&self, other: &Self) -> bool {
+        self.problem == other.problem
+            && self.shape == other.shape
+            && self.element == other.element
+            && self.pattern == other.pattern
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_of_axes_shares_one_extent() {
+        let shape: Shape = "m=n=1024,k=7".parse().unwrap();
+        assert_eq!(shape, Shape::new([("m", 1024), ("n", 1024), ("k", 7)]));
+        assert_eq!(shape.to_string(), "k=7 m=1024 n=1024");
+    }
+
+    #[test]
+    fn malformed_zero_and_absurd_shapes_are_refused() {
+        for text in ["m", "m=", "=4", "m=-1", "m=1.5", "m=x", "2m=1", "m=99999999999999999999"] {
+            assert!(matches!(text.parse::<Shape>(), Err(ShapeError::Syntax(_))), "{text}");
+        }
+        for text in ["m=0", "m=9999999999999"] {
+            assert!(matches!(text.parse::<Shape>(), Err(ShapeError::Extent { .. })), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_unit_roundoffs_are_those_of_ieee_754() {
+        assert_eq!(ElementType::F32.unit_roundoff(), 2f64.powi(-24));
+        assert_eq!(ElementType::F16.unit_roundoff(), 2f64.powi(-11));
+    }
+}

@@ -1,0 +1,28 @@
+//! The types of a record: what was run, on what, how long it took, what the sensors said. Serde only, no I/O.
+//!
+//! A record holds raw facts; FLOPS per watt, carbon and money are computed from it ([`crate::measure::result`],
+//! [`crate::account`]) and are never fields of it. What surprises people: a missing reading is `None` with a reason
+//! beside it, never zero.
+
+mod carbon;
+mod case;
+mod device;
+mod estimate;
+mod measurement;
+mod plan;
+mod power;
+mod provenance;
+mod record;
+
+pub use carbon::{Basis, FactorMethod, Gas, GridFactor, Pue, SiteProfile};
+pub use case::{Case, Counted, DataPattern, ElementType, Shape, ShapeError, Work};
+pub use device::{Device, DeviceKind, DeviceLimits, Feature, PciAddress, SubgroupRange};
+pub use estimate::{Estimate, EstimateMethod, Interval};
+pub use measurement::{
+    Calibration, Check, IdleBaseline, Measurement, Skip, SkipReason, Steadiness, StopReason, Timing, TimingMethod,
+    Verification, Warning, WarningCode, Window, WindowKind,
+};
+pub use plan::{AccountRequest, Origin, Plan, PowerRequest, Preset, Settings};
+pub use power::{Channel, ChannelTrace, Evidence, Gap, Quantity, Scope, SourceInfo, SourceTrace};
+pub use provenance::{Host, Provenance, Tool};
+pub use record::{RECORD_SCHEMA, RunRecord, RunStatus, SCHEMA_VERSION, SchemaVersion};

@@ -1,0 +1,84 @@
+//! Where watts come from: one file per source behind one small trait, a sampler, and the integration of its traces.
+//!
+//! To add a source, write one file that exports a [`Probe`] and add one line to [`PROBES`]. What surprises people: a
+//! failed read is a gap with a reason, never a zero, and never ends a run.
+
+use std::path::PathBuf;
+
+use crate::clock::{Activity, Nanoseconds, RunClock};
+use crate::model::{Device, SourceInfo};
+use crate::units::Watts;
+
+/// Why a poll gave no reading.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PollError {
+    /// This poll failed; the next may succeed.
+    #[error("{0}")]
+    Transient(String),
+    /// The sensor is gone for good.
+    #[error("{0}")]
+    Gone(String),
+}
+
+/// One thing that is polled.
+pub trait PowerSource: Send {
+    /// What it is and what its channels are.
+    fn info(&self) -> &SourceInfo;
+    /// Cadence beyond which polling brings nothing new; `None` to follow the sampler.
+    fn useful_hz(&self) -> Option<f64> {
+        None
+    }
+    /// Reads all channels at one instant into `values`, one slot per channel of [`SourceInfo::channels`], in order and
+    /// in the channel's unit. A slot left `None` is a gap of that channel. Allocates nothing when it succeeds.
+    fn poll(&mut self, now: Nanoseconds, values: &mut [Option<f64>]) -> Result<(), PollError>;
+}
+
+/// What a probe may look at.
+#[derive(Debug, Clone)]
+pub struct ProbeContext {
+    /// Folder below which sensor trees are read: `/` except in tests.
+    pub root: PathBuf,
+    /// Devices of the run, to join sensors by PCI address.
+    pub devices: Vec<Device>,
+    /// Watts declared by the user.
+    pub assume_watts: Option<Watts>,
+    /// What follows the colon in `--power kind:ARGUMENT`, for example a file.
+    pub argument: Option<String>,
+    /// The run's clock.
+    pub clock: RunClock,
+    /// What simulated devices are doing, for the scripted source.
+    pub activity: Option<Activity>,
+}
+
+/// A sensor that exists but cannot be used, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Obstacle {
+    /// What was tried, for example a path or a library.
+    pub what: String,
+    /// Why it cannot be used.
+    pub why: String,
+    /// One line that says what to do.
+    pub remedy: String,
+}
+
+/// What a probe found.
+#[derive(Default)]
+pub struct Findings {
+    /// Sources that answered at least once.
+    pub sources: Vec<Box<dyn PowerSource>>,
+    /// Sensors that exist but cannot be used.
+    pub obstacles: Vec<Obstacle>,
+}
+
+/// A kind of power source.
+pub struct Probe {
+    /// Name for `--power`.
+    pub kind: &'static str,
+    /// One sentence for `wattmark devices` and `--help`.
+    pub summary: &'static str,
+    /// Looks for sensors of this kind. Finding none is not an error.
+    pub open: fn(&ProbeContext) -> Findings,
+}
+
+/// Every kind of power source, in order of preference under `--power auto`.
+pub const PROBES: &[&Probe] = &[];
