@@ -54,7 +54,7 @@ pub fn student_t_975(degrees: usize) -> f64 {
     if let Some(t) = TABLE.get(degrees.max(1) - 1) {
         return *t;
     }
-    let (z, n) = (1.959_963_985, degrees as f64);
+    let (z, n) = (1.959_963_985_f64, degrees as f64);
     z + (z.powi(3) + z) / (4.0 * n) + (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * n * n)
 }
 
