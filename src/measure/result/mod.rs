@@ -3,6 +3,12 @@
 //! Everything here is recomputed from the record each time; nothing of it is stored. What surprises people: the statistical
 //! unit is the window, so `n` counts windows, not dispatches.
 
+mod energy;
+mod evaluate;
+
+pub use energy::window_efficiency;
+pub use evaluate::evaluate;
+
 use crate::model::{Case, Counted, Estimate, Evidence, Scope, Skip, Warning};
 use crate::units::{
     Bytes, BytesPerJoule, BytesPerSecond, Flop, FlopPerJoule, FlopPerSecond, Joules, Ratio, Seconds, Watts,
@@ -133,9 +139,4 @@ pub struct RunResult {
     pub skips: Vec<Skip>,
     /// Ceilings by device ordinal.
     pub ceilings: std::collections::BTreeMap<u32, Ceilings>,
-}
-
-/// Computes everything a record says.
-pub fn evaluate(_record: &crate::model::RunRecord) -> RunResult {
-    RunResult::default()
 }

@@ -1,0 +1,443 @@
+//! One case on one open device: load, fill, verify, calibrate, preheat, windows, verify again.
+
+use super::presets::{self, AVERAGES_PER_WINDOW, UPDATES_PER_WINDOW};
+use super::run::{Event, Observer};
+use super::stream::Stream;
+use super::{result, steady, stop};
+use crate::clock::{Clock, Nanoseconds, RunClock};
+use crate::gpu::{Accelerator, BufferSpec, GpuError, Job, PoisonScan, Program, Role};
+use crate::kernel::{self, KernelError};
+use crate::model::{
+    Calibration, Case, Check, Device, Measurement, Settings, Skip, SkipReason, Steadiness, StopReason, Timing,
+    TimingMethod, Verification, Warning, WarningCode, Window,
+};
+use crate::power::Sampler;
+use crate::units::Seconds;
+use crate::verify::ProbePlan;
+use crate::workload::{self, Instance, TensorRole};
+
+/// Most executions in one submission; beyond it the encoding time of the command buffer itself grows.
+const MAX_BATCH: u32 = 4096;
+/// Wall clock and device clock that differ by more than this over the measured windows are reported.
+const CLOCK_DISAGREEMENT: f64 = 0.02;
+/// Shortest time between two applications of the steadiness rule.
+const STEADY_INTERVAL: Seconds = Seconds::new(1.0);
+
+/// Why a case has no measurement.
+pub enum Outcome {
+    /// It cannot run; the reason goes into the record.
+    Skipped(Skip),
+    /// The device failed under it.
+    Device(GpuError),
+}
+
+impl From<GpuError> for Outcome {
+    fn from(error: GpuError) -> Self {
+        Self::Device(error)
+    }
+}
+
+/// What a case needs from the run around it.
+pub struct Bench<'a> {
+    /// The open device.
+    pub accelerator: &'a mut dyn Accelerator,
+    /// The power sampler; `None` without power.
+    pub sampler: Option<&'a Sampler>,
+    /// The settings.
+    pub settings: &'a Settings,
+    /// The run's clock.
+    pub clock: &'a RunClock,
+    /// True once the user asked to stop.
+    pub interrupted: &'a dyn Fn() -> bool,
+    /// Who is told.
+    pub observer: &'a mut dyn Observer,
+}
+
+/// A case that has been verified and calibrated, and its measurement so far.
+pub struct Session {
+    case: Case,
+    instance: Instance,
+    program: Program,
+    probe: ProbePlan,
+    calibration: Calibration,
+    /// What was measured so far.
+    pub measurement: Measurement,
+    efficiencies: Vec<f64>,
+    window_time: Seconds,
+    before: Check,
+}
+
+/// A skip with its reason.
+pub fn skip(case: &Case, reason: SkipReason, detail: impl Into<String>) -> Skip {
+    Skip { case: case.clone(), reason, detail: detail.into() }
+}
+
+/// Sorts a device's refusal of a case from a failure of the device.
+fn refuse(case: &Case, error: GpuError) -> Outcome {
+    let reason = match &error {
+        GpuError::MissingFeature { .. } => SkipReason::MissingFeature,
+        GpuError::TooLarge { .. } => SkipReason::TooLarge,
+        GpuError::OutOfMemory { .. } => SkipReason::OutOfMemory,
+        GpuError::Compile { .. } => SkipReason::CompileError,
+        GpuError::NoDevice(_) | GpuError::Lost { .. } | GpuError::Other { .. } => return Outcome::Device(error),
+    };
+    Outcome::Skipped(skip(case, reason, error.to_string()))
+}
+
+impl Bench<'_> {
+    fn device(&self) -> Device {
+        self.accelerator.device().clone()
+    }
+
+    /// Loads, verifies and calibrates a case. `halved` makes the submissions half as long, after a lost device.
+    pub fn begin(&mut self, case: &Case, seed: u64, halved: bool) -> Result<Session, Outcome> {
+        let (instance, program) = self.program(case)?;
+        self.observer.event(&Event::Building { case });
+        self.accelerator.load(&program).map_err(|error| refuse(case, error))?;
+        self.fill(case, &instance, &program)?;
+        let problem = workload::problem(&case.problem)
+            .ok_or_else(|| Outcome::Skipped(skip(case, SkipReason::Other, "unknown problem")))?;
+        let expected = problem.reference(&instance, self.settings.verify_samples, seed);
+        let probe = ProbePlan::new(&expected, &problem.tensors(&case.shape, case.element));
+        let mut session = Session {
+            case: case.clone(),
+            instance,
+            program,
+            probe,
+            calibration: Calibration {
+                per_dispatch_s: Seconds::new(0.0),
+                dispatches_per_submission: 1,
+                in_flight: self.settings.in_flight,
+            },
+            measurement: Measurement {
+                case: case.clone(),
+                verification: Verification::Failed { detail: "not reached".into(), when: "before the load".into() },
+                calibration: None,
+                timing: None,
+                steadiness: None,
+                windows: Vec::new(),
+                stop: None,
+                warnings: Vec::new(),
+            },
+            efficiencies: Vec::new(),
+            window_time: Seconds::new(0.0),
+            before: Check { sampled: 0, worst_error_in_bounds: 0.0, max_abs_error: 0.0, scanned: 0 },
+        };
+        self.observer.event(&Event::Verifying { case });
+        if self.verify_before(&mut session)? {
+            self.calibrate(&mut session, halved)?;
+        }
+        Ok(session)
+    }
+
+    /// Loads a case again that has had its turn before (interleaved runs).
+    pub fn resume(&mut self, session: &Session) -> Result<(), Outcome> {
+        self.accelerator.load(&session.program).map_err(|error| refuse(&session.case, error))?;
+        self.fill(&session.case, &session.instance, &session.program)
+    }
+
+    fn program(&self, case: &Case) -> Result<(Instance, Program), Outcome> {
+        let device = self.device();
+        let fail = |reason, detail: String| Outcome::Skipped(skip(case, reason, detail));
+        let problem = workload::problem(&case.problem)
+            .ok_or_else(|| fail(SkipReason::Other, format!("no problem is called {}", case.problem)))?;
+        let variant = kernel::find(&case.variant)
+            .ok_or_else(|| fail(SkipReason::Other, format!("no variant is called {}", case.variant)))?;
+        if let Some(feature) = variant.requires.iter().find(|feature| !device.features.contains(feature)) {
+            let error = GpuError::MissingFeature { case: case.label(), feature: *feature, device: device.name };
+            return Err(refuse(case, error));
+        }
+        let rendered = variant.render(&case.shape, &case.params, &device).map_err(|error| {
+            let reason = match error {
+                KernelError::Limit { .. } => SkipReason::TooLarge,
+                _ => SkipReason::CompileError,
+            };
+            fail(reason, error.to_string())
+        })?;
+        let buffers = problem
+            .tensors(&case.shape, case.element)
+            .into_iter()
+            .map(|tensor| BufferSpec {
+                name: tensor.name.to_owned(),
+                bytes: (tensor.len * tensor.element.bytes()).next_multiple_of(4),
+                role: if tensor.role == TensorRole::Input { Role::Input } else { Role::Output },
+            })
+            .collect();
+        let instance = Instance {
+            shape: case.shape.clone(),
+            element: case.element,
+            pattern: case.pattern,
+            seed: case.seed,
+        };
+        let program = Program {
+            case: case.clone(),
+            wgsl: rendered.wgsl,
+            entry: rendered.entry,
+            workgroups: rendered.workgroups,
+            buffers,
+            requires: variant.requires.clone(),
+        };
+        Ok((instance, program))
+    }
+
+    /// Writes all inputs from the seed, chunk by chunk.
+    fn fill(&mut self, case: &Case, instance: &Instance, program: &Program) -> Result<(), Outcome> {
+        let Some(problem) = workload::problem(&case.problem) else { return Ok(()) };
+        let tensors = problem.tensors(&case.shape, case.element);
+        let mut values: Vec<f32> = Vec::new();
+        for (index, tensor) in tensors.iter().enumerate() {
+            if tensor.role != TensorRole::Input || program.buffers.get(index).is_none() {
+                continue;
+            }
+            let size = tensor.element.bytes();
+            let mut filler = |offset: u64, bytes: &mut [u8]| {
+                let first = offset / size;
+                let count = (bytes.len() as u64 / size).min(tensor.len.saturating_sub(first)) as usize;
+                values.resize(count, 0.0);
+                problem.fill(instance, index, first, &mut values);
+                workload::encode(tensor.element, &values, bytes);
+            };
+            self.accelerator.fill(index, &mut filler).map_err(|error| refuse(case, error))?;
+        }
+        Ok(())
+    }
+
+    fn run_and_probe(&mut self, session: &Session) -> Result<(Vec<u8>, PoisonScan), GpuError> {
+        let poison = self.accelerator.submit(&Job::Poison)?;
+        let run = self.accelerator.submit(&Job::Run { dispatches: 1 })?;
+        let probe = self.accelerator.submit(&Job::Probe { ranges: session.probe.ranges() })?;
+        self.accelerator.wait(poison)?;
+        self.accelerator.wait(run)?;
+        let output = self.accelerator.wait(probe)?.bytes;
+        Ok((output, self.accelerator.scan_poison()?))
+    }
+
+    /// Checks a single execution. False if the output was wrong; the measurement then says so.
+    fn verify_before(&mut self, session: &mut Session) -> Result<bool, Outcome> {
+        let (output, scan) = self.run_and_probe(session)?;
+        match judge_output(session, &output, Some(scan)) {
+            Ok(check) => {
+                session.before = check;
+                Ok(true)
+            }
+            Err(detail) => {
+                session.measurement.verification =
+                    Verification::Failed { detail, when: "before the load".to_owned() };
+                Ok(false)
+            }
+        }
+    }
+
+    /// Finds how many executions fill a submission: batches grow until one lasts a tenth of the aim.
+    fn calibrate(&mut self, session: &mut Session, halved: bool) -> Result<(), Outcome> {
+        let aim = self.settings.submission_s * if halved { 0.5 } else { 1.0 };
+        let mut dispatches = 1;
+        let per_dispatch = loop {
+            let start = self.clock.now();
+            let ticket = self.accelerator.submit(&Job::Run { dispatches })?;
+            let done = self.accelerator.wait(ticket)?;
+            let wall = done.done_ns.since(start);
+            let time = done.device_ns.map_or(wall, |ns| Seconds::from_nanoseconds(ns).max_of(wall * 0.01));
+            if time.get() >= aim.get() / 10.0 || dispatches >= MAX_BATCH {
+                break time / f64::from(dispatches);
+            }
+            dispatches = (dispatches * 4).min(MAX_BATCH);
+        };
+        let batch = (aim / per_dispatch).floor().clamp(1.0, f64::from(MAX_BATCH)) as u32;
+        session.calibration.per_dispatch_s = per_dispatch;
+        session.calibration.dispatches_per_submission = batch;
+        session.measurement.calibration = Some(session.calibration.clone());
+        Ok(())
+    }
+
+    /// Preheats, then measures up to `at_most` windows; the stop rule may end it sooner.
+    pub fn measure(&mut self, session: &mut Session, at_most: u32, gap: &mut dyn FnMut() -> Seconds) -> Result<(), Outcome> {
+        let (length, warning) = self.window_length(session);
+        if let Some(warning) = warning.filter(|_| session.efficiencies.is_empty()) {
+            session.measurement.warnings.push(warning);
+        }
+        let device = self.device();
+        let calibration = session.calibration.clone();
+        let mut stream = Stream::new(
+            self.accelerator,
+            self.clock.clone(),
+            calibration.dispatches_per_submission,
+            calibration.in_flight,
+            calibration.per_dispatch_s,
+        );
+        self.observer.event(&Event::Preheating { case: &session.case });
+        let (preheat, steadiness) =
+            preheat(&mut stream, self.settings, self.sampler, &device, self.interrupted)?;
+        session.measurement.windows.push(preheat);
+        if session.measurement.steadiness.is_none() {
+            session.measurement.warnings.extend(steadiness.as_ref().and_then(unsteady_warning));
+            session.measurement.steadiness = steadiness;
+        }
+        let ranges = session.probe.ranges();
+        for taken in 1..=at_most {
+            let pause = gap();
+            if pause.get() > 0.0 {
+                stream.load_until(|_, elapsed| elapsed.get() >= pause.get() || (self.interrupted)())?;
+            }
+            let Some(cut) = stream.window(length, &ranges, taken < at_most, || (self.interrupted)())? else {
+                session.measurement.stop = Some(StopReason::Interrupted);
+                break;
+            };
+            let number = session.efficiencies.len() + 1;
+            if let Err(detail) = judge_output(session, &cut.output, None) {
+                session.measurement.verification =
+                    Verification::Failed { detail, when: format!("after window {number}") };
+                session.measurement.windows.push(cut.window);
+                stream.drain()?;
+                return Ok(());
+            }
+            self.observer.event(&Event::Window { case: &session.case, number, window: &cut.window });
+            session.window_time = session.window_time + cut.window.duration();
+            let efficiency = self.efficiency(&device, &session.case, &cut.window);
+            session.efficiencies.push(efficiency);
+            session.measurement.windows.push(cut.window);
+            let reason =
+                stop::decide(self.settings, &session.efficiencies, session.window_time, (self.interrupted)());
+            if reason.is_some() {
+                session.measurement.stop = reason;
+                break;
+            }
+        }
+        stream.drain()?;
+        self.verify_after(session)
+    }
+
+    /// Work per joule of a window, or per second when no sensor was read.
+    fn efficiency(&self, device: &Device, case: &Case, window: &Window) -> f64 {
+        let lead = Nanoseconds(window.start_ns.0.saturating_sub(2_000_000_000));
+        let traces = self.sampler.map(|sampler| sampler.traces_since(lead)).unwrap_or_default();
+        result::window_efficiency(&traces, device, case, window)
+            .unwrap_or_else(|| window.dispatches as f64 / window.duration().get())
+    }
+
+    /// Scans the output of the last window whole, and completes the measurement.
+    fn verify_after(&mut self, session: &mut Session) -> Result<(), Outcome> {
+        if session.efficiencies.is_empty() {
+            return Ok(());
+        }
+        let ticket = self.accelerator.submit(&Job::Probe { ranges: session.probe.ranges() })?;
+        let output = self.accelerator.wait(ticket)?.bytes;
+        let scan = self.accelerator.scan_poison()?;
+        session.measurement.verification = match judge_output(session, &output, Some(scan)) {
+            Ok(after) => Verification::Passed { before: session.before.clone(), after },
+            Err(detail) => Verification::Failed { detail, when: format!("after window {}", session.efficiencies.len()) },
+        };
+        let (timing, warning) = timing(self.accelerator.device(), &session.measurement);
+        session.measurement.timing = Some(timing);
+        session.measurement.warnings.retain(|w| w.code != WarningCode::ClocksDisagree);
+        session.measurement.warnings.extend(warning);
+        Ok(())
+    }
+
+    /// Window length for this device's sensors, and a warning where the preset is too short for them.
+    fn window_length(&self, session: &Session) -> (Seconds, Option<Warning>) {
+        let device = self.accelerator.device();
+        let traces = self.sampler.map(|s| s.traces_since(self.clock.now())).unwrap_or_default();
+        let needed = traces
+            .iter()
+            .filter(|t| t.source.device.is_none_or(|ordinal| ordinal == device.ordinal))
+            .flat_map(|t| &t.source.channels)
+            .filter(|channel| channel.quantity.is_energetic())
+            .map(|channel| {
+                let updates = channel.update_period_s.map_or(0.0, |s| s.get() * UPDATES_PER_WINDOW);
+                updates.max(channel.averaging_window_s.map_or(0.0, |s| s.get() * AVERAGES_PER_WINDOW))
+            })
+            .fold(0.0, f64::max);
+        let length = self.settings.window_s;
+        if needed <= length.get() {
+            (length, None)
+        } else if presets::wants_steadiness(self.settings) {
+            (Seconds::new(needed), None)
+        } else {
+            let text = format!(
+                "windows of {:.1} s hold fewer than 20 updates or 10 averaging windows of the sensor ({needed:.0} s needed): \
+                 watts and FLOP/J of {} are indicative; use --preset standard",
+                length.get(),
+                session.case.variant
+            );
+            (length, Some(Warning { code: WarningCode::WindowTooShort, text }))
+        }
+    }
+}
+
+/// Loads the device until it is steady by rule, or the most time is up.
+fn preheat(
+    stream: &mut Stream<'_>,
+    settings: &Settings,
+    sampler: Option<&Sampler>,
+    device: &Device,
+    interrupted: &dyn Fn() -> bool,
+) -> Result<(Window, Option<Steadiness>), GpuError> {
+    let rule = presets::wants_steadiness(settings) && sampler.is_some();
+    let mut next_look = settings.preheat_min_s.get().max(settings.steady_span_s.get());
+    let mut verdict: Option<Steadiness> = None;
+    let window = stream.load_until(|now, elapsed| {
+        if interrupted() {
+            return true;
+        }
+        if !rule {
+            return elapsed.get() >= settings.preheat_min_s.get();
+        }
+        let up = elapsed.get() >= settings.preheat_max_s.get();
+        if elapsed.get() >= next_look || up {
+            next_look = elapsed.get() + STEADY_INTERVAL.get();
+            let from = Nanoseconds(now.0.saturating_sub(settings.steady_span_s.to_nanoseconds()));
+            let traces = sampler.map(|s| s.traces_since(from)).unwrap_or_default();
+            let judged = steady::judge(&traces, device.ordinal, from, now);
+            let reached = judged.reached;
+            verdict = Some(Steadiness { reached, after_s: elapsed, detail: judged.detail });
+            return reached || up;
+        }
+        false
+    })?;
+    Ok((window, verdict))
+}
+
+fn unsteady_warning(steadiness: &Steadiness) -> Option<Warning> {
+    (!steadiness.reached).then(|| Warning {
+        code: WarningCode::Unsteady,
+        text: format!(
+            "not steady after {:.0} s of preheat: {}; figures still drift. Let it preheat longer (--preheat-max)",
+            steadiness.after_s.get(),
+            steadiness.detail
+        ),
+    })
+}
+
+/// Compares probed bytes with the reference, and demands that no word kept the poison.
+fn judge_output(session: &Session, output: &[u8], scan: Option<PoisonScan>) -> Result<Check, String> {
+    if let Some(scan) = scan.filter(|scan| scan.poisoned > 0) {
+        return Err(format!(
+            "{} of {} output words were never written (first at byte {})",
+            scan.poisoned,
+            scan.words,
+            scan.first.unwrap_or(0)
+        ));
+    }
+    let mut check = session.probe.check(output).map_err(|mismatch| mismatch.to_string())?;
+    check.scanned = scan.map_or(0, |scan| scan.words);
+    Ok(check)
+}
+
+/// How the windows were timed, with a warning where device clock and wall clock disagree.
+fn timing(device: &Device, measurement: &Measurement) -> (Timing, Option<Warning>) {
+    let windows: Vec<&Window> = measurement.measured().collect();
+    let busy: Option<u64> = windows.iter().map(|w| w.device_busy_ns).sum();
+    let wall: Seconds = windows.iter().map(|w| w.duration()).sum();
+    let fraction = busy.filter(|_| wall.get() > 0.0).map(|ns| Seconds::from_nanoseconds(ns) / wall);
+    let warning = fraction.filter(|f| (f - 1.0).abs() > CLOCK_DISAGREEMENT).map(|f| Warning {
+        code: WarningCode::ClocksDisagree,
+        text: format!(
+            "the device was busy {:.1} % of the windows by its own timestamps; rates use the wall clock. Longer submissions \
+             (--submission) or more in flight close the gap",
+            f * 100.0
+        ),
+    });
+    let method = if busy.is_some() { TimingMethod::DeviceTimestamps } else { TimingMethod::HostClock };
+    (Timing { method, timestamp_period_ns: device.timestamp_period_ns, busy_fraction: fraction }, warning)
+}

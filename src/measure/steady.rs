@@ -1,0 +1,184 @@
+//! The steadiness rule: power, temperature and clock have settled.
+//!
+//! Over the last span (30 s under `standard`): power changes by less than 0.5 %, temperature by less than 1 °C, and the core
+//! clock's coefficient of variation is below 1 %. What surprises people: a quantity without readings does not block the
+//! rule, but the verdict says that it was not seen, and with no quantity at all the rule is never met.
+
+use crate::clock::Nanoseconds;
+use crate::model::{Quantity, SourceTrace};
+use crate::stats;
+
+/// Largest relative change of power along the fitted line over the span.
+pub const MAX_POWER_CHANGE: f64 = 0.005;
+/// Largest change of temperature along the fitted line over the span, in degrees Celsius.
+pub const MAX_TEMPERATURE_CHANGE: f64 = 1.0;
+/// Largest coefficient of variation of the core clock over the span.
+pub const MAX_CLOCK_VARIATION: f64 = 0.01;
+/// Readings that a span needs before a slope means anything.
+const MIN_READINGS: usize = 8;
+
+/// Verdict of the rule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SteadyVerdict {
+    /// True if every quantity that was seen has settled, and at least power was seen.
+    pub reached: bool,
+    /// The figures behind it, in words.
+    pub detail: String,
+}
+
+/// Applies the rule to the readings of one device within `from..=until`.
+pub fn judge(traces: &[SourceTrace], device: u32, from: Nanoseconds, until: Nanoseconds) -> SteadyVerdict {
+    let own = || traces.iter().filter(move |t| t.source.device.is_none_or(|d| d == device));
+    let find = |quantities: &[Quantity]| -> Option<(Vec<f64>, Vec<f64>)> {
+        quantities.iter().find_map(|quantity| own().find_map(|trace| readings(trace, *quantity, from, until)))
+    };
+    let mut parts = Vec::new();
+    let mut reached = true;
+    let power = find(&[Quantity::InstantPower, Quantity::AveragedPower]).or_else(|| {
+        own().find_map(|trace| counter_power(trace, from, until))
+    });
+    match power {
+        Some((t, watts)) => {
+            let change = relative_change(&t, &watts, until.since(from).get());
+            reached &= change < MAX_POWER_CHANGE;
+            parts.push(format!("power changed by {:.2} % (limit 0.5 %)", change * 100.0));
+        }
+        None => {
+            reached = false;
+            parts.push("too few power readings to judge".to_owned());
+        }
+    }
+    match find(&[Quantity::Temperature]) {
+        Some((t, degrees)) => {
+            let change = stats::slope(&t, &degrees).unwrap_or(0.0).abs() * until.since(from).get();
+            reached &= change < MAX_TEMPERATURE_CHANGE;
+            parts.push(format!("temperature by {change:.1} °C (limit 1 °C)"));
+        }
+        None => parts.push("temperature not seen".to_owned()),
+    }
+    match find(&[Quantity::CoreClock]) {
+        Some((_, hertz)) => {
+            let variation = stats::coefficient_of_variation(&hertz).unwrap_or(0.0);
+            reached &= variation < MAX_CLOCK_VARIATION;
+            parts.push(format!("clock variation {:.2} % (limit 1 %)", variation * 100.0));
+        }
+        None => parts.push("clock not seen".to_owned()),
+    }
+    SteadyVerdict { reached, detail: parts.join(", ") }
+}
+
+/// Relative change of a quantity along its fitted line over a span.
+fn relative_change(t: &[f64], values: &[f64], span_s: f64) -> f64 {
+    let slope = stats::slope(t, values).unwrap_or(0.0);
+    match stats::mean(values) {
+        Some(mean) if mean != 0.0 => (slope * span_s / mean).abs(),
+        _ => f64::INFINITY,
+    }
+}
+
+/// Readings of a quantity in a span as seconds and values; `None` when there are too few.
+fn readings(
+    trace: &SourceTrace,
+    quantity: Quantity,
+    from: Nanoseconds,
+    until: Nanoseconds,
+) -> Option<(Vec<f64>, Vec<f64>)> {
+    let (_, column) = trace.by_quantity(quantity)?;
+    let (t, values): (Vec<f64>, Vec<f64>) = trace
+        .t_ns
+        .iter()
+        .zip(&column.values)
+        .filter(|(t, _)| (from..=until).contains(*t))
+        .filter_map(|(t, value)| value.map(|value| (t.since(from).get(), value)))
+        .unzip();
+    (values.len() >= MIN_READINGS).then_some((t, values))
+}
+
+/// Power between successive changes of an energy counter.
+fn counter_power(trace: &SourceTrace, from: Nanoseconds, until: Nanoseconds) -> Option<(Vec<f64>, Vec<f64>)> {
+    let (t, joules) = readings(trace, Quantity::EnergyCounter, from, until)?;
+    let mut ticks: Vec<(f64, f64)> = Vec::new();
+    for (t, joules) in t.into_iter().zip(joules) {
+        if ticks.last().is_none_or(|(_, last)| *last != joules) {
+            ticks.push((t, joules));
+        }
+    }
+    let (t, watts): (Vec<f64>, Vec<f64>) =
+        ticks.windows(2).map(|pair| (pair[1].0, (pair[1].1 - pair[0].1) / (pair[1].0 - pair[0].0))).unzip();
+    (watts.len() >= MIN_READINGS).then_some((t, watts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Channel, ChannelTrace, Evidence, Scope, SourceInfo};
+
+    fn trace(columns: &[(Quantity, &dyn Fn(f64) -> f64)]) -> SourceTrace {
+        let times: Vec<f64> = (0..=60).map(|i| f64::from(i) * 0.5).collect();
+        let channel = |quantity| Channel {
+            id: format!("{quantity:?}"),
+            quantity,
+            scope: Scope::Board,
+            update_period_s: None,
+            averaging_window_s: None,
+            stated_error: None,
+        };
+        SourceTrace {
+            source: SourceInfo {
+                id: "test".into(),
+                kind: "test".into(),
+                device: Some(0),
+                evidence: Evidence::Measured,
+                note: String::new(),
+                channels: columns.iter().map(|(quantity, _)| channel(*quantity)).collect(),
+            },
+            requested_hz: 2.0,
+            t_ns: times.iter().map(|t| Nanoseconds((t * 1e9) as u64)).collect(),
+            columns: columns
+                .iter()
+                .map(|(quantity, f)| ChannelTrace {
+                    channel: format!("{quantity:?}"),
+                    values: times.iter().map(|t| Some(f(*t))).collect(),
+                })
+                .collect(),
+            gaps: Vec::new(),
+        }
+    }
+
+    fn verdict(columns: &[(Quantity, &dyn Fn(f64) -> f64)]) -> SteadyVerdict {
+        judge(&[trace(columns)], 0, Nanoseconds(0), Nanoseconds(30_000_000_000))
+    }
+
+    #[test]
+    fn constant_power_temperature_and_clock_are_steady() {
+        let verdict = verdict(&[
+            (Quantity::InstantPower, &|_| 400.0),
+            (Quantity::Temperature, &|_| 60.0),
+            (Quantity::CoreClock, &|_| 1.5e9),
+        ]);
+        assert!(verdict.reached, "{}", verdict.detail);
+    }
+
+    #[test]
+    fn each_quantity_alone_can_refuse() {
+        // 0.6 % of 400 W over 30 s; 1.2 °C over 30 s; a clock that toggles by 4 %.
+        let rising = |t: f64| 400.0 + 400.0 * 0.006 * t / 30.0;
+        let warming = |t: f64| 60.0 + 1.2 * t / 30.0;
+        let toggling = |t: f64| if (t * 2.0) as u32 % 2 == 0 { 1.5e9 } else { 1.44e9 };
+        assert!(!verdict(&[(Quantity::InstantPower, &rising)]).reached);
+        assert!(!verdict(&[(Quantity::InstantPower, &|_| 400.0), (Quantity::Temperature, &warming)]).reached);
+        assert!(!verdict(&[(Quantity::InstantPower, &|_| 400.0), (Quantity::CoreClock, &toggling)]).reached);
+    }
+
+    #[test]
+    fn a_counter_that_rises_evenly_is_steady_power() {
+        assert!(verdict(&[(Quantity::EnergyCounter, &|t| 100.0 + 250.0 * t)]).reached);
+        assert!(!verdict(&[(Quantity::EnergyCounter, &|t| 100.0 + 250.0 * t + t * t)]).reached);
+    }
+
+    #[test]
+    fn nothing_seen_is_not_steady() {
+        assert!(!judge(&[], 0, Nanoseconds(0), Nanoseconds(30_000_000_000)).reached);
+        assert!(!verdict(&[(Quantity::Temperature, &|_| 60.0)]).reached);
+    }
+}
