@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    wattmark::gpu::silence_device_select();
     ExitCode::from(wattmark::cli::main() as u8)
 }

@@ -3,7 +3,9 @@
 //! Commands write their result to [`Console::out`] (standard output) and everything else to standard error.
 
 pub mod commands;
+pub mod config;
 pub mod exit;
+pub mod suggest;
 
 use std::io::{IsTerminal, Write};
 

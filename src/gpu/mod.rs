@@ -5,7 +5,16 @@
 //! so that the whole tool is tested exactly without a GPU. What surprises people: outputs are *poisoned* by a job of
 //! the stream, and samples of them are read by another, so that measuring never drains the stream.
 
+mod enumerate;
+mod fit;
+mod hardware;
+mod quiet;
+mod timer;
+
 use std::collections::BTreeSet;
+
+pub use enumerate::WgpuMachine;
+pub use quiet::silence_device_select;
 
 use crate::clock::{Nanoseconds, RunClock};
 use crate::model::{Case, Device, Feature};

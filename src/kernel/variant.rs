@@ -1,0 +1,191 @@
+//! One variant: parsed once, rendered per shape, parameters and device.
+//!
+//! Rendering is where limits are met: a variant that cannot run at a shape says so here, before a device is asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest, Sha256};
+
+use super::error::KernelError;
+use super::expression::{self, Context};
+use super::manifest::{Manifest, Parameter, split_derived};
+use crate::model::{Device, ElementType, Feature, Shape};
+
+/// How a problem is computed: a WGSL template and its manifest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Variant {
+    /// Identifier, for example `gemm/tiled-f32`.
+    pub id: String,
+    /// Problem, for example `gemm`.
+    pub problem: String,
+    /// Element type of the main operand.
+    pub element: ElementType,
+    /// One sentence on how it computes.
+    pub summary: String,
+    /// Features the shader needs.
+    pub requires: BTreeSet<Feature>,
+    /// Tunable parameters by name.
+    pub params: BTreeMap<String, Parameter>,
+    /// SHA-256 of template and manifest as shipped, in hex.
+    pub sha256: String,
+    wgsl: String,
+    manifest: Manifest,
+}
+
+/// A variant rendered for one shape, one set of parameters and one device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// WGSL source.
+    pub wgsl: String,
+    /// Entry point.
+    pub entry: String,
+    /// Workgroups of one dispatch along x, y and z.
+    pub workgroups: [u32; 3],
+    /// Invocations of one workgroup along x, y and z.
+    pub workgroup_size: [u32; 3],
+}
+
+impl Variant {
+    /// Reads a pair of files.
+    pub fn parse(problem: &str, name: &str, wgsl: &str, manifest: &str) -> Result<Self, KernelError> {
+        let id = format!("{problem}/{name}");
+        let broken = |message: String| KernelError::Broken { id: id.clone(), message };
+        let parsed = Manifest::parse(manifest).map_err(broken)?;
+        if parsed.problem != problem {
+            return Err(broken(format!("its manifest says problem = \"{}\"", parsed.problem)));
+        }
+        expression::environment()
+            .template_from_named_str("wgsl", wgsl)
+            .map_err(|error| broken(format!("{name}.wgsl: {error}")))?;
+        let digest = Sha256::new().chain_update(wgsl).chain_update(manifest).finalize();
+        Ok(Self {
+            problem: parsed.problem.clone(),
+            element: parsed.element,
+            summary: parsed.summary.clone(),
+            requires: parsed.requires.clone(),
+            params: parsed.params.clone(),
+            sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            wgsl: wgsl.to_owned(),
+            manifest: parsed,
+            id,
+        })
+    }
+
+    /// Parameters for a device when nothing was tuned.
+    pub fn default_params(&self, device: &Device) -> BTreeMap<String, u64> {
+        self.params.iter().map(|(name, parameter)| (name.clone(), parameter.default_for(device))).collect()
+    }
+
+    /// Renders for a shape. Parameters that are not given take the device's defaults.
+    pub fn render(
+        &self,
+        shape: &Shape,
+        params: &BTreeMap<String, u64>,
+        device: &Device,
+    ) -> Result<Rendered, KernelError> {
+        if let Some(feature) = self.requires.difference(&device.features).next() {
+            return Err(KernelError::Feature { id: self.id.clone(), feature: *feature, device: device.name.clone() });
+        }
+        let failure =
+            |message: String| KernelError::Template { id: self.id.clone(), shape: shape.clone(), message };
+        let params = self.complete(params, device)?;
+        let context = self.context(shape, &params, device)?;
+        for constraint in &self.manifest.constraints {
+            if !expression::truth(constraint, &context).map_err(failure)? {
+                let pairs: Vec<String> = params.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                return Err(KernelError::Constraint {
+                    id: self.id.clone(),
+                    shape: shape.clone(),
+                    params: pairs.join(" "),
+                    constraint: constraint.clone(),
+                });
+            }
+        }
+        let [workgroup_size, workgroups] = self.dispatch(shape, &context, device)?;
+        let wgsl = expression::environment()
+            .render_named_str(&self.id, &self.wgsl, &context)
+            .map_err(|error| failure(error.to_string()))?;
+        Ok(Rendered { wgsl, entry: self.manifest.entry.clone(), workgroups, workgroup_size })
+    }
+
+    /// Given parameters, checked, with defaults for the others.
+    fn complete(&self, given: &BTreeMap<String, u64>, device: &Device) -> Result<BTreeMap<String, u64>, KernelError> {
+        let mut params = self.default_params(device);
+        for (name, value) in given {
+            let refuse = |reason| KernelError::Parameter { id: self.id.clone(), name: name.clone(), value: *value, reason };
+            let Some(parameter) = self.params.get(name) else {
+                let names: Vec<&str> = self.params.keys().map(String::as_str).collect();
+                return Err(refuse(format!("its parameters are {}", names.join(", "))));
+            };
+            if !parameter.values().contains(value) {
+                let values: Vec<String> = parameter.values().iter().map(u64::to_string).collect();
+                return Err(refuse(format!("the candidates are {}", values.join(", "))));
+            }
+            params.insert(name.clone(), *value);
+        }
+        Ok(params)
+    }
+
+    /// Variables of the template: axes, parameters, the device's subgroup sizes, and what the manifest derives.
+    fn context(&self, shape: &Shape, params: &BTreeMap<String, u64>, device: &Device) -> Result<Context, KernelError> {
+        let failure =
+            |message: String| KernelError::Template { id: self.id.clone(), shape: shape.clone(), message };
+        shape.check().map_err(|error| failure(error.to_string()))?;
+        let mut context: Context = params.clone();
+        context.insert("subgroup_min".to_owned(), device.subgroup.min.into());
+        context.insert("subgroup_max".to_owned(), device.subgroup.max.into());
+        for (axis, extent) in shape.iter() {
+            if extent > u64::from(u32::MAX) {
+                return Err(self.limit(shape, "elements along one axis", extent, u32::MAX.into()));
+            }
+            context.insert(axis.to_owned(), extent);
+        }
+        for line in &self.manifest.derived {
+            let (name, text) = split_derived(line).map_err(failure)?;
+            let value = expression::number(text, &context).map_err(failure)?;
+            context.insert(name.to_owned(), value);
+        }
+        Ok(context)
+    }
+
+    /// Workgroup size and workgroups, within the device's limits.
+    fn dispatch(&self, shape: &Shape, context: &Context, device: &Device) -> Result<[[u32; 3]; 2], KernelError> {
+        let failure =
+            |message: String| KernelError::Template { id: self.id.clone(), shape: shape.clone(), message };
+        let evaluate = |expressions: &[String; 3]| -> Result<[u64; 3], KernelError> {
+            let mut values = [1_u64; 3];
+            for (value, text) in values.iter_mut().zip(expressions) {
+                *value = expression::number(text, context).map_err(failure)?;
+                if *value == 0 {
+                    return Err(failure(format!("`{text}` is 0: nothing would run")));
+                }
+            }
+            Ok(values)
+        };
+        let (size, grid) = (evaluate(&self.manifest.workgroup)?, evaluate(&self.manifest.grid)?);
+        let limits = &device.limits;
+        for (axis, limit) in size.iter().zip(limits.max_workgroup_size) {
+            self.within(shape, "invocations along one side of a workgroup", *axis, limit.into())?;
+        }
+        let invocations = size.iter().copied().fold(1, u64::saturating_mul);
+        self.within(shape, "invocations per workgroup", invocations, limits.max_invocations_per_workgroup.into())?;
+        for groups in grid {
+            let limit = limits.max_workgroups_per_dimension.into();
+            self.within(shape, "workgroups along one dimension", groups, limit)?;
+        }
+        if let Some(text) = &self.manifest.workgroup_memory_bytes {
+            let bytes = expression::number(text, context).map_err(failure)?;
+            self.within(shape, "bytes of workgroup memory", bytes, limits.max_workgroup_memory_bytes.into())?;
+        }
+        // The limits are 32-bit numbers, so nothing is cut off here.
+        Ok([size, grid].map(|extents| extents.map(|extent| extent as u32)))
+    }
+
+    fn within(&self, shape: &Shape, what: &'static str, needed: u64, limit: u64) -> Result<(), KernelError> {
+        if needed > limit { Err(self.limit(shape, what, needed, limit)) } else { Ok(()) }
+    }
+
+    fn limit(&self, shape: &Shape, what: &'static str, needed: u64, limit: u64) -> KernelError {
+        KernelError::Limit { id: self.id.clone(), shape: shape.clone(), what, needed, limit }
+    }
+}
