@@ -1,12 +1,191 @@
 //! `wattmark run`: run kernels, record power, account, chart.
 
-use crate::cli::{Console, Exit};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context as _;
+
+use crate::cli::bench::{self, TestBench};
+use crate::cli::progress::Progress;
+use crate::cli::resolve::{self, Resolved};
+use crate::cli::{Console, Exit, Failure, outcome};
+use crate::measure::run::{self, Setup};
+use crate::model::{Plan, RECORD_SCHEMA, RunRecord, RunStatus, SCHEMA_VERSION};
+use crate::power::Sampler;
+use crate::provenance;
+use crate::store::RunFolder;
 
 /// Arguments of `wattmark run`.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Args {}
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Args {
+    /// Bundle of settings: quick (indicative, under a minute a device), standard, publication.
+    #[arg(long, value_parser = ["quick", "standard", "publication"])]
+    pub preset: Option<String>,
+    /// Kernels to run, for example 'gemm/*' or gemm/tiled-f32,softmax; default: all (see `wattmark list`).
+    #[arg(long, value_delimiter = ',', value_name = "PATTERN")]
+    pub kernel: Vec<String>,
+    /// Shapes, for example m=n=k=1024,2048; repeat it for further axes. Axes left out keep their default.
+    #[arg(long, value_name = "AXES=VALUES")]
+    pub shape: Vec<String>,
+    /// Devices by number (see `wattmark devices`) or `all`; default: every hardware GPU, else the software adapter.
+    #[arg(long, value_delimiter = ',', value_name = "NUMBER")]
+    pub device: Vec<String>,
+    /// Power sources: auto, none, or a list such as nvml,rapl or csv:meter.csv,scope=wall-ac.
+    #[arg(long, value_name = "SOURCES")]
+    pub power: Option<String>,
+    /// Watts to assume where no sensor answers; figures are then marked as declared.
+    #[arg(long, value_name = "WATTS")]
+    pub assume_watts: Option<f64>,
+    /// Grid factor: a region such as CN-QH or FRA, a number in kg/kWh, or a TOML file.
+    #[arg(long, env = "WATTMARK_GRID", value_name = "GRID")]
+    pub grid: Option<String>,
+    /// Power usage effectiveness of the site, at least 1.
+    #[arg(long, env = "WATTMARK_PUE", value_name = "RATIO", allow_negative_numbers = true)]
+    pub pue: Option<f64>,
+    /// Site profile: a shipped one such as xining, or a TOML file.
+    #[arg(long, value_name = "SITE")]
+    pub site: Option<String>,
+    /// Seed of inputs and random gaps.
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u64>,
+    /// Folder for records and charts.
+    #[arg(long, env = "WATTMARK_RESULTS", value_name = "DIR")]
+    pub results: Option<PathBuf>,
+    /// Replace host name and serial numbers in the record by hashes.
+    #[arg(long)]
+    pub redact: bool,
+    /// Configuration file; default: ./wattmark.toml if it exists.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print the resolved plan with its expected duration, and stop.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Draw no charts.
+    #[arg(long)]
+    pub no_figures: bool,
+    /// Idle time recorded before the load, for example 30s.
+    #[arg(long, value_name = "TIME", help_heading = "Protocol (each overrides the preset)")]
+    pub idle: Option<String>,
+    /// Least preheat time per case.
+    #[arg(long, value_name = "TIME", help_heading = "Protocol (each overrides the preset)")]
+    pub preheat_min: Option<String>,
+    /// Most preheat time per case.
+    #[arg(long, value_name = "TIME", help_heading = "Protocol (each overrides the preset)")]
+    pub preheat_max: Option<String>,
+    /// Least length of a window.
+    #[arg(long, value_name = "TIME", help_heading = "Protocol (each overrides the preset)")]
+    pub window: Option<String>,
+    /// Most windows per case.
+    #[arg(long, value_name = "COUNT", help_heading = "Protocol (each overrides the preset)")]
+    pub windows: Option<u32>,
+    /// Aimed length of one submission.
+    #[arg(long, value_name = "TIME", help_heading = "Protocol (each overrides the preset)")]
+    pub submission: Option<String>,
+    /// Cadence of the power sampler in hertz.
+    #[arg(long, value_name = "HERTZ", help_heading = "Protocol (each overrides the preset)")]
+    pub sampler_hz: Option<f64>,
+    /// Scripted devices and sensors in place of the machine's.
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub simulate: Option<PathBuf>,
+    /// Folder below which sensors are read.
+    #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
+    pub sensor_root: PathBuf,
+}
 
 /// Runs the command.
-pub fn run(_args: &Args, _console: &mut Console) -> anyhow::Result<Exit> {
-    anyhow::bail!("`wattmark run` is not built yet")
+pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
+    let test_bench = TestBench::open(args.simulate.as_deref())?;
+    let resolved = resolve::resolve(args, &test_bench, console)?;
+    if args.dry_run {
+        resolve::print_plan(&resolved, console)?;
+        return Ok(Exit::Ok);
+    }
+    let folder = create_folder(&resolved)?;
+    let findings = bench::open_power(&resolved, &test_bench, &args.sensor_root)?;
+    for obstacle in &findings.obstacles {
+        console.note(&format!("power: {}: {}. {}", obstacle.what, obstacle.why, obstacle.remedy));
+    }
+    let interrupted = interruption()?;
+    let mut record = new_record(&resolved, &test_bench, &folder);
+    if resolved.redact {
+        provenance::redact(&mut record);
+    }
+    let hz = resolved.plan.settings.sampler_hz;
+    let sampler = (!findings.sources.is_empty())
+        .then(|| Sampler::start(findings.sources, hz, &test_bench.machine().clock()));
+    let mut progress = Progress::new(&resolved.plan, console.err_is_terminal);
+    {
+        let mut save = |record: &RunRecord| folder.save(record).map_err(|error| error.to_string());
+        let mut setup = Setup {
+            machine: test_bench.machine(),
+            sampler: sampler.as_ref(),
+            interrupted: &|| interrupted.load(Ordering::Relaxed),
+            observer: &mut progress,
+            save: &mut save,
+        };
+        run::execute(&mut setup, &mut record);
+    }
+    progress.finish();
+    if let Some(sampler) = sampler {
+        record.traces = sampler.stop();
+    }
+    record.ended = Some(test_bench.utc_now());
+    let saved = bench::save_somewhere(&folder, &record, console)?;
+    outcome::present(&record, &resolved, &saved, !args.no_figures, console)?;
+    Ok(exit_of(&record, console))
+}
+
+fn create_folder(resolved: &Resolved) -> anyhow::Result<RunFolder> {
+    let host = if resolved.redact { "redacted".to_owned() } else { provenance::hostname() };
+    RunFolder::create(&resolved.results, &host)
+        .map_err(|error| Failure::usage(format!("{error}")))
+        .context("cannot prepare the results folder, so nothing was measured")
+}
+
+fn new_record(resolved: &Resolved, test_bench: &TestBench, folder: &RunFolder) -> RunRecord {
+    let used = |ordinal: u32| resolved.plan.cases.iter().any(|case| case.device == ordinal);
+    RunRecord {
+        schema: RECORD_SCHEMA.to_owned(),
+        version: SCHEMA_VERSION,
+        run_id: folder.id().to_owned(),
+        started: test_bench.utc_now(),
+        ended: None,
+        simulated: test_bench.machine().is_simulated(),
+        status: RunStatus::Running,
+        provenance: provenance::collect(std::env::args().collect()),
+        plan: Plan::clone(&resolved.plan),
+        devices: test_bench.machine().devices().into_iter().filter(|device| used(device.ordinal)).collect(),
+        idle: Vec::new(),
+        measurements: Vec::new(),
+        skips: Vec::new(),
+        traces: Vec::new(),
+        warnings: Vec::new(),
+    }
+}
+
+/// A flag that Ctrl-C (or a polite kill) raises; a second one ends the process at once.
+fn interruption() -> anyhow::Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let raised = Arc::clone(&flag);
+    ctrlc::set_handler(move || {
+        if raised.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(Exit::Interrupted as u8));
+        }
+        crate::cli::note("wattmark: stopping after the submissions in flight; press Ctrl-C again to stop at once");
+    })
+    .context("cannot listen for Ctrl-C")?;
+    Ok(flag)
+}
+
+fn exit_of(record: &RunRecord, console: &Console) -> Exit {
+    if record.status == RunStatus::Interrupted {
+        console.note("wattmark: interrupted; the record holds what there was");
+        return Exit::Interrupted;
+    }
+    if !run::all_verified(record) {
+        console.note("wattmark: some outputs were wrong; those cases have no rate");
+        return Exit::VerificationFailed;
+    }
+    Exit::Ok
 }

@@ -1,0 +1,103 @@
+//! The test bench of a run: the machine's devices or a simulation, its clock, and its power sources.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use crate::cli::resolve::Resolved;
+use crate::cli::simulate::Simulation;
+use crate::cli::{Console, Failure};
+use crate::clock::{Activity, Clock, SimulatedClock, WallClock};
+use crate::gpu::Machine;
+use crate::gpu::hardware::WgpuMachine;
+use crate::model::{Device, RunRecord};
+use crate::power::{self, Findings, ProbeContext};
+use crate::store::{self, RunFolder};
+
+/// UTC time at which every simulated run begins, so that its record is the same each time.
+const SIMULATED_START: &str = "2026-01-01T00:00:00Z";
+
+/// Where kernels run.
+pub struct TestBench {
+    machine: Box<dyn Machine>,
+    simulation: Option<Simulation>,
+    activity: Activity,
+}
+
+impl TestBench {
+    /// The machine's own devices, or those of a script.
+    pub fn open(script: Option<&Path>) -> anyhow::Result<Self> {
+        let activity = Activity::default();
+        let Some(script) = script else {
+            return Ok(Self { machine: Box::new(WgpuMachine::discover(WallClock::start())), simulation: None, activity });
+        };
+        let simulation = Simulation::load(script)?;
+        let machine = simulation.machine(SimulatedClock::new(), activity.clone());
+        Ok(Self { machine: Box::new(machine), simulation: Some(simulation), activity })
+    }
+
+    /// Its devices and clock.
+    pub fn machine(&self) -> &dyn Machine {
+        self.machine.as_ref()
+    }
+
+    /// The time now in UTC, RFC 3339; scripted in a simulation.
+    pub fn utc_now(&self) -> String {
+        if self.simulation.is_none() {
+            return jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        }
+        let start: jiff::Timestamp = SIMULATED_START.parse().unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let elapsed = jiff::SignedDuration::from_nanos(i64::try_from(self.machine.clock().now().0).unwrap_or(i64::MAX));
+        start.saturating_add(elapsed).map_or_else(|_| start.to_string(), |t| t.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+    }
+
+    /// What probes may look at, for these devices.
+    pub fn probe_context(&self, devices: Vec<Device>, root: &Path) -> ProbeContext {
+        ProbeContext {
+            root: root.to_owned(),
+            devices,
+            assume_watts: None,
+            argument: None,
+            clock: self.machine.clock(),
+            activity: self.simulation.is_some().then(|| self.activity.clone()),
+        }
+    }
+}
+
+/// Opens the power sources that the plan asks for.
+pub fn open_power(resolved: &Resolved, bench: &TestBench, root: &Path) -> anyhow::Result<Findings> {
+    let context = bench.probe_context(resolved.devices.clone(), root);
+    let scripts = bench.simulation.as_ref().map(|simulation| simulation.power.as_slice()).unwrap_or_default();
+    power::open(&resolved.plan.power, &context, scripts).map_err(|error| Failure::usage(error.to_string()).into())
+}
+
+/// Saves the final record; when its folder cannot take it (a full disk), in the folder for temporary files instead.
+pub fn save_somewhere(folder: &RunFolder, record: &RunRecord, console: &Console) -> anyhow::Result<PathBuf> {
+    let Err(error) = folder.save(record) else { return Ok(folder.record_path()) };
+    let aside = std::env::temp_dir();
+    console.note(&format!("wattmark: {error}"));
+    let refuge = RunFolder::create(&aside, &record.provenance.host.hostname)
+        .and_then(|folder| folder.save(record).map(|()| folder.record_path()))
+        .with_context(|| {
+            format!(
+                "the record could be saved neither in {} nor in {}; the last save in the former holds what was measured \
+                 before the disk filled up",
+                folder.record_path().display(),
+                aside.display()
+            )
+        })?;
+    anyhow::bail!(
+        "the record could not be saved in {} ({error}); it lies complete in {} instead. Free some space and move it",
+        folder.record_path().display(),
+        refuge.display()
+    )
+}
+
+/// A record on disk, loaded for a command, with its warnings printed.
+pub fn load(path: &Path, console: &Console) -> anyhow::Result<RunRecord> {
+    let loaded = store::read(path).map_err(|error| Failure::record(error.to_string()))?;
+    for warning in &loaded.warnings {
+        console.note(&format!("wattmark: {warning}"));
+    }
+    Ok(loaded.record)
+}

@@ -1,0 +1,338 @@
+//! From what was typed to what it means: arguments, environment and configuration become a plan.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::account::{self, Site};
+use crate::cli::bench::TestBench;
+use crate::cli::commands::run::Args;
+use crate::cli::config::{self, FileConfig};
+use crate::cli::{Console, Failure};
+use crate::measure::plan::{self, Selection};
+use crate::measure::presets;
+use crate::model::{AccountRequest, Device, Origin, Plan, PowerRequest, Preset, Settings};
+use crate::units::{Seconds, Watts};
+
+/// Default seed: any fixed number makes runs repeatable; this one spells the year of the first release.
+const DEFAULT_SEED: u64 = 2026;
+
+/// Everything a run needs.
+pub struct Resolved {
+    /// What will be done.
+    pub plan: Plan,
+    /// Devices that take part.
+    pub devices: Vec<Device>,
+    /// Where it will be accounted.
+    pub site: Site,
+    /// Where records go.
+    pub results: PathBuf,
+    /// Whether to hide host name and serials.
+    pub redact: bool,
+}
+
+/// Notes where values come from while it merges flag, environment, file and default.
+struct Merge {
+    file: FileConfig,
+    origins: BTreeMap<String, Origin>,
+}
+
+impl Merge {
+    /// Flag (or its environment variable) before file.
+    fn pick<T: Clone>(&mut self, name: &str, flag: Option<&T>, file: Option<T>) -> Option<T> {
+        if let Some(value) = flag {
+            let typed = std::env::args().any(|arg| arg == format!("--{name}") || arg.starts_with(&format!("--{name}=")));
+            self.origins.insert(name.to_owned(), if typed { Origin::Flag } else { Origin::Environment });
+            return Some(value.clone());
+        }
+        if file.is_some() {
+            self.origins.insert(name.to_owned(), Origin::Config);
+        }
+        file
+    }
+
+    fn pick_list(&mut self, name: &str, flag: &[String], file: Vec<String>) -> Vec<String> {
+        let flag = (!flag.is_empty()).then(|| flag.to_vec());
+        let file = (!file.is_empty()).then_some(file);
+        self.pick(name, flag.as_ref(), file).unwrap_or_default()
+    }
+}
+
+/// Resolves a run; every mistake in arguments is found here, before anything is measured.
+pub fn resolve(args: &Args, bench: &TestBench, console: &mut Console) -> anyhow::Result<Resolved> {
+    let loaded = config::load(args.config.as_deref()).map_err(|error| Failure::usage(error.to_string()))?;
+    let config_file = loaded.as_ref().map(|(path, _)| path.display().to_string());
+    if let Some(path) = &config_file {
+        console.note(&format!("configuration: {path}"));
+    }
+    let file = loaded.map(|(_, file)| file).unwrap_or_default();
+    let mut merge = Merge { file, origins: BTreeMap::new() };
+    let preset_name = merge.file.preset.clone();
+    let preset = read_preset(merge.pick("preset", args.preset.as_ref(), preset_name).as_deref())?;
+    let settings = settings(args, &mut merge, preset)?;
+    let account = account_request(args, &mut merge);
+    let site = account::resolve_site(account.grid.as_deref(), account.pue, account.site.as_deref())
+        .map_err(|error| Failure::usage(error.to_string()))?;
+    let power = power_request(args, &mut merge)?;
+    let (kernels, shapes) = (merge.file.kernel.clone(), merge.file.shape.clone());
+    let file_seed = merge.file.seed;
+    let selection = Selection {
+        kernels: merge.pick_list("kernel", &args.kernel, kernels),
+        shapes: merge.pick_list("shape", &args.shape, shapes),
+        seed: merge.pick("seed", args.seed.as_ref(), file_seed).unwrap_or(DEFAULT_SEED),
+    };
+    let wanted = merge.file.device.clone();
+    let wanted = merge.pick_list("device", &args.device, wanted);
+    let devices = select_devices(&wanted, bench, console)?;
+    let cases = plan::cases(&selection, &devices).map_err(|error| Failure::usage(error.to_string()))?;
+    let results = merge.file.results.clone();
+    let results = merge.pick("results", args.results.as_ref(), results).unwrap_or_else(|| PathBuf::from("results"));
+    let redact = args.redact || merge.file.redact.unwrap_or(false);
+    let expected_s = plan::expected_duration(&settings, &cases);
+    let plan = Plan {
+        preset,
+        settings,
+        origins: merge.origins,
+        config_file,
+        power,
+        account,
+        seed: selection.seed,
+        cases,
+        expected_s,
+    };
+    Ok(Resolved { plan, devices, site, results, redact })
+}
+
+fn read_preset(name: Option<&str>) -> anyhow::Result<Preset> {
+    match name {
+        None | Some("quick") => Ok(Preset::Quick),
+        Some("standard") => Ok(Preset::Standard),
+        Some("publication") => Ok(Preset::Publication),
+        Some(other) => Err(Failure::usage(format!(
+            "no preset is called `{other}`: the presets are quick, standard and publication"
+        ))
+        .into()),
+    }
+}
+
+fn settings(args: &Args, merge: &mut Merge, preset: Preset) -> anyhow::Result<Settings> {
+    let mut settings = presets::settings(preset);
+    let durations = [
+        ("idle", &args.idle, merge.file.idle.clone()),
+        ("preheat-min", &args.preheat_min, merge.file.preheat_min.clone()),
+        ("preheat-max", &args.preheat_max, merge.file.preheat_max.clone()),
+        ("window", &args.window, merge.file.window.clone()),
+        ("submission", &args.submission, merge.file.submission.clone()),
+    ];
+    for (name, flag, file) in durations {
+        let Some(text) = merge.pick(name, flag.as_ref(), file) else { continue };
+        let value = duration(name, &text)?;
+        match name {
+            "idle" => settings.idle_s = value,
+            "preheat-min" => settings.preheat_min_s = value,
+            "preheat-max" => settings.preheat_max_s = value,
+            "window" => settings.window_s = value,
+            _ => settings.submission_s = value,
+        }
+    }
+    if settings.preheat_max_s.get() < settings.preheat_min_s.get() {
+        settings.preheat_max_s = settings.preheat_min_s;
+    }
+    let file_windows = merge.file.windows;
+    if let Some(windows) = merge.pick("windows", args.windows.as_ref(), file_windows) {
+        if windows == 0 {
+            return Err(Failure::usage("--windows is 0: at least one window must be measured").into());
+        }
+        settings.windows_max = windows;
+        settings.windows_min = settings.windows_min.min(windows);
+    }
+    let file_hz = merge.file.sampler_hz;
+    if let Some(hz) = merge.pick("sampler-hz", args.sampler_hz.as_ref(), file_hz) {
+        if !(hz > 0.0 && hz <= 1000.0) {
+            return Err(Failure::usage(format!("--sampler-hz is {hz}: it must be above 0 and at most 1000")).into());
+        }
+        settings.sampler_hz = hz;
+    }
+    Ok(settings)
+}
+
+/// Reads `30s`, `1m 30s`, `500ms` or a bare number of seconds.
+fn duration(name: &str, text: &str) -> anyhow::Result<Seconds> {
+    let bad = || Failure::usage(format!("--{name} is `{text}`: give a time such as 30s, 500ms, 1m 30s or a number of seconds"));
+    let seconds = match text.trim().parse::<f64>() {
+        Ok(seconds) => seconds,
+        Err(_) => text.parse::<jiff::SignedDuration>().map_err(|_| bad())?.as_secs_f64(),
+    };
+    if seconds.is_finite() && (0.0..=86_400.0).contains(&seconds) { Ok(Seconds::new(seconds)) } else { Err(bad().into()) }
+}
+
+fn account_request(args: &Args, merge: &mut Merge) -> AccountRequest {
+    let (grid, pue, site) = (merge.file.grid.clone(), merge.file.pue, merge.file.site.clone());
+    AccountRequest {
+        grid: merge.pick("grid", args.grid.as_ref(), grid),
+        pue: merge.pick("pue", args.pue.as_ref(), pue),
+        site: merge.pick("site", args.site.as_ref(), site),
+    }
+}
+
+fn power_request(args: &Args, merge: &mut Merge) -> anyhow::Result<PowerRequest> {
+    let (power, watts) = (merge.file.power.clone(), merge.file.assume_watts);
+    let text = merge.pick("power", args.power.as_ref(), power).unwrap_or_else(|| "auto".to_owned());
+    let watts = merge.pick("assume-watts", args.assume_watts.as_ref(), watts);
+    if let Some(watts) = watts.filter(|watts| !(watts.is_finite() && *watts > 0.0)) {
+        return Err(Failure::usage(format!("--assume-watts is {watts}: it must be a positive number of watts")).into());
+    }
+    let assume_watts = watts.map(Watts::new);
+    Ok(match text.trim() {
+        "auto" => PowerRequest::Auto { assume_watts },
+        "none" => PowerRequest::None,
+        list => PowerRequest::Only { kinds: split_sources(list), assume_watts },
+    })
+}
+
+/// Splits `nvml,csv:m.csv,scope=wall-ac,rapl` into sources: an item with `=` belongs to the source before it.
+fn split_sources(list: &str) -> Vec<String> {
+    let mut kinds: Vec<String> = Vec::new();
+    for item in list.split(',').map(str::trim).filter(|item| !item.is_empty()) {
+        match kinds.last_mut() {
+            Some(last) if item.contains('=') && last.contains(':') => {
+                last.push(',');
+                last.push_str(item);
+            }
+            _ => kinds.push(item.to_owned()),
+        }
+    }
+    kinds
+}
+
+fn select_devices(wanted: &[String], bench: &TestBench, console: &Console) -> anyhow::Result<Vec<Device>> {
+    let all = bench.machine().devices();
+    if all.is_empty() {
+        return Err(Failure::no_device(
+            "no adapter was found. Install a Vulkan driver (Debian and Ubuntu: `sudo apt-get install mesa-vulkan-drivers` \
+             for the software adapter), then run `wattmark doctor`",
+        )
+        .into());
+    }
+    if wanted.iter().any(|word| word == "all") {
+        return Ok(all);
+    }
+    if wanted.is_empty() {
+        let hardware: Vec<Device> = all.iter().filter(|device| !device.is_software()).cloned().collect();
+        if !hardware.is_empty() {
+            return Ok(hardware);
+        }
+        let software: Vec<Device> = all.into_iter().filter(Device::is_software).take(1).collect();
+        for device in &software {
+            console.note(&format!(
+                "no hardware GPU was found: running on the software adapter {} (the CPU). Its figures say nothing of a GPU",
+                device.name
+            ));
+        }
+        return Ok(software);
+    }
+    let mut picked = Vec::new();
+    for word in wanted {
+        let device = word.parse::<u32>().ok().and_then(|n| all.iter().find(|device| device.ordinal == n));
+        let Some(device) = device else {
+            let known: Vec<String> = all.iter().map(|d| format!("{} ({})", d.ordinal, d.name)).collect();
+            return Err(Failure::usage(format!("there is no device `{word}`: the devices are {}", known.join(", "))).into());
+        };
+        if !picked.iter().any(|known: &Device| known.ordinal == device.ordinal) {
+            picked.push(device.clone());
+        }
+    }
+    Ok(picked)
+}
+
+/// Prints a plan for `--dry-run`.
+pub fn print_plan(resolved: &Resolved, console: &mut Console) -> anyhow::Result<()> {
+    let plan = &resolved.plan;
+    let s = &plan.settings;
+    let out = &mut console.out;
+    writeln!(out, "preset      {}", plan.preset)?;
+    writeln!(out, "devices     {}", join(resolved.devices.iter().map(|d| format!("{} {}", d.ordinal, d.name))))?;
+    writeln!(out, "power       {}", power_text(&plan.power))?;
+    writeln!(out, "site        {}", resolved.site.summary())?;
+    writeln!(out, "results     {}", resolved.results.display())?;
+    writeln!(
+        out,
+        "protocol    idle {} s twice, preheat {} to {} s, {} to {} windows of {} s, sampler {} Hz{}",
+        s.idle_s.get(),
+        s.preheat_min_s.get(),
+        s.preheat_max_s.get(),
+        s.windows_min,
+        s.windows_max,
+        s.window_s.get(),
+        s.sampler_hz,
+        if s.interleaved { ", interleaved, random gaps" } else { "" }
+    )?;
+    writeln!(out, "            windows grow to 20 sensor updates and 10 averaging windows, except under quick")?;
+    if !plan.origins.is_empty() {
+        let origins = plan.origins.iter().map(|(name, origin)| format!("{name} ({})", origin_text(*origin)));
+        writeln!(out, "set by      {}", join(origins))?;
+    }
+    writeln!(out, "cases       {}", plan.cases.len())?;
+    for case in &plan.cases {
+        writeln!(out, "  device {}  {:<28} {}", case.device, case.variant, case.shape)?;
+    }
+    writeln!(out, "expected    about {} after the pipelines are built", minutes(plan.expected_s))?;
+    Ok(())
+}
+
+fn join(items: impl Iterator<Item = String>) -> String {
+    items.collect::<Vec<_>>().join(", ")
+}
+
+fn power_text(request: &PowerRequest) -> String {
+    match request {
+        PowerRequest::Auto { assume_watts: Some(watts) } => format!("auto; {watts} declared where no sensor answers"),
+        PowerRequest::Auto { assume_watts: None } => "auto; an estimate only where no sensor answers".to_owned(),
+        PowerRequest::Only { kinds, .. } => kinds.join(", "),
+        PowerRequest::None => "none".to_owned(),
+    }
+}
+
+fn origin_text(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Flag => "flag",
+        Origin::Environment => "environment",
+        Origin::Config => "configuration file",
+        Origin::Preset => "preset",
+        Origin::Default => "default",
+    }
+}
+
+/// A duration for people: seconds below two minutes, minutes below two hours, hours beyond.
+pub fn minutes(time: Seconds) -> String {
+    match time.get() {
+        s if s < 120.0 => format!("{s:.0} s"),
+        s if s < 7200.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+/// Where a path given on the command line is looked up: next to the current folder.
+pub fn base_dir() -> &'static Path {
+    Path::new(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_with_and_without_units() {
+        assert_eq!(duration("idle", "30s").unwrap(), Seconds::new(30.0));
+        assert_eq!(duration("idle", "0.5").unwrap(), Seconds::new(0.5));
+        assert_eq!(duration("idle", "500ms").unwrap(), Seconds::new(0.5));
+        assert_eq!(duration("idle", "1m 30s").unwrap(), Seconds::new(90.0));
+        for text in ["", "soon", "-3", "nan", "inf", "1e9"] {
+            assert!(duration("idle", text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn options_stay_with_their_source() {
+        assert_eq!(split_sources("nvml,csv:m.csv,scope=wall-ac,rapl"), ["nvml", "csv:m.csv,scope=wall-ac", "rapl"]);
+    }
+}

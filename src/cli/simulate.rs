@@ -1,0 +1,41 @@
+//! `--simulate FILE`: scripted devices and sensors in place of the machine's, for tests and for learning the tool.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use serde::Deserialize;
+
+use crate::cli::Failure;
+use crate::clock::{Activity, SimulatedClock};
+use crate::gpu::simulated::{DeviceScript, Oracle, SimulatedMachine};
+use crate::power::PowerScript;
+use crate::workload;
+
+/// A simulation: devices with scripted speeds, sensors with scripted watts.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Simulation {
+    /// The devices.
+    #[serde(default)]
+    pub device: Vec<DeviceScript>,
+    /// The sensors.
+    #[serde(default)]
+    pub power: Vec<PowerScript>,
+}
+
+impl Simulation {
+    /// Reads a script.
+    pub fn load(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the simulation script {}", path.display()))?;
+        toml::from_str(&text)
+            .map_err(|error| Failure::usage(format!("cannot read the simulation script {}: {error}", path.display())).into())
+    }
+
+    /// Builds the machine on a simulated clock.
+    pub fn machine(&self, clock: SimulatedClock, activity: Activity) -> SimulatedMachine {
+        let oracle: Oracle = Arc::new(|program, range| workload::output_bytes(&program.case, range.buffer, range.start, range.end));
+        SimulatedMachine::new(self.device.clone(), clock, activity, oracle)
+    }
+}
