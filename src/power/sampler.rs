@@ -327,3 +327,7 @@ impl Buffer {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "sampler_tests.rs"]
+mod tests;
