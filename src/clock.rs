@@ -178,6 +178,15 @@ impl Activity {
         let busy = log.get(after.checked_sub(1)?)?;
         (now < busy.until).then(|| busy.variant.clone())
     }
+    /// Shows the intervals from the `first`-th on, in order, until `visit` returns false. Copies nothing.
+    pub fn visit_from(&self, first: usize, visit: &mut dyn FnMut(&Busy) -> bool) {
+        let log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for busy in log.iter().skip(first) {
+            if !visit(busy) {
+                return;
+            }
+        }
+    }
     /// All intervals so far.
     pub fn intervals(&self) -> Vec<Busy> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -3,11 +3,20 @@
 //! To add a source, write one file that exports a [`Probe`] and add one line to [`PROBES`]. What surprises people: a
 //! failed read is a gap with a reason, never a zero, and never ends a run.
 
+pub mod integrate;
+pub mod sampler;
+pub mod scripted;
+mod unwrap;
+
 use std::path::PathBuf;
 
 use crate::clock::{Activity, Nanoseconds, RunClock};
 use crate::model::{Device, SourceInfo};
 use crate::units::Watts;
+
+pub use integrate::{Chosen, ScopeEnergy, frozen_channels, window_energies};
+pub use sampler::Sampler;
+pub use scripted::PowerScript;
 
 /// Why a poll gave no reading.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

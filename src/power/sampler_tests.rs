@@ -1,0 +1,163 @@
+use std::collections::VecDeque;
+
+use super::*;
+use crate::clock::{SimulatedClock, WallClock};
+use crate::model::{Channel, Evidence, Quantity, Scope};
+
+/// Answers polls from a list; then repeats its last value.
+struct Fake {
+    info: SourceInfo,
+    answers: VecDeque<Result<Vec<Option<f64>>, PollError>>,
+    useful_hz: Option<f64>,
+    hang: Duration,
+}
+
+fn fake(answers: Vec<Result<Vec<Option<f64>>, PollError>>) -> Fake {
+    let channel = |id: &str, quantity| Channel {
+        id: id.to_owned(),
+        quantity,
+        scope: Scope::Board,
+        update_period_s: None,
+        averaging_window_s: None,
+        stated_error: None,
+    };
+    let info = SourceInfo {
+        id: "fake".to_owned(),
+        kind: "fake".to_owned(),
+        device: None,
+        evidence: Evidence::Measured,
+        note: String::new(),
+        channels: vec![channel("p", Quantity::InstantPower), channel("t", Quantity::Temperature)],
+    };
+    Fake { info, answers: answers.into(), useful_hz: None, hang: Duration::ZERO }
+}
+
+impl PowerSource for Fake {
+    fn info(&self) -> &SourceInfo {
+        &self.info
+    }
+    fn useful_hz(&self) -> Option<f64> {
+        self.useful_hz
+    }
+    fn poll(&mut self, _now: Nanoseconds, values: &mut [Option<f64>]) -> Result<(), PollError> {
+        std::thread::sleep(self.hang);
+        match self.answers.pop_front() {
+            Some(Ok(answer)) => values.copy_from_slice(&answer),
+            Some(Err(error)) => return Err(error),
+            None => values.copy_from_slice(&[Some(1.0), Some(2.0)]),
+        }
+        Ok(())
+    }
+}
+
+fn simulate(source: Fake, hz: f64, seconds: f64) -> SourceTrace {
+    let clock = SimulatedClock::new();
+    let sampler = Sampler::start(vec![Box::new(source)], hz, &RunClock::Simulated(clock.clone()));
+    clock.sleep(Seconds::new(seconds));
+    sampler.stop().remove(0)
+}
+
+#[test]
+fn polls_lie_on_a_grid_from_the_start_and_do_not_drift() {
+    let trace = simulate(fake(vec![]), 3.0, 100.0);
+    assert_eq!(trace.t_ns.len(), 301);
+    assert_eq!((trace.t_ns[0], trace.t_ns[300]), (Nanoseconds(0), Nanoseconds(100_000_000_000)));
+    assert!(trace.gaps.is_empty());
+}
+
+#[test]
+fn a_source_is_never_polled_beyond_its_useful_cadence() {
+    let trace = simulate(Fake { useful_hz: Some(5.0), ..fake(vec![]) }, 50.0, 2.0);
+    assert_eq!((trace.t_ns.len(), trace.requested_hz), (11, 5.0));
+}
+
+#[test]
+fn missing_and_failed_readings_are_gaps_with_their_own_reasons() {
+    let good = || Ok(vec![Some(1.0), Some(2.0)]);
+    let trace = simulate(
+        fake(vec![
+            good(),
+            Ok(vec![None, Some(2.0)]),
+            Ok(vec![Some(f64::NAN), Some(2.0)]),
+            good(),
+            Err(PollError::Transient("busy".to_owned())),
+            good(),
+        ]),
+        1.0,
+        6.0,
+    );
+    let column = |index: usize| trace.columns[index].values[..6].to_vec();
+    assert_eq!(column(0), [Some(1.0), None, None, Some(1.0), None, Some(1.0)]);
+    assert_eq!(column(1), [Some(2.0), Some(2.0), Some(2.0), Some(2.0), None, Some(2.0)]);
+    let gaps: Vec<_> = trace
+        .gaps
+        .iter()
+        .map(|g| (g.channel.as_deref(), g.from_ns.0 / 1_000_000_000, g.until_ns.map(|t| t.0 / 1_000_000_000)))
+        .collect();
+    assert_eq!(gaps, [(Some("p"), 0, Some(3)), (None, 3, Some(5))]);
+    assert_eq!(trace.gaps[1].reason, "busy");
+}
+
+#[test]
+fn a_source_that_is_gone_is_not_polled_again_while_others_go_on() {
+    let clock = SimulatedClock::new();
+    let dying = fake(vec![Ok(vec![Some(1.0), None]), Err(PollError::Gone("unplugged".to_owned()))]);
+    let sampler =
+        Sampler::start(vec![Box::new(dying), Box::new(fake(vec![]))], 1.0, &RunClock::Simulated(clock.clone()));
+    clock.sleep(Seconds::new(5.0));
+    let traces = sampler.stop();
+    assert_eq!((traces[0].t_ns.len(), traces[1].t_ns.len()), (1, 6));
+    let gap = traces[0].gaps.iter().find(|gap| gap.channel.is_none()).unwrap();
+    assert_eq!((gap.until_ns, gap.reason.as_str()), (None, "unplugged"));
+}
+
+#[test]
+fn a_view_since_an_instant_holds_only_later_polls() {
+    let clock = SimulatedClock::new();
+    let sampler = Sampler::start(vec![Box::new(fake(vec![]))], 1.0, &RunClock::Simulated(clock.clone()));
+    clock.sleep(Seconds::new(10.0));
+    let view = sampler.traces_since(Nanoseconds(7_000_000_000)).remove(0);
+    assert_eq!((view.t_ns.len(), view.columns[1].values.len()), (4, 4));
+    assert_eq!(sampler.traces()[0].t_ns.len(), 11);
+}
+
+#[test]
+fn nothing_is_polled_after_the_sampler_is_dropped() {
+    let clock = SimulatedClock::new();
+    let sampler = Sampler::start(vec![Box::new(fake(vec![]))], 1.0, &RunClock::Simulated(clock.clone()));
+    let buffer = Arc::clone(&sampler.taps[0]);
+    drop(sampler);
+    clock.sleep(Seconds::new(10.0));
+    assert_eq!(lock(&buffer).trace.t_ns.len(), 1);
+}
+
+#[test]
+fn on_the_wall_clock_instants_increase_and_the_cadence_is_about_what_was_asked_for() {
+    let clock = RunClock::Wall(WallClock::start());
+    let sampler = Sampler::start(vec![Box::new(fake(vec![]))], 100.0, &clock);
+    clock.sleep(Seconds::new(0.5));
+    let trace = sampler.stop().remove(0);
+    assert!(trace.t_ns.windows(2).all(|pair| pair[0] < pair[1]));
+    assert!((20..=51).contains(&trace.t_ns.len()), "{} polls in 0.5 s at 100 Hz", trace.t_ns.len());
+}
+
+#[test]
+fn a_sampler_that_is_late_says_so_counts_the_skipped_ticks_and_keeps_its_grid() {
+    let clock = RunClock::Wall(WallClock::start());
+    let slow = Fake { hang: Duration::from_millis(60), ..fake(vec![]) };
+    let sampler = Sampler::start(vec![Box::new(slow)], 100.0, &clock);
+    clock.sleep(Seconds::new(0.4));
+    assert!(sampler.skipped_ticks()[0] >= 10);
+    let trace = sampler.stop().remove(0);
+    assert!(trace.gaps.iter().any(|gap| gap.channel.is_none() && gap.reason.contains("late")), "{:?}", trace.gaps);
+}
+
+#[test]
+fn stopping_does_not_wait_for_the_next_tick() {
+    let clock = RunClock::Wall(WallClock::start());
+    let sampler = Sampler::start(vec![Box::new(fake(vec![]))], 0.01, &clock);
+    clock.sleep(Seconds::new(0.02));
+    let before = std::time::Instant::now();
+    assert_eq!(sampler.stop()[0].t_ns.len(), 1);
+    assert!(before.elapsed() < Duration::from_secs(1));
+}
