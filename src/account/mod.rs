@@ -1,1 +1,26 @@
-//! (room account)
+//! Energy to carbon: grid factors with their identity, sites, and grams per case, per job and per region.
+//!
+//! Everything here is a function of what a record says ([`crate::measure::result::RunResult`]) and of a [`Site`]; nothing
+//! is stored and no GPU is needed. What surprises people: a factor without gas, year, basis and method is not a result,
+//! so no function here takes a bare number: a number becomes a [`GridFactor`](crate::model::GridFactor) that says what
+//! is unstated.
+
+mod carbon;
+mod catalogue;
+mod error;
+mod factor;
+mod job;
+mod regions;
+mod site;
+mod suggest;
+#[cfg(test)]
+mod testing;
+
+pub use carbon::{CarbonTable, CaseCarbon, LeftOut, WorkUnit, case_carbon, energy_per_unit, operational};
+pub use catalogue::{Entry, catalogue, factor_for, search, spread};
+pub use error::AccountError;
+pub use factor::parse_grid;
+pub use job::{Job, JobCarbon, job_carbon};
+pub use regions::{DEFAULT_REGIONS, RegionCarbon, across_regions, mixed_identity};
+pub use site::{SHIPPED_SITES, Site, resolve_site};
+pub use suggest::closest;

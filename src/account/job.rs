@@ -1,0 +1,248 @@
+//! A job: an amount of work the user names, accounted with the measured joules of the best case that does this work.
+//!
+//! What surprises people: "best" is the fewest joules per work among the verified cases of one device, measured before
+//! declared before estimated, so a device with any measured case is never judged by an estimate.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use super::carbon::{energy_of, usable_energy};
+use super::{AccountError, Site, operational};
+use crate::measure::result::{CaseResult, EnergyResult, RunResult};
+use crate::model::{Case, Counted, ElementType, Estimate, Evidence, Scope};
+use crate::units::{FLOP_PER_EXAFLOP, GramsCo2e, Joules, KilowattHours, Seconds};
+
+/// An amount of work of one kind.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Job {
+    /// A problem (`gemm`) or a variant (`gemm/tiled-f32`).
+    pub work: String,
+    /// Element type; any if `None`.
+    pub element: Option<ElementType>,
+    /// FLOP, or bytes for a memory problem.
+    pub amount: f64,
+}
+
+impl Default for Job {
+    /// One EFLOP of matrix multiplication in f32.
+    fn default() -> Self {
+        Self { work: "gemm".to_owned(), element: Some(ElementType::F32), amount: FLOP_PER_EXAFLOP }
+    }
+}
+
+impl fmt::Display for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let element = self.element.map(|element| format!("/{element}")).unwrap_or_default();
+        write!(f, "{}{element}={:e}", self.work, self.amount)
+    }
+}
+
+impl FromStr for Job {
+    type Err = AccountError;
+
+    /// Reads `gemm=1e18`, `gemm/f16=1e18`, `gemm/tiled-f32=1e18`, `memory-copy=1e15`, and `flop=1e18` for f32 GEMM.
+    fn from_str(text: &str) -> Result<Self, AccountError> {
+        let bad = |reason: &str| AccountError::BadJob { given: text.to_owned(), reason: reason.to_owned() };
+        let (name, amount) = text.split_once('=').ok_or_else(|| bad("there is no `=`"))?;
+        let amount: f64 = amount.trim().parse().map_err(|_| bad("the amount is not a number"))?;
+        if !amount.is_finite() || amount <= 0.0 {
+            return Err(bad("the amount must be a finite number above 0"));
+        }
+        let name = name.trim();
+        let element = |suffix: &str| match suffix {
+            "f32" => Some(ElementType::F32),
+            "f16" => Some(ElementType::F16),
+            _ => None,
+        };
+        match name.rsplit_once('/').map(|(work, suffix)| (work, element(suffix))) {
+            _ if name.is_empty() => Err(bad("the work has no name")),
+            _ if name.eq_ignore_ascii_case("flop") => Ok(Self { amount, ..Self::default() }),
+            Some((work, Some(element))) => Ok(Self { work: work.to_owned(), element: Some(element), amount }),
+            _ => Ok(Self { work: name.to_owned(), element: None, amount }),
+        }
+    }
+}
+
+impl Job {
+    fn is_done_by(&self, case: &Case) -> bool {
+        (case.problem == self.work || case.variant == self.work)
+            && self.element.is_none_or(|element| element == case.element)
+    }
+}
+
+/// A job on one device at one site.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct JobCarbon {
+    /// The job.
+    pub job: Job,
+    /// Whether its amount is FLOP or bytes.
+    pub counted: Counted,
+    /// The case whose joules were taken.
+    pub case: Case,
+    /// Power source.
+    pub source: String,
+    /// What the energy includes.
+    pub scope: Scope,
+    /// Measured, declared or estimated.
+    pub evidence: Evidence,
+    /// Executions of the case's problem that make up the amount.
+    pub executions: f64,
+    /// Time of the job at the measured speed; `None` if the case has no time.
+    #[serde(rename = "time_s")]
+    pub time: Option<Estimate<Seconds>>,
+    /// Energy at the device, gross.
+    #[serde(rename = "energy_j")]
+    pub energy: Estimate<Joules>,
+    /// The same in kilowatt-hours, before PUE.
+    #[serde(rename = "energy_kwh")]
+    pub kilowatt_hours: Estimate<KilowattHours>,
+    /// Carbon, PUE included.
+    #[serde(rename = "carbon_g")]
+    pub carbon: Estimate<GramsCo2e>,
+}
+
+/// Accounts a job on every device of a record that did this work, in order of device.
+///
+/// # Errors
+/// No verified case of this work has an energy; the message tells what the record has.
+pub fn job_carbon(result: &RunResult, site: &Site, job: &Job) -> Result<Vec<JobCarbon>, AccountError> {
+    let mut devices: Vec<u32> = result.cases.iter().map(|case| case.case.device).collect();
+    devices.sort_unstable();
+    devices.dedup();
+    let jobs: Vec<JobCarbon> = devices.into_iter().filter_map(|device| on_device(result, device, site, job)).collect();
+    if jobs.is_empty() {
+        return Err(AccountError::NoCaseForJob { job: job.to_string(), reason: why_none(result, job) });
+    }
+    Ok(jobs)
+}
+
+fn on_device(result: &RunResult, device: u32, site: &Site, job: &Job) -> Option<JobCarbon> {
+    let fits = |case: &&CaseResult| case.case.device == device && job.is_done_by(&case.case);
+    let (case, energy, joules) = result
+        .cases
+        .iter()
+        .filter(fits)
+        .filter_map(|case| {
+            let energy = usable_energy(case).ok()?;
+            Some((case, energy, energy_of(case, energy, job.amount)?))
+        })
+        .min_by(|(_, a, x), (_, b, y)| a.evidence.cmp(&b.evidence).then(x.point.total_cmp(&y.point)))?;
+    Some(account(case, energy, joules, site, job))
+}
+
+fn account(case: &CaseResult, energy: &EnergyResult, joules: Estimate<Joules>, site: &Site, job: &Job) -> JobCarbon {
+    let executions = joules.point / energy.per_execution.point;
+    JobCarbon {
+        job: job.clone(),
+        counted: case.case.counted,
+        case: case.case.clone(),
+        source: energy.source.clone(),
+        scope: energy.scope,
+        evidence: energy.evidence,
+        executions,
+        time: case.per_execution.map(|time| time.map(|seconds| seconds * executions)),
+        kilowatt_hours: joules.map(Joules::to_kilowatt_hours),
+        carbon: operational(&joules, energy.evidence, site),
+        energy: joules,
+    }
+}
+
+fn why_none(result: &RunResult, job: &Job) -> String {
+    let candidates: Vec<&CaseResult> = result.cases.iter().filter(|case| job.is_done_by(&case.case)).collect();
+    match candidates.first() {
+        Some(case) => {
+            let reason = usable_energy(case).err().unwrap_or("its problem counts no work");
+            format!(
+                "the record has {} matching case(s), but none with an energy ({}: {reason})",
+                candidates.len(),
+                case.case.label()
+            )
+        }
+        None => {
+            let mut have: Vec<String> =
+                result.cases.iter().map(|case| format!("{}/{}", case.case.problem, case.case.element)).collect();
+            have.sort();
+            have.dedup();
+            let have = if have.is_empty() { "no measured case at all".to_owned() } else { have.join(", ") };
+            format!("the record has no case of this work; it has {have}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::testing::{case, energy, run};
+    use super::*;
+    use crate::account::resolve_site;
+
+    fn qinghai() -> Site {
+        resolve_site(Some("CN-QH"), Some(1.2), None, Path::new(".")).unwrap()
+    }
+
+    #[test]
+    fn the_default_job_takes_the_most_efficient_verified_f32_gemm() {
+        // naive 8e-3 J, tiled 2e-3 J for 2e9 FLOP: one EFLOP is 5e8 executions × 2e-3 J = 1e6 J = 0.27778 kWh;
+        // × 1.2 × 179.6 g/kWh = 59.8667 g. An unverified case of 1e-3 J must not win.
+        let mut wrong = case("gemm/fast-f32", 2e9, vec![energy(1e-3, 0.0)]);
+        wrong.verified = false;
+        let result = run(vec![
+            case("gemm/naive-f32", 2e9, vec![energy(8e-3, 0.01)]),
+            case("gemm/tiled-f32", 2e9, vec![energy(2e-3, 0.01)]),
+            wrong,
+        ]);
+        let jobs = job_carbon(&result, &qinghai(), &Job::default()).unwrap();
+        assert_eq!(jobs.len(), 1);
+        let job = &jobs[0];
+        assert_eq!(job.case.variant, "gemm/tiled-f32");
+        assert!((job.executions - 5e8).abs() < 1e-3);
+        assert!((job.energy.point.get() - 1e6).abs() < 1e-6);
+        assert!((job.kilowatt_hours.point.get() - 0.277_777_8).abs() < 1e-6);
+        assert!((job.carbon.point.get() - 59.866_666_7).abs() < 1e-6);
+        assert!((job.carbon.interval.unwrap().high.get() - 59.866_666_7 * 1.01).abs() < 1e-6);
+        assert!((job.time.unwrap().point.get() - 5e8).abs() < 1e-3);
+    }
+
+    #[test]
+    fn a_measured_case_wins_over_a_cheaper_estimate_and_each_device_has_its_own_row() {
+        let mut estimated = energy(1e-3, 0.0);
+        estimated.evidence = Evidence::Estimated;
+        let mut other = case("gemm/tiled-f32", 2e9, vec![energy(4e-3, 0.0)]);
+        other.case.device = 1;
+        let result = run(vec![
+            case("gemm/naive-f32", 2e9, vec![estimated]),
+            case("gemm/tiled-f32", 2e9, vec![energy(2e-3, 0.0)]),
+            other,
+        ]);
+        let jobs = job_carbon(&result, &qinghai(), &"flop=2e18".parse().unwrap()).unwrap();
+        let joules: Vec<f64> = jobs.iter().map(|job| job.energy.point.get().round()).collect();
+        assert_eq!(joules, [2e6, 4e6]);
+        assert_eq!(jobs[0].evidence, Evidence::Measured);
+    }
+
+    #[test]
+    fn a_job_reads_problems_element_types_and_variants() {
+        let job: Job = "gemm/f16=2e18".parse().unwrap();
+        assert_eq!(job, Job { work: "gemm".to_owned(), element: Some(ElementType::F16), amount: 2e18 });
+        let job: Job = "gemm/tiled-f32=1e15".parse().unwrap();
+        assert_eq!((job.work.as_str(), job.element), ("gemm/tiled-f32", None));
+        assert_eq!("flop=1e18".parse::<Job>().unwrap(), Job::default());
+        assert_eq!(Job::default().to_string(), "gemm/f32=1e18");
+        for text in ["gemm", "gemm=", "=1", "gemm=x", "gemm=0", "gemm=-1", "gemm=nan", "gemm=inf"] {
+            assert!(text.parse::<Job>().unwrap_err().to_string().contains("NAME=AMOUNT"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_job_the_record_never_measured_is_refused_with_what_it_has() {
+        let result = run(vec![case("gemm/naive-f32", 2e9, vec![energy(1.0, 0.0)])]);
+        let message = job_carbon(&result, &qinghai(), &"gemm/f16=1e18".parse().unwrap()).unwrap_err().to_string();
+        assert!(message.contains("it has gemm/f32"), "{message}");
+        let result = run(vec![case("gemm/naive-f32", 2e9, vec![])]);
+        let message = job_carbon(&result, &qinghai(), &Job::default()).unwrap_err().to_string();
+        assert!(message.contains("no power reading"), "{message}");
+    }
+}

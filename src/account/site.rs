@@ -1,0 +1,238 @@
+//! Where the energy is used: a grid factor and a PUE, from flags, a site file, a shipped site, or the stated defaults.
+//!
+//! What surprises people: without `--pue` the PUE is 1, which is not a claim about any facility but the boundary "the
+//! measured device alone"; without `--grid` the factor is the world average. Both are said in [`Site::notes`].
+
+use std::path::{Path, PathBuf};
+
+use super::AccountError;
+use super::catalogue::{DEFAULT_REGION, factor_for};
+use super::factor::{check_keys, factor_from_table, parse_grid, parse_table, read_table};
+use super::suggest;
+use crate::model::{Evidence, GridFactor, Pue, SiteProfile};
+
+/// Sites that ship with the program: name and TOML text.
+pub const SHIPPED_SITES: [(&str, &str); 4] = [
+    ("xining", include_str!("sites/xining.toml")),
+    ("qingyang", include_str!("sites/qingyang.toml")),
+    ("poland", include_str!("sites/poland.toml")),
+    ("france", include_str!("sites/france.toml")),
+];
+
+/// A resolved site, and what a reader must be told about how it came about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Site {
+    /// Grid and PUE.
+    pub profile: SiteProfile,
+    /// One sentence each: defaults that were taken, values that a flag replaced.
+    pub notes: Vec<String>,
+}
+
+impl Site {
+    /// Grams of CO2 or CO2e per kilowatt-hour at the device: grid intensity times PUE.
+    pub fn grams_per_device_kilowatt_hour(&self) -> f64 {
+        self.profile.grid.intensity_g_per_kwh.get() * self.profile.pue.value
+    }
+}
+
+/// Resolves `--grid`, `--pue` and `--site`; a flag replaces the site's value and [`Site::notes`] says so. Relative file names
+/// are taken from `base_dir`.
+///
+/// # Errors
+/// Unknown region, site or key (with the closest that exists), a factor or PUE that cannot be, an unreadable file.
+pub fn resolve_site(
+    grid: Option<&str>,
+    pue: Option<f64>,
+    site: Option<&str>,
+    base_dir: &Path,
+) -> Result<Site, AccountError> {
+    let named = site.map(|name| load_site(name, base_dir)).transpose()?;
+    let given_grid = grid.map(|text| parse_grid(text, base_dir)).transpose()?;
+    let given_pue = pue.map(|value| checked_pue(value, Evidence::Declared, "--pue")).transpose()?;
+    let mut notes = Vec::new();
+    let name = match (&named, &given_grid) {
+        (Some(profile), _) => profile.name.clone(),
+        (None, Some(factor)) => factor.name.clone(),
+        (None, None) => "no site given".to_owned(),
+    };
+    if let (Some(profile), Some(factor)) = (&named, &given_grid) {
+        let old = &profile.grid;
+        notes.push(format!(
+            "--grid replaces the grid of site {name}: {} g/kWh ({}) instead of {} g/kWh ({})",
+            factor.intensity_g_per_kwh.get(),
+            factor.region,
+            old.intensity_g_per_kwh.get(),
+            old.region
+        ));
+    }
+    if let (Some(profile), Some(new)) = (&named, &given_pue) {
+        notes.push(format!("--pue replaces the PUE of site {name}: {} instead of {}", new.value, profile.pue.value));
+    }
+    let (site_grid, site_pue, note) = match named {
+        Some(profile) => (Some(profile.grid), Some(profile.pue), profile.note),
+        None => (None, None, String::new()),
+    };
+    let grid = match given_grid.or(site_grid) {
+        Some(factor) => factor,
+        None => default_grid(&mut notes)?,
+    };
+    let pue = given_pue.or(site_pue).unwrap_or_else(|| default_pue(&mut notes));
+    if grid.intensity_g_per_kwh.get() == 0.0 {
+        notes.push("a grid factor of 0 claims electricity without any emissions, upstream included".to_owned());
+    }
+    Ok(Site { profile: SiteProfile { name, grid, pue, note }, notes })
+}
+
+fn default_grid(notes: &mut Vec<String>) -> Result<GridFactor, AccountError> {
+    let factor = factor_for(DEFAULT_REGION)?.clone();
+    notes.push(format!(
+        "no grid factor given: the world average is used ({} g{}/kWh, {}); set --grid for your site",
+        factor.intensity_g_per_kwh.get(),
+        factor.gas,
+        factor.publisher
+    ));
+    Ok(factor)
+}
+
+fn default_pue(notes: &mut Vec<String>) -> Pue {
+    notes.push(
+        "no PUE given: 1 is used, so the facility's overhead is not included; set --pue for your site".to_owned(),
+    );
+    Pue { value: 1.0, evidence: Evidence::Declared, source: "not given: the measured device alone".to_owned() }
+}
+
+fn checked_pue(value: f64, evidence: Evidence, source: &str) -> Result<Pue, AccountError> {
+    if value.is_finite() && value >= 1.0 {
+        Ok(Pue { value, evidence, source: source.to_owned() })
+    } else {
+        Err(AccountError::BadPue { given: value })
+    }
+}
+
+fn load_site(name: &str, base_dir: &Path) -> Result<SiteProfile, AccountError> {
+    let path = base_dir.join(name);
+    if name.to_ascii_lowercase().ends_with(".toml") || name.contains(['/', '\\']) || path.is_file() {
+        let folder = path.parent().map_or_else(|| base_dir.to_path_buf(), Path::to_path_buf);
+        return site_from_table(read_table("site", &path)?, &path, &folder);
+    }
+    let names = SHIPPED_SITES.map(|(own, _)| own);
+    let Some((own, text)) = SHIPPED_SITES.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)) else {
+        return Err(AccountError::UnknownSite {
+            given: name.to_owned(),
+            hint: suggest::hint(name, names),
+            known: names.join(", "),
+        });
+    };
+    let path = PathBuf::from(format!("{own}.toml (shipped)"));
+    site_from_table(parse_table("site", &path, text)?, &path, base_dir)
+}
+
+fn site_from_table(table: toml::Table, path: &Path, folder: &Path) -> Result<SiteProfile, AccountError> {
+    let what = "site";
+    check_keys(what, path, &table, &["name", "grid", "pue", "note"])?;
+    let failed = |reason: &str| AccountError::File { what, path: path.to_path_buf(), reason: reason.to_owned() };
+    let text =
+        |key: &str| table.get(key).map(|value| value.as_str().ok_or_else(|| failed(&format!("{key} is not text"))));
+    let grid = match table.get("grid") {
+        Some(toml::Value::String(code)) => parse_grid(code, folder)?,
+        Some(toml::Value::Float(value)) => parse_grid(&value.to_string(), folder)?,
+        Some(toml::Value::Integer(value)) => parse_grid(&value.to_string(), folder)?,
+        Some(toml::Value::Table(factor)) => factor_from_table(factor.clone(), path)?,
+        _ => return Err(failed("grid is missing: give a region code, a number, a file, or a [grid] table")),
+    };
+    let pue = match table.get("pue") {
+        Some(toml::Value::Float(value)) => checked_pue(*value, Evidence::Declared, "stated in the site file")?,
+        Some(toml::Value::Integer(value)) => checked_pue(*value as f64, Evidence::Declared, "stated in the site file")?,
+        Some(toml::Value::Table(pue)) => pue_from_table(pue, path)?,
+        _ => return Err(failed("pue is missing: give a number, or a [pue] table with value, evidence and source")),
+    };
+    Ok(SiteProfile {
+        name: text("name").transpose()?.map_or_else(|| path.display().to_string(), str::to_owned),
+        grid,
+        pue,
+        note: text("note").transpose()?.unwrap_or_default().to_owned(),
+    })
+}
+
+fn pue_from_table(table: &toml::Table, path: &Path) -> Result<Pue, AccountError> {
+    let what = "PUE";
+    check_keys(what, path, table, &["value", "evidence", "source"])?;
+    let pue: Pue = table.clone().try_into().map_err(|error: toml::de::Error| AccountError::File {
+        what,
+        path: path.to_path_buf(),
+        reason: error.message().to_owned(),
+    })?;
+    checked_pue(pue.value, pue.evidence, &pue.source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site(grid: Option<&str>, pue: Option<f64>, site: Option<&str>) -> Result<Site, AccountError> {
+        resolve_site(grid, pue, site, Path::new("."))
+    }
+
+    #[test]
+    fn without_a_factor_the_world_average_is_named_with_the_way_to_change_it() {
+        let site = site(None, None, None).unwrap();
+        assert_eq!(site.profile.grid.region, "WORLD");
+        assert_eq!(site.profile.pue.value, 1.0);
+        assert!(site.notes.iter().any(|note| note.contains("set --grid for your site")));
+        assert!(site.notes.iter().any(|note| note.contains("overhead is not included")));
+    }
+
+    #[test]
+    fn a_pue_below_one_or_not_finite_is_refused_with_its_definition() {
+        for value in [0.99, 0.0, -1.2, f64::NAN, f64::INFINITY] {
+            let message = site(None, Some(value), None).unwrap_err().to_string();
+            assert!(message.contains("at least 1"), "{message}");
+        }
+        assert_eq!(site(None, Some(1.0), None).unwrap().profile.pue.value, 1.0);
+    }
+
+    #[test]
+    fn every_shipped_site_resolves_and_declares_its_pue_with_a_source() {
+        for (name, _) in SHIPPED_SITES {
+            let site = site(None, None, Some(name)).unwrap();
+            assert_eq!(site.profile.pue.evidence, Evidence::Declared, "{name}");
+            assert!(site.profile.pue.source.len() > 20, "{name}");
+            assert!(site.notes.is_empty(), "{name}: {:?}", site.notes);
+        }
+        // Qinghai 2023: 179.6 g/kWh × PUE 1.2 = 215.52 g per kWh at the device.
+        let xining = site(None, None, Some("Xining")).unwrap();
+        assert!((xining.grams_per_device_kilowatt_hour() - 215.52).abs() < 1e-9);
+    }
+
+    #[test]
+    fn flags_replace_the_sites_values_and_say_so() {
+        let site = site(Some("CN-GS"), Some(1.3), Some("xining")).unwrap();
+        assert_eq!((site.profile.grid.intensity_g_per_kwh.get(), site.profile.pue.value), (447.1, 1.3));
+        assert_eq!(site.notes.len(), 2);
+        assert!(site.notes[0].contains("447.1") && site.notes[0].contains("instead of 179.6"));
+        assert!(site.notes[1].contains("1.3 instead of 1.2"));
+    }
+
+    #[test]
+    fn a_slip_in_a_sites_name_or_key_is_answered_with_the_closest() {
+        assert!(site(None, None, Some("xinin")).unwrap_err().to_string().contains("did you mean xining?"));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mine.toml");
+        std::fs::write(&path, "name = \"x\"\ngrit = \"CN\"\npue = 1.2\n").unwrap();
+        let message = resolve_site(None, None, Some("mine.toml"), folder.path()).unwrap_err().to_string();
+        assert!(message.contains("did you mean grid?"), "{message}");
+    }
+
+    #[test]
+    fn a_site_file_may_hold_its_own_factor_and_a_measured_pue() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "name = \"Hall 3\"\n[pue]\nvalue = 1.15\nevidence = \"measured\"\nsource = \"annual meter\"\n\
+                    [grid]\nintensity_g_per_kwh = 12\ngas = \"CO2e\"\n";
+        std::fs::write(folder.path().join("mine.toml"), text).unwrap();
+        let site = resolve_site(None, None, Some("mine.toml"), folder.path()).unwrap();
+        assert_eq!(
+            (site.profile.pue.evidence, site.profile.grid.intensity_g_per_kwh.get()),
+            (Evidence::Measured, 12.0)
+        );
+    }
+}
