@@ -1,1 +1,22 @@
-//! (room store)
+//! Records on disk: where a run's folder lies, how `run.json` is written, read, migrated and checked.
+//!
+//! Nothing here measures or interprets; the types are in [`crate::model`]. What surprises people: a save never touches
+//! the previous `run.json` until the new one is complete on disk, so a full disk or a kill costs at most one save.
+
+mod error;
+mod folder;
+mod locate;
+pub mod migrate;
+mod read;
+mod schema;
+mod text;
+pub mod validate;
+
+pub use error::StoreError;
+pub use folder::{RECORD_FILE, RunFolder, new_id};
+pub use read::{Loaded, RESULTS_DIR, read, read_in, read_many};
+pub use schema::RUN_SCHEMA_V1;
+pub use text::{to_text, write_text};
+
+#[cfg(test)]
+mod tests;
