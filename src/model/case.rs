@@ -91,6 +91,16 @@ pub enum ShapeError {
         /// The axes it has, comma-separated.
         axes: String,
     },
+    /// Extents that do not fit together, or that no device can hold.
+    #[error("problem {problem} cannot have shape `{shape}`: {rule}")]
+    Refused {
+        /// The problem.
+        problem: String,
+        /// The shape given.
+        shape: String,
+        /// The rule it breaks, and what to change.
+        rule: String,
+    },
 }
 
 impl Shape {

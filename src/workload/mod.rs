@@ -4,7 +4,24 @@
 //! functions of (seed, buffer, index), so that the device's buffers and the float64 reference need no shared memory.
 //! What surprises people: the work formula counts the problem, not what a kernel happens to execute.
 
-use crate::model::{Counted, DataPattern, ElementType, Shape, Work};
+use crate::model::{Counted, DataPattern, ElementType, Shape, ShapeError, Work};
+use crate::units::{Bytes, Flop};
+
+mod attention;
+mod bounds;
+mod dot;
+mod fma;
+mod gemm;
+mod gemv;
+mod inputs;
+mod memory;
+mod rmsnorm;
+mod samples;
+mod softmax;
+mod swiglu;
+
+pub use inputs::Inputs;
+pub(crate) use inputs::Picks;
 
 /// Whether a tensor is an operand or a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,9 +107,141 @@ pub trait Problem: Sync {
     fn work(&self, shape: &Shape, element: ElementType) -> Work;
     /// Operands and results in order of binding.
     fn tensors(&self, shape: &Shape, element: ElementType) -> Vec<Tensor>;
-    /// Writes elements `first..first + out.len()` of an input tensor, already rounded to its element type.
-    fn fill(&self, instance: &Instance, tensor: usize, first: u64, out: &mut [f32]);
+    /// Elements of one row of a tensor: its last extent, so that a message can name row and column.
+    fn row_length(&self, shape: &Shape, tensor: usize) -> u64;
+    /// Value of one output element by the float64 reference, before rounding to its element type; NaN for an index or
+    /// tensor that is not an output. Costs a whole dot product or more: meant for checks and small shapes.
+    fn output(&self, instance: &Instance, tensor: usize, index: u64) -> f64;
     /// About `samples` output elements chosen to include every corner and edge class of a tiled kernel, with their
     /// float64 values and error bounds. `pick` seeds the choice.
     fn reference(&self, instance: &Instance, samples: u32, pick: u64) -> Vec<Expected>;
+
+    /// Whether the main operand may have this type.
+    fn supports(&self, element: ElementType) -> bool {
+        element == ElementType::F32
+    }
+    /// The rule that the extents break together, with what to change; `None` if they fit.
+    fn rule(&self, _shape: &Shape) -> Option<String> {
+        None
+    }
+    /// Factor on the standard normal values of an input tensor: a power of two, so that significands stay as they are.
+    fn scale(&self, _shape: &Shape, _tensor: usize) -> f64 {
+        1.0
+    }
+    /// Writes elements `first..first + out.len()` of an input tensor, already rounded to its element type.
+    fn fill(&self, instance: &Instance, tensor: usize, first: u64, out: &mut [f32]) {
+        self.inputs(instance, tensor).fill(first, out);
+    }
+    /// The values of an input tensor, one by one.
+    fn inputs(&self, instance: &Instance, tensor: usize) -> Inputs {
+        let tensors = self.tensors(&instance.shape, instance.element);
+        let element = tensors.get(tensor).map_or(instance.element, |tensor| tensor.element);
+        Inputs::new(instance, tensor, element).scaled(self.scale(&instance.shape, tensor))
+    }
+    /// Refuses axes that the problem does not have, extents out of range, and extents that do not fit together.
+    fn check(&self, shape: &Shape) -> Result<(), ShapeError> {
+        shape.check()?;
+        let names: Vec<&str> = self.axes().iter().map(|axis| axis.name).collect();
+        if let Some((axis, _)) = shape.iter().find(|(axis, _)| !names.contains(axis)) {
+            return Err(ShapeError::UnknownAxis {
+                problem: self.id().to_owned(),
+                axis: axis.to_owned(),
+                axes: names.join(", "),
+            });
+        }
+        let refused = |rule| ShapeError::Refused { problem: self.id().to_owned(), shape: shape.to_string(), rule };
+        if let Some(rule) = self.rule(shape) {
+            return Err(refused(rule));
+        }
+        match self.tensors(shape, ElementType::F32).iter().find(|tensor| tensor.len > MAX_ELEMENTS) {
+            Some(tensor) => {
+                Err(refused(format!("tensor {} would have more than {MAX_ELEMENTS} elements", tensor.name)))
+            }
+            None => Ok(()),
+        }
+    }
+    /// The default shape of a device class with the given axes in place of its own, checked.
+    fn complete(&self, given: Option<&Shape>, class: DeviceClass) -> Result<Shape, ShapeError> {
+        let mut shape = self.default_shape(class);
+        for (axis, value) in given.into_iter().flat_map(Shape::iter) {
+            shape.set(axis, value);
+        }
+        self.check(&shape)?;
+        Ok(shape)
+    }
+}
+
+/// Most elements of one tensor that are accepted (2^40, as for an axis): a thousand times what any device holds today.
+pub const MAX_ELEMENTS: u64 = Shape::MAX_EXTENT;
+
+static PROBLEMS: [&dyn Problem; 11] = [
+    &fma::Fma,
+    &memory::READ,
+    &memory::COPY,
+    &memory::TRIAD,
+    &gemm::Gemm,
+    &gemv::Gemv,
+    &rmsnorm::RmsNorm,
+    &softmax::Softmax,
+    &attention::Prefill,
+    &attention::Decode,
+    &swiglu::SwiGlu,
+];
+
+/// Every problem, ceilings of the device first.
+pub fn problems() -> &'static [&'static dyn Problem] {
+    &PROBLEMS
+}
+
+/// The problem with this name.
+pub fn problem(id: &str) -> Option<&'static dyn Problem> {
+    PROBLEMS.iter().copied().find(|problem| problem.id() == id)
+}
+
+/// The right bytes `start..end` of a tensor: an output by the float64 reference, or an input, each rounded to its element
+/// type; bytes past the last element are 0. For simulated devices and small shapes: every element costs a reference.
+pub fn oracle_bytes(problem: &dyn Problem, instance: &Instance, tensor: usize, start: u64, end: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let Some(spec) = problem.tensors(&instance.shape, instance.element).get(tensor).cloned() else {
+        return bytes;
+    };
+    let size = spec.element.bytes();
+    for index in start / size..end.div_ceil(size) {
+        let value = match spec.role {
+            _ if index >= spec.len => 0.0,
+            TensorRole::Input => problem.inputs(instance, tensor).at(index),
+            TensorRole::Output => problem.output(instance, tensor, index),
+        };
+        match spec.element {
+            ElementType::F32 => bytes.extend((value as f32).to_le_bytes()),
+            ElementType::F16 => bytes.extend(half::f16::from_f64(value).to_le_bytes()),
+        }
+    }
+    let skip = (start % size) as usize;
+    bytes.drain(..skip.min(bytes.len()));
+    bytes.truncate(end.saturating_sub(start) as usize);
+    bytes
+}
+
+/// Number of elements of a tensor; saturates, so that absurd shapes are refused and never wrap around.
+fn elements(extents: &[u64]) -> u64 {
+    extents.iter().fold(1, |product: u64, extent| product.saturating_mul(*extent))
+}
+
+fn input(name: &'static str, element: ElementType, extents: &[u64]) -> Tensor {
+    Tensor { name, element, len: elements(extents), role: TensorRole::Input }
+}
+
+fn output(name: &'static str, element: ElementType, extents: &[u64]) -> Tensor {
+    Tensor { name, element, len: elements(extents), role: TensorRole::Output }
+}
+
+/// Work from plain numbers: FLOP and bytes.
+fn work(flop: f64, bytes: f64) -> Work {
+    Work { flop: Flop::new(flop), bytes: Bytes::new(bytes) }
+}
+
+/// Extents as floats, for work formulas: exact up to 2^53.
+fn extents<const N: usize>(shape: &Shape, axes: [&str; N]) -> [f64; N] {
+    axes.map(|axis| shape.get(axis) as f64)
 }

@@ -1,0 +1,83 @@
+//! A-priori error bounds that the problems share.
+//!
+//! Every bound is a function of shape, inputs and the accuracies that WGSL promises, never of a device's output. Rounding
+//! is taken as to nearest, which is what every desktop and data-centre GPU does in f32. What surprises people: sums of
+//! many terms are bounded by the square root of their number; the certain bound would hide a missing term.
+
+/// Unit roundoff of f32, in which every kernel accumulates.
+pub(super) const U32: f64 = 5.960_464_477_539_063e-8;
+
+/// Confidence factor of the probabilistic bounds, in standard deviations of the worst conceivable sum.
+///
+/// Sums in f32, one after the other, of equal signs have an error of at most 0.33·√n·u·Σ|x| (standard deviation), of
+/// mixed signs far less; 4 is thus twelve standard deviations or more for any order of summation.
+const LAMBDA: f64 = 4.0;
+
+/// Error of a sum of `terms` products in f32, in units of u·Σ|product|, whatever the order of summation.
+///
+/// The smaller of the certain bound 2n (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1) and the
+/// probabilistic λ√n (Higham and Mary, SIAM J. Sci. Comput. 41, A2815, 2019).
+pub(super) fn accumulation(terms: u64) -> f64 {
+    let n = terms as f64;
+    (2.0 * n).min(LAMBDA * n.sqrt())
+}
+
+/// Growth of independent rounding errors over `steps`, in units of one rounding.
+pub(super) fn random_walk(steps: u64) -> f64 {
+    LAMBDA * (steps as f64).sqrt()
+}
+
+/// Relative error of `exp(x)`, in units of u: WGSL allows (3 + 2|x|) ULP, an ULP is at most 2 u, and the argument was
+/// rounded once itself.
+pub(super) fn exponential(x: f64) -> f64 {
+    2.0 * (3.0 + 2.0 * x.abs()) + x.abs()
+}
+
+/// Relative error of a division, in units of u: WGSL allows 2.5 ULP.
+pub(super) const DIVISION: f64 = 5.0;
+
+/// Relative error of `inverseSqrt`, in units of u: WGSL allows 2 ULP.
+pub(super) const INVERSE_SQRT: f64 = 4.0;
+
+/// Relative error that an online softmax adds, in units of u.
+///
+/// Each time the running maximum rises, sums so far are multiplied by exp(old − new). In random order it rises about
+/// ln n times (harmonic number); twice that and two more are allowed, each with one exponential and one product, and all
+/// arguments together span no more than `range`.
+pub(super) fn rescaling(terms: u64, range: f64) -> f64 {
+    let rises = 2.0 + 2.0 * (terms as f64).ln();
+    rises * (exponential(0.0) + 1.0) + (exponential(range) - exponential(0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ElementType;
+    use crate::workload::inputs::Picks;
+
+    #[test]
+    fn the_unit_roundoff_is_that_of_f32() {
+        assert_eq!(U32, ElementType::F32.unit_roundoff());
+    }
+
+    #[test]
+    fn a_short_sum_is_bounded_by_certainty_and_a_long_one_by_probability() {
+        assert_eq!((accumulation(1), accumulation(4), accumulation(4096)), (2.0, 8.0, 256.0));
+    }
+
+    #[test]
+    fn sequential_sums_in_f32_stay_a_quarter_below_the_bound() {
+        let mut picks = Picks::new(1);
+        let mut uniform = move || (picks.next() >> 40) as f32 / (1 << 24) as f32;
+        for terms in [10_u64, 100, 1000, 30_000] {
+            for offset in [0.0, 0.5] {
+                let values: Vec<f32> = (0..terms).map(|_| uniform() - offset).collect();
+                let single: f32 = values.iter().sum();
+                let exact: f64 = values.iter().map(|v| f64::from(*v)).sum();
+                let magnitude: f64 = values.iter().map(|v| f64::from(v.abs())).sum();
+                let error = (f64::from(single) - exact).abs() / (U32 * magnitude);
+                assert!(error < 0.25 * accumulation(terms), "{terms} terms: {error} of {}", accumulation(terms));
+            }
+        }
+    }
+}

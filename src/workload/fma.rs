@@ -1,0 +1,122 @@
+//! Arithmetic probe: chains of fused multiply-adds, the ceiling of FLOP/s.
+//!
+//! Each oscillator is a point that is rotated step by step with two multiply-adds. The map has determinant 1, so values
+//! neither grow nor die, and the final phase proves that every step ran: one step more or less turns it by 0.4 rad.
+//! What surprises people: the reference takes the steps at once, as a power of a 2×2 matrix.
+
+use super::bounds::random_walk;
+use super::{Axis, DeviceClass, Expected, Instance, Picks, Problem, Tensor, extents, input, output, samples, work};
+use crate::model::{Counted, ElementType, Shape, Work};
+
+/// Rotation per step, exact in f16. Public in the contract with the shaders.
+const S: f64 = 13.0 / 32.0;
+
+/// Most steps: beyond, roundings in f16 could hide the phase, and a dispatch would only run longer (set n instead).
+const MAX_STEPS: u64 = 1 << 13;
+
+/// The problem `fma`.
+pub(super) struct Fma;
+
+type Matrix = [[f64; 2]; 2];
+
+/// One step, x ← x − S·y, then y ← y + S·x with the new x, as a matrix.
+const STEP: Matrix = [[1.0, -S], [S, 1.0 - S * S]];
+
+fn multiply(a: &Matrix, b: &Matrix) -> Matrix {
+    let entry = |i: usize, j: usize| a[i][0] * b[0][j] + a[i][1] * b[1][j];
+    [[entry(0, 0), entry(0, 1)], [entry(1, 0), entry(1, 1)]]
+}
+
+/// `STEP` to the power of `steps`, by squaring.
+fn steps(mut count: u64) -> Matrix {
+    let (mut result, mut square) = ([[1.0, 0.0], [0.0, 1.0]], STEP);
+    while count > 0 {
+        if count % 2 == 1 {
+            result = multiply(&result, &square);
+        }
+        square = multiply(&square, &square);
+        count /= 2;
+    }
+    result
+}
+
+impl Fma {
+    /// Both outputs of an oscillator, and the bound of each.
+    ///
+    /// The orbit is an ellipse whose half-axes differ by the factor √((1 + S/2)/(1 − S/2)) = 1.23; its larger half-axis
+    /// is at most that times the radius. Every step adds two roundings of at most u times it (in f16 a value may also be
+    /// flushed below 2^-14), and the rotation carries them along without growth: a random walk.
+    fn oscillator(&self, instance: &Instance, index: u64, power: &Matrix) -> ([f64; 2], f64) {
+        let state = self.inputs(instance, 0);
+        let (x, y) = (state.at(2 * index), state.at(2 * index + 1));
+        let amplitude = ((1.0 + S / 2.0) / (1.0 - S / 2.0)).sqrt() * x.hypot(y);
+        let smallest_normal = match instance.element {
+            ElementType::F32 => f64::from(f32::MIN_POSITIVE),
+            ElementType::F16 => half::f16::MIN_POSITIVE.to_f64(),
+        };
+        let rounding = (instance.element.unit_roundoff() * amplitude).max(smallest_normal);
+        let moved = [power[0][0] * x + power[0][1] * y, power[1][0] * x + power[1][1] * y];
+        (moved, random_walk(instance.shape.get("steps")) * rounding)
+    }
+}
+
+impl Problem for Fma {
+    fn id(&self) -> &'static str {
+        "fma"
+    }
+    fn summary(&self) -> &'static str {
+        "Chains of multiply-adds that rotate oscillators: the ceiling of arithmetic"
+    }
+    fn formula(&self) -> &'static str {
+        "steps times x = fma(-13/32, y, x), y = fma(13/32, x, y); FLOP = 4·n·steps; bytes = 4·n·e"
+    }
+    fn axes(&self) -> &'static [Axis] {
+        &[Axis { name: "n", meaning: "oscillators" }, Axis { name: "steps", meaning: "steps of each" }]
+    }
+    fn counted(&self) -> Counted {
+        Counted::Flop
+    }
+    fn supports(&self, _element: ElementType) -> bool {
+        true
+    }
+    fn rule(&self, shape: &Shape) -> Option<String> {
+        let steps = shape.get("steps");
+        (steps > MAX_STEPS).then(|| {
+            format!("steps is {steps}, and beyond {MAX_STEPS} f16 roundings could hide a missing step; set n instead")
+        })
+    }
+    fn default_shape(&self, class: DeviceClass) -> Shape {
+        match class {
+            DeviceClass::Hardware => Shape::new([("n", 1 << 22), ("steps", 4096)]),
+            DeviceClass::Software => Shape::new([("n", 1 << 15), ("steps", 4096)]),
+        }
+    }
+    fn work(&self, shape: &Shape, element: ElementType) -> Work {
+        let [n, steps] = extents(shape, ["n", "steps"]);
+        work(4.0 * n * steps, 4.0 * n * element.bytes() as f64)
+    }
+    fn tensors(&self, shape: &Shape, element: ElementType) -> Vec<Tensor> {
+        let n = shape.get("n");
+        vec![input("state", element, &[n, 2]), output("result", element, &[n, 2])]
+    }
+    fn row_length(&self, _shape: &Shape, _tensor: usize) -> u64 {
+        2
+    }
+    fn output(&self, instance: &Instance, tensor: usize, index: u64) -> f64 {
+        if tensor != 1 || index >= 2 * instance.shape.get("n") {
+            return f64::NAN;
+        }
+        let (moved, _) = self.oscillator(instance, index / 2, &steps(instance.shape.get("steps")));
+        moved[(index % 2) as usize]
+    }
+    fn reference(&self, instance: &Instance, samples: u32, pick: u64) -> Vec<Expected> {
+        let power = steps(instance.shape.get("steps"));
+        let want = samples.div_ceil(2) as usize;
+        let chosen = samples::axis(instance.shape.get("n"), want, &mut Picks::new(pick));
+        let both = chosen.into_iter().flat_map(|oscillator| {
+            let (moved, bound) = self.oscillator(instance, oscillator, &power);
+            [0, 1].map(|part| Expected { tensor: 1, index: 2 * oscillator + part, value: moved[part as usize], bound })
+        });
+        both.collect()
+    }
+}

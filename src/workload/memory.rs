@@ -1,0 +1,148 @@
+//! Memory probes: read, copy and triad, the ceilings of bandwidth (after McCalpin's STREAM and BabelStream).
+//!
+//! What surprises people: `memory-read` has to reduce what it reads, or a compiler would drop the loads; its sums are
+//! few and count for little. Copies are checked to the last bit.
+
+use super::bounds::{U32, accumulation};
+use super::{Axis, DeviceClass, Expected, Instance, Picks, Problem, Tensor, extents, input, output, samples, work};
+use crate::model::{Counted, ElementType, Shape, Work};
+
+/// The scalar of the triad, as f32.
+const SCALAR: f32 = 0.4;
+
+/// Which traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Traffic {
+    Read,
+    Copy,
+    Triad,
+}
+
+/// One of the problems `memory-read`, `memory-copy`, `memory-triad`.
+pub(super) struct Memory(Traffic);
+
+/// `memory-read`.
+pub(super) static READ: Memory = Memory(Traffic::Read);
+/// `memory-copy`.
+pub(super) static COPY: Memory = Memory(Traffic::Copy);
+/// `memory-triad`.
+pub(super) static TRIAD: Memory = Memory(Traffic::Triad);
+
+impl Memory {
+    const fn output_tensor(&self) -> usize {
+        match self.0 {
+            Traffic::Read | Traffic::Copy => 1,
+            Traffic::Triad => 2,
+        }
+    }
+    fn output_len(&self, shape: &Shape) -> u64 {
+        shape.get(if self.0 == Traffic::Read { "lanes" } else { "n" })
+    }
+    /// Value and bound of one output element.
+    fn element(&self, instance: &Instance, index: u64) -> (f64, f64) {
+        let first = self.inputs(instance, 0);
+        match self.0 {
+            Traffic::Copy => (first.at(index), 0.0),
+            // One rounding for the product and one for the sum; WGSL promises a neighbour of each, 2 u at most.
+            Traffic::Triad => {
+                let (b, product) = (first.at(index), f64::from(SCALAR) * self.inputs(instance, 1).at(index));
+                (b + product, 4.0 * U32 * (b.abs() + product.abs()))
+            }
+            Traffic::Read => {
+                let (n, lanes) = (instance.shape.get("n"), instance.shape.get("lanes"));
+                let (mut sum, mut magnitude, mut terms) = (0.0, 0.0, 0);
+                for at in (index..n).step_by(lanes as usize) {
+                    let value = first.at(at);
+                    (sum, magnitude, terms) = (sum + value, magnitude + value.abs(), terms + 1);
+                }
+                (sum, accumulation(terms) * U32 * magnitude)
+            }
+        }
+    }
+}
+
+impl Problem for Memory {
+    fn id(&self) -> &'static str {
+        match self.0 {
+            Traffic::Read => "memory-read",
+            Traffic::Copy => "memory-copy",
+            Traffic::Triad => "memory-triad",
+        }
+    }
+    fn summary(&self) -> &'static str {
+        match self.0 {
+            Traffic::Read => "Read an array once and reduce it to few sums",
+            Traffic::Copy => "Copy an array",
+            Traffic::Triad => "Scaled sum of two arrays",
+        }
+    }
+    fn formula(&self) -> &'static str {
+        match self.0 {
+            Traffic::Read => "s[j] = Σ_i a[i·lanes + j]; FLOP = n; bytes = 4·(n + lanes)",
+            Traffic::Copy => "c[i] = a[i]; FLOP = 0; bytes = 8·n",
+            Traffic::Triad => "a[i] = b[i] + 0.4·c[i]; FLOP = 2·n; bytes = 12·n",
+        }
+    }
+    fn axes(&self) -> &'static [Axis] {
+        const AXES: [Axis; 2] = [
+            Axis { name: "n", meaning: "elements of an array" },
+            Axis { name: "lanes", meaning: "sums that are kept; divides n" },
+        ];
+        if self.0 == Traffic::Read { &AXES } else { &AXES[..1] }
+    }
+    fn counted(&self) -> Counted {
+        Counted::Bytes
+    }
+    fn rule(&self, shape: &Shape) -> Option<String> {
+        let (n, lanes) = (shape.get("n"), shape.get("lanes"));
+        (self.0 == Traffic::Read && !n.is_multiple_of(lanes))
+            .then(|| format!("n must be a multiple of lanes, and {n} is none of {lanes}; set both"))
+    }
+    /// Arrays of 1 GiB on hardware: beyond every cache, and below the 2 GiB that one binding can hold.
+    fn default_shape(&self, class: DeviceClass) -> Shape {
+        let (n, lanes) = match class {
+            DeviceClass::Hardware => (1 << 28, 1 << 20),
+            DeviceClass::Software => (1 << 22, 1 << 14),
+        };
+        match self.0 {
+            Traffic::Read => Shape::new([("n", n), ("lanes", lanes)]),
+            Traffic::Copy | Traffic::Triad => Shape::new([("n", n)]),
+        }
+    }
+    fn work(&self, shape: &Shape, _element: ElementType) -> Work {
+        let [n, lanes] = extents(shape, ["n", "lanes"]);
+        match self.0 {
+            Traffic::Read => work(n, 4.0 * (n + lanes)),
+            Traffic::Copy => work(0.0, 8.0 * n),
+            Traffic::Triad => work(2.0 * n, 12.0 * n),
+        }
+    }
+    fn tensors(&self, shape: &Shape, _element: ElementType) -> Vec<Tensor> {
+        let (f32, n) = (ElementType::F32, [shape.get("n")]);
+        match self.0 {
+            Traffic::Read => vec![input("a", f32, &n), output("sums", f32, &[shape.get("lanes")])],
+            Traffic::Copy => vec![input("a", f32, &n), output("c", f32, &n)],
+            Traffic::Triad => vec![input("b", f32, &n), input("c", f32, &n), output("a", f32, &n)],
+        }
+    }
+    fn row_length(&self, shape: &Shape, tensor: usize) -> u64 {
+        if tensor == self.output_tensor() { self.output_len(shape) } else { shape.get("n") }
+    }
+    fn output(&self, instance: &Instance, tensor: usize, index: u64) -> f64 {
+        if tensor != self.output_tensor() || index >= self.output_len(&instance.shape) {
+            return f64::NAN;
+        }
+        self.element(instance, index).0
+    }
+    /// Copy is exact, triad within two roundings (BabelStream's own limit, 100 ε, would pass a kernel that drops seven
+    /// bits), sums within the bound of a sum of n/lanes terms in any order.
+    fn reference(&self, instance: &Instance, samples: u32, pick: u64) -> Vec<Expected> {
+        let chosen = samples::axis(self.output_len(&instance.shape), samples as usize, &mut Picks::new(pick));
+        let tensor = self.output_tensor();
+        let expected = chosen.into_iter().map(|index| {
+            let (value, bound) = self.element(instance, index);
+            Expected { tensor, index, value, bound }
+        });
+        expected.collect()
+    }
+}
