@@ -41,14 +41,14 @@ impl TestBench {
         self.machine.as_ref()
     }
 
-    /// The time now in UTC, RFC 3339; scripted in a simulation.
-    pub fn utc_now(&self) -> String {
+    /// The time now in UTC; scripted in a simulation.
+    pub fn utc_now(&self) -> jiff::Timestamp {
         if self.simulation.is_none() {
-            return jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+            return jiff::Timestamp::now();
         }
         let start: jiff::Timestamp = SIMULATED_START.parse().unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let elapsed = jiff::SignedDuration::from_nanos(i64::try_from(self.machine.clock().now().0).unwrap_or(i64::MAX));
-        start.saturating_add(elapsed).map_or_else(|_| start.to_string(), |t| t.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+        start.checked_add(elapsed).unwrap_or(start)
     }
 
     /// What probes may look at, for these devices.
@@ -64,6 +64,11 @@ impl TestBench {
     }
 }
 
+/// An instant as RFC 3339 text in UTC.
+pub fn rfc3339(instant: jiff::Timestamp) -> String {
+    instant.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 /// Opens the power sources that the plan asks for.
 pub fn open_power(resolved: &Resolved, bench: &TestBench, root: &Path) -> anyhow::Result<Findings> {
     let context = bench.probe_context(resolved.devices.clone(), root);
@@ -76,7 +81,9 @@ pub fn save_somewhere(folder: &RunFolder, record: &RunRecord, console: &Console)
     let Err(error) = folder.save(record) else { return Ok(folder.record_path()) };
     let aside = std::env::temp_dir();
     console.note(&format!("wattmark: {error}"));
-    let refuge = RunFolder::create(&aside, &record.provenance.host.hostname)
+    let now = jiff::Timestamp::now();
+    let id = store::new_id(record.plan.seed, now);
+    let refuge = RunFolder::create(&aside, now, &record.provenance.host.hostname, &id)
         .and_then(|folder| folder.save(record).map(|()| folder.record_path()))
         .with_context(|| {
             format!(

@@ -32,6 +32,12 @@ pub const KEYS: &[&str] = &[
     "results",
     "redact",
     "sampler_hz",
+    "idle",
+    "preheat_min",
+    "preheat_max",
+    "window",
+    "windows",
+    "submission",
 ];
 
 /// Contents of a configuration file; `None` where it says nothing.
@@ -69,6 +75,23 @@ pub struct FileConfig {
     pub redact: Option<bool>,
     /// Cadence of the power sampler in hertz.
     pub sampler_hz: Option<f64>,
+    /// Idle time before the load, such as `30s`.
+    #[serde(default, deserialize_with = "word")]
+    pub idle: Option<String>,
+    /// Least preheat time per case.
+    #[serde(default, deserialize_with = "word")]
+    pub preheat_min: Option<String>,
+    /// Most preheat time per case.
+    #[serde(default, deserialize_with = "word")]
+    pub preheat_max: Option<String>,
+    /// Least length of a window.
+    #[serde(default, deserialize_with = "word")]
+    pub window: Option<String>,
+    /// Most windows per case.
+    pub windows: Option<u32>,
+    /// Aimed length of one submission.
+    #[serde(default, deserialize_with = "word")]
+    pub submission: Option<String>,
 }
 
 /// A configuration file that cannot be used.

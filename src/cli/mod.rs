@@ -2,9 +2,14 @@
 //!
 //! Commands write their result to [`Console::out`] (standard output) and everything else to standard error.
 
+pub mod bench;
 pub mod commands;
 pub mod config;
 pub mod exit;
+pub mod outcome;
+pub mod progress;
+pub mod resolve;
+pub mod simulate;
 pub mod suggest;
 
 use std::io::{IsTerminal, Write};
@@ -81,9 +86,14 @@ impl Console {
     }
     /// Writes one line to standard error.
     pub fn note(&self, text: &str) {
-        // Nothing sensible is left to do when standard error is closed.
-        let _ = writeln!(std::io::stderr(), "{text}");
+        note(text);
     }
+}
+
+/// Writes one line to standard error.
+pub fn note(text: &str) {
+    // Nothing sensible is left to do when standard error is closed.
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Parses the command line, runs the command, prints its error, and returns the exit code.

@@ -50,9 +50,8 @@ impl Merge {
         file
     }
 
-    fn pick_list(&mut self, name: &str, flag: &[String], file: Vec<String>) -> Vec<String> {
+    fn pick_list(&mut self, name: &str, flag: &[String], file: Option<Vec<String>>) -> Vec<String> {
         let flag = (!flag.is_empty()).then(|| flag.to_vec());
-        let file = (!file.is_empty()).then_some(file);
         self.pick(name, flag.as_ref(), file).unwrap_or_default()
     }
 }
@@ -66,11 +65,11 @@ pub fn resolve(args: &Args, bench: &TestBench, console: &mut Console) -> anyhow:
     }
     let file = loaded.map(|(_, file)| file).unwrap_or_default();
     let mut merge = Merge { file, origins: BTreeMap::new() };
-    let preset_name = merge.file.preset.clone();
-    let preset = read_preset(merge.pick("preset", args.preset.as_ref(), preset_name).as_deref())?;
+    let file_preset = merge.file.preset;
+    let preset = merge.pick("preset", args.preset.as_ref(), file_preset).unwrap_or(Preset::Quick);
     let settings = settings(args, &mut merge, preset)?;
     let account = account_request(args, &mut merge);
-    let site = account::resolve_site(account.grid.as_deref(), account.pue, account.site.as_deref())
+    let site = account::resolve_site(account.grid.as_deref(), account.pue, account.site.as_deref(), base_dir())
         .map_err(|error| Failure::usage(error.to_string()))?;
     let power = power_request(args, &mut merge)?;
     let (kernels, shapes) = (merge.file.kernel.clone(), merge.file.shape.clone());
@@ -100,18 +99,6 @@ pub fn resolve(args: &Args, bench: &TestBench, console: &mut Console) -> anyhow:
         expected_s,
     };
     Ok(Resolved { plan, devices, site, results, redact })
-}
-
-fn read_preset(name: Option<&str>) -> anyhow::Result<Preset> {
-    match name {
-        None | Some("quick") => Ok(Preset::Quick),
-        Some("standard") => Ok(Preset::Standard),
-        Some("publication") => Ok(Preset::Publication),
-        Some(other) => Err(Failure::usage(format!(
-            "no preset is called `{other}`: the presets are quick, standard and publication"
-        ))
-        .into()),
-    }
 }
 
 fn settings(args: &Args, merge: &mut Merge, preset: Preset) -> anyhow::Result<Settings> {
@@ -166,7 +153,8 @@ fn duration(name: &str, text: &str) -> anyhow::Result<Seconds> {
 }
 
 fn account_request(args: &Args, merge: &mut Merge) -> AccountRequest {
-    let (grid, pue, site) = (merge.file.grid.clone(), merge.file.pue, merge.file.site.clone());
+    let (grid, pue) = (merge.file.grid.clone(), merge.file.pue);
+    let site = merge.file.site.as_ref().map(|path| path.display().to_string());
     AccountRequest {
         grid: merge.pick("grid", args.grid.as_ref(), grid),
         pue: merge.pick("pue", args.pue.as_ref(), pue),
@@ -175,7 +163,7 @@ fn account_request(args: &Args, merge: &mut Merge) -> AccountRequest {
 }
 
 fn power_request(args: &Args, merge: &mut Merge) -> anyhow::Result<PowerRequest> {
-    let (power, watts) = (merge.file.power.clone(), merge.file.assume_watts);
+    let (power, watts) = (merge.file.power.as_ref().map(|list| list.join(",")), merge.file.assume_watts);
     let text = merge.pick("power", args.power.as_ref(), power).unwrap_or_else(|| "auto".to_owned());
     let watts = merge.pick("assume-watts", args.assume_watts.as_ref(), watts);
     if let Some(watts) = watts.filter(|watts| !(watts.is_finite() && *watts > 0.0)) {
@@ -252,7 +240,7 @@ pub fn print_plan(resolved: &Resolved, console: &mut Console) -> anyhow::Result<
     writeln!(out, "preset      {}", plan.preset)?;
     writeln!(out, "devices     {}", join(resolved.devices.iter().map(|d| format!("{} {}", d.ordinal, d.name))))?;
     writeln!(out, "power       {}", power_text(&plan.power))?;
-    writeln!(out, "site        {}", resolved.site.summary())?;
+    writeln!(out, "site        {}", account_text(&resolved.site))?;
     writeln!(out, "results     {}", resolved.results.display())?;
     writeln!(
         out,
@@ -277,6 +265,19 @@ pub fn print_plan(resolved: &Resolved, console: &mut Console) -> anyhow::Result<
     }
     writeln!(out, "expected    about {} after the pipelines are built", minutes(plan.expected_s))?;
     Ok(())
+}
+
+fn account_text(site: &Site) -> String {
+    let (grid, pue) = (&site.profile.grid, &site.profile.pue);
+    format!(
+        "{}: {} g {}/kWh ({}), PUE {} ({})",
+        site.profile.name,
+        grid.intensity_g_per_kwh.get(),
+        grid.gas,
+        grid.region,
+        pue.value,
+        pue.evidence
+    )
 }
 
 fn join(items: impl Iterator<Item = String>) -> String {

@@ -10,7 +10,8 @@ use crate::cli::Failure;
 use crate::clock::{Activity, SimulatedClock};
 use crate::gpu::simulated::{DeviceScript, Oracle, SimulatedMachine};
 use crate::power::PowerScript;
-use crate::workload;
+use crate::model::Case;
+use crate::workload::{self, Instance};
 
 /// A simulation: devices with scripted speeds, sensors with scripted watts.
 #[derive(Debug, Clone, Deserialize)]
@@ -35,7 +36,15 @@ impl Simulation {
 
     /// Builds the machine on a simulated clock.
     pub fn machine(&self, clock: SimulatedClock, activity: Activity) -> SimulatedMachine {
-        let oracle: Oracle = Arc::new(|program, range| workload::output_bytes(&program.case, range.buffer, range.start, range.end));
+        let oracle: Oracle = Arc::new(|program, range| oracle_bytes(&program.case, range.buffer, range.start, range.end));
         SimulatedMachine::new(self.device.clone(), clock, activity, oracle)
     }
+}
+
+/// Right output bytes of a case, from its float64 reference.
+fn oracle_bytes(case: &Case, buffer: usize, start: u64, end: u64) -> Vec<u8> {
+    let Some(problem) = workload::problem(&case.problem) else { return Vec::new() };
+    let instance =
+        Instance { shape: case.shape.clone(), element: case.element, pattern: case.pattern, seed: case.seed };
+    workload::oracle_bytes(problem, &instance, buffer, start, end)
 }

@@ -8,7 +8,7 @@ use crate::clock::{Clock, Nanoseconds, RunClock};
 use crate::gpu::{Accelerator, BufferSpec, GpuError, Job, PoisonScan, Program, Role};
 use crate::kernel::{self, KernelError};
 use crate::model::{
-    Calibration, Case, Check, Device, Measurement, Settings, Skip, SkipReason, Steadiness, StopReason, Timing,
+    Calibration, Case, Check, Device, ElementType, Measurement, Settings, Skip, SkipReason, Steadiness, StopReason, Timing,
     TimingMethod, Verification, Warning, WarningCode, Window,
 };
 use crate::power::Sampler;
@@ -65,6 +65,13 @@ pub struct Session {
     efficiencies: Vec<f64>,
     window_time: Seconds,
     before: Check,
+}
+
+impl Session {
+    /// Windows measured so far.
+    pub fn windows_measured(&self) -> u32 {
+        u32::try_from(self.efficiencies.len()).unwrap_or(u32::MAX)
+    }
 }
 
 /// A skip with its reason.
@@ -142,7 +149,7 @@ impl Bench<'_> {
         let problem = workload::problem(&case.problem)
             .ok_or_else(|| fail(SkipReason::Other, format!("no problem is called {}", case.problem)))?;
         let variant = kernel::find(&case.variant)
-            .ok_or_else(|| fail(SkipReason::Other, format!("no variant is called {}", case.variant)))?;
+            .map_err(|error| fail(SkipReason::CompileError, error.to_string()))?;
         if let Some(feature) = variant.requires.iter().find(|feature| !device.features.contains(feature)) {
             let error = GpuError::MissingFeature { case: case.label(), feature: *feature, device: device.name };
             return Err(refuse(case, error));
@@ -195,7 +202,7 @@ impl Bench<'_> {
                 let count = (bytes.len() as u64 / size).min(tensor.len.saturating_sub(first)) as usize;
                 values.resize(count, 0.0);
                 problem.fill(instance, index, first, &mut values);
-                workload::encode(tensor.element, &values, bytes);
+                encode(tensor.element, &values, bytes);
             };
             self.accelerator.fill(index, &mut filler).map_err(|error| refuse(case, error))?;
         }
@@ -361,6 +368,22 @@ impl Bench<'_> {
                 session.case.variant
             );
             (length, Some(Warning { code: WarningCode::WindowTooShort, text }))
+        }
+    }
+}
+
+/// Writes values, already rounded to their element type, as little-endian bytes.
+fn encode(element: ElementType, values: &[f32], bytes: &mut [u8]) {
+    match element {
+        ElementType::F32 => {
+            for (value, slot) in values.iter().zip(bytes.chunks_exact_mut(4)) {
+                slot.copy_from_slice(&value.to_le_bytes());
+            }
+        }
+        ElementType::F16 => {
+            for (value, slot) in values.iter().zip(bytes.chunks_exact_mut(2)) {
+                slot.copy_from_slice(&half::f16::from_f32(*value).to_le_bytes());
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ const OVERHEAD_PER_CASE: Seconds = Seconds::new(0.8);
 pub enum PlanError {
     /// `--kernel` matched nothing.
     #[error(transparent)]
-    Kernel(#[from] kernel::PatternError),
+    Kernel(#[from] kernel::KernelError),
     /// `--shape` cannot be used.
     #[error(transparent)]
     Shape(#[from] ShapeError),

@@ -11,8 +11,8 @@ use crate::model::{
     Verification, Warning, WarningCode, Window, WindowKind,
 };
 use crate::power::{Sampler, integrate};
+use crate::stats::SplitMix64;
 use crate::units::Seconds;
-use crate::workload::hash;
 
 /// What happens during a run, for progress displays.
 pub enum Event<'a> {
@@ -203,7 +203,7 @@ fn attempt(
     let mut bench = bench(setup, plan, &clock, accelerator);
     let mut session = bench.begin(case, plan.seed, halved)?;
     if session.measurement.calibration.is_some() {
-        let mut gaps = random_gaps(plan, case);
+        let mut gaps = random_gaps(plan, case, 0);
         bench.measure(&mut session, plan.settings.windows_max, &mut gaps)?;
     }
     Ok(session)
@@ -227,13 +227,11 @@ fn bench<'a>(
 
 /// Lengths of unmeasured load before each window: uniform up to the plan's limit, from the seed, so that windows do not
 /// lock onto the sensor's update period.
-fn random_gaps(plan: &Plan, case: &Case) -> impl FnMut() -> Seconds {
+fn random_gaps(plan: &Plan, case: &Case, round: u32) -> impl FnMut() -> Seconds {
     let most = plan.settings.random_gap_s;
-    let mut state = hash(plan.seed ^ u64::from(case.device), case.variant.len() as u64);
-    move || {
-        state = hash(state, 1);
-        most * (state as f64 / u64::MAX as f64)
-    }
+    let place = plan.cases.iter().position(|planned| planned == case).unwrap_or(0) as u64;
+    let mut random = SplitMix64::new(plan.seed ^ (place << 32) ^ u64::from(round));
+    move || most * (random.next_u64() as f64 / u64::MAX as f64)
 }
 
 /// Windows of all cases take turns, so that slow drifts of the room weigh on all alike.
@@ -288,7 +286,8 @@ fn one_turn(
     let clock = setup.machine.clock();
     let plan = &record.plan;
     let mut bench = bench(setup, plan, &clock, accelerator);
-    let mut gaps = random_gaps(plan, case);
+    let round = known.as_ref().map_or(0, |session| session.windows_measured());
+    let mut gaps = random_gaps(plan, case, round);
     match known {
         None => {
             let mut session = bench.begin(case, plan.seed, false)?;

@@ -11,17 +11,17 @@ use crate::cli::progress::Progress;
 use crate::cli::resolve::{self, Resolved};
 use crate::cli::{Console, Exit, Failure, outcome};
 use crate::measure::run::{self, Setup};
-use crate::model::{Plan, RECORD_SCHEMA, RunRecord, RunStatus, SCHEMA_VERSION};
+use crate::model::{Plan, Preset, RECORD_SCHEMA, RunRecord, RunStatus, SCHEMA_VERSION};
 use crate::power::Sampler;
 use crate::provenance;
-use crate::store::RunFolder;
+use crate::store::{self, RunFolder};
 
 /// Arguments of `wattmark run`.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Args {
     /// Bundle of settings: quick (indicative, under a minute a device), standard, publication.
-    #[arg(long, value_parser = ["quick", "standard", "publication"])]
-    pub preset: Option<String>,
+    #[arg(long, value_parser = preset)]
+    pub preset: Option<Preset>,
     /// Kernels to run, for example 'gemm/*' or gemm/tiled-f32,softmax; default: all (see `wattmark list`).
     #[arg(long, value_delimiter = ',', value_name = "PATTERN")]
     pub kernel: Vec<String>,
@@ -41,7 +41,7 @@ pub struct Args {
     #[arg(long, env = "WATTMARK_GRID", value_name = "GRID")]
     pub grid: Option<String>,
     /// Power usage effectiveness of the site, at least 1.
-    #[arg(long, env = "WATTMARK_PUE", value_name = "RATIO", allow_negative_numbers = true)]
+    #[arg(long, env = "WATTMARK_PUE", value_name = "RATIO")]
     pub pue: Option<f64>,
     /// Site profile: a shipped one such as xining, or a TOML file.
     #[arg(long, value_name = "SITE")]
@@ -93,6 +93,15 @@ pub struct Args {
     pub sensor_root: PathBuf,
 }
 
+fn preset(text: &str) -> Result<Preset, String> {
+    match text {
+        "quick" => Ok(Preset::Quick),
+        "standard" => Ok(Preset::Standard),
+        "publication" => Ok(Preset::Publication),
+        _ => Err("the presets are quick, standard and publication".to_owned()),
+    }
+}
+
 /// Runs the command.
 pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let test_bench = TestBench::open(args.simulate.as_deref())?;
@@ -101,7 +110,7 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
         resolve::print_plan(&resolved, console)?;
         return Ok(Exit::Ok);
     }
-    let folder = create_folder(&resolved)?;
+    let folder = create_folder(&resolved, test_bench.utc_now())?;
     let findings = bench::open_power(&resolved, &test_bench, &args.sensor_root)?;
     for obstacle in &findings.obstacles {
         console.note(&format!("power: {}: {}. {}", obstacle.what, obstacle.why, obstacle.remedy));
@@ -130,15 +139,16 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     if let Some(sampler) = sampler {
         record.traces = sampler.stop();
     }
-    record.ended = Some(test_bench.utc_now());
+    record.ended = Some(bench::rfc3339(test_bench.utc_now()));
     let saved = bench::save_somewhere(&folder, &record, console)?;
     outcome::present(&record, &resolved, &saved, !args.no_figures, console)?;
     Ok(exit_of(&record, console))
 }
 
-fn create_folder(resolved: &Resolved) -> anyhow::Result<RunFolder> {
+fn create_folder(resolved: &Resolved, started: jiff::Timestamp) -> anyhow::Result<RunFolder> {
     let host = if resolved.redact { "redacted".to_owned() } else { provenance::hostname() };
-    RunFolder::create(&resolved.results, &host)
+    let id = store::new_id(resolved.plan.seed, started);
+    RunFolder::create(&resolved.results, started, &host, &id)
         .map_err(|error| Failure::usage(format!("{error}")))
         .context("cannot prepare the results folder, so nothing was measured")
 }
@@ -148,8 +158,8 @@ fn new_record(resolved: &Resolved, test_bench: &TestBench, folder: &RunFolder) -
     RunRecord {
         schema: RECORD_SCHEMA.to_owned(),
         version: SCHEMA_VERSION,
-        run_id: folder.id().to_owned(),
-        started: test_bench.utc_now(),
+        run_id: folder.run_id().to_owned(),
+        started: bench::rfc3339(test_bench.utc_now()),
         ended: None,
         simulated: test_bench.machine().is_simulated(),
         status: RunStatus::Running,
