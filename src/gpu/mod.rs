@@ -8,6 +8,7 @@
 mod enumerate;
 mod fit;
 mod hardware;
+mod link;
 mod quiet;
 mod timer;
 
