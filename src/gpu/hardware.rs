@@ -22,11 +22,16 @@ const POISON_BYTES: u64 = 4 << 20;
 /// A program on the device.
 #[derive(Debug)]
 struct Loaded {
-    case: String,
+    program: Program,
     pipeline: wgpu::ComputePipeline,
     bindings: wgpu::BindGroup,
-    buffers: Vec<(BufferSpec, wgpu::Buffer)>,
-    workgroups: [u32; 3],
+    buffers: Vec<wgpu::Buffer>,
+}
+
+impl Loaded {
+    fn outputs(&self) -> impl Iterator<Item = (&BufferSpec, &wgpu::Buffer)> {
+        self.program.buffers.iter().zip(&self.buffers).filter(|(spec, _)| spec.role == Role::Output)
+    }
 }
 
 /// A job whose completion was not yet collected.
@@ -72,10 +77,6 @@ impl WgpuAccelerator {
         self.loaded.as_ref().ok_or_else(|| self.link.other(during, "no program is loaded"))
     }
 
-    fn outputs<'a>(&self, loaded: &'a Loaded) -> impl Iterator<Item = (&'a BufferSpec, &'a wgpu::Buffer)> + use<'a> {
-        loaded.buffers.iter().filter(|(spec, _)| spec.role == Role::Output).map(|(spec, buffer)| (spec, buffer))
-    }
-
     fn submit_run(&mut self, dispatches: u32) -> Result<Pending, GpuError> {
         let during = "running";
         let slot = self.timer.as_mut().and_then(PassTimer::take_slot);
@@ -88,7 +89,7 @@ impl WgpuAccelerator {
             let mut pass = encoder.begin_compute_pass(&options);
             pass.set_pipeline(&loaded.pipeline);
             pass.set_bind_group(0, &loaded.bindings, &[]);
-            let [x, y, z] = loaded.workgroups;
+            let [x, y, z] = loaded.program.workgroups;
             for _ in 0..dispatches {
                 pass.dispatch_workgroups(x, y, z);
             }
@@ -107,7 +108,7 @@ impl WgpuAccelerator {
         let during = "poisoning outputs";
         let loaded = self.loaded(during)?;
         let submission = self.link.execute(during, |encoder| {
-            for (spec, buffer) in self.outputs(loaded) {
+            for (spec, buffer) in loaded.outputs() {
                 for (offset, len) in chunks(spec.bytes, POISON_BYTES) {
                     encoder.copy_buffer_to_buffer(&self.poison, 0, buffer, offset, len);
                 }
@@ -119,14 +120,7 @@ impl WgpuAccelerator {
     fn submit_probe(&self, ranges: &[ByteRange]) -> Result<Pending, GpuError> {
         let during = "probing outputs";
         let loaded = self.loaded(during)?;
-        for range in ranges {
-            let inside = loaded.buffers.get(range.buffer).is_some_and(|(spec, _)| range.end <= spec.bytes);
-            if !inside || range.start >= range.end || !range.start.is_multiple_of(4) || !range.end.is_multiple_of(4) {
-                return Err(self
-                    .link
-                    .other(during, format!("{range:?} is not a range of whole words of {}", loaded.case)));
-            }
-        }
+        fit::check_ranges(&loaded.program, ranges).map_err(|reason| self.link.other(during, reason))?;
         let total: u64 = ranges.iter().map(|range| range.end - range.start).sum();
         // A buffer has at least one word, so that an empty probe needs no special case.
         let target = self.link.attempt(during, || readback_buffer(&self.link.gpu, total.max(4)))?;
@@ -134,7 +128,7 @@ impl WgpuAccelerator {
             let mut offset = 0;
             for range in ranges {
                 let len = range.end - range.start;
-                if let Some((_, source)) = loaded.buffers.get(range.buffer) {
+                if let Some(source) = loaded.buffers.get(range.buffer) {
                     encoder.copy_buffer_to_buffer(source, range.start, &target, offset, len);
                 }
                 offset += len;
@@ -194,12 +188,12 @@ impl Accelerator for WgpuAccelerator {
         let (pipeline, layout) = self.compile(program)?;
         let mut buffers = Vec::with_capacity(program.buffers.len());
         for spec in &program.buffers {
-            buffers.push((spec.clone(), self.allocate(program, spec)?));
+            buffers.push(self.allocate(program, spec)?);
         }
         let during = format!("binding the buffers of {}", program.case.label());
         let entries: Vec<wgpu::BindGroupEntry<'_>> = (0..)
             .zip(&buffers)
-            .map(|(binding, (_, buffer))| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
+            .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
             .collect();
         let (bindings, error) = self.link.attempt(&during, || {
             self.link.guarded(|| {
@@ -210,16 +204,15 @@ impl Accelerator for WgpuAccelerator {
         if let Some(error) = error {
             return Err(self.link.other(&during, message(&error)));
         }
-        let (case, workgroups) = (program.case.label(), program.workgroups);
-        self.loaded = Some(Loaded { case, pipeline, bindings, buffers, workgroups });
+        self.loaded = Some(Loaded { program: program.clone(), pipeline, bindings, buffers });
         Ok(())
     }
 
     fn fill(&mut self, buffer: usize, filler: &mut Filler<'_>) -> Result<(), GpuError> {
         let during = "filling inputs";
         let loaded = self.loaded(during)?;
-        let Some((spec, target)) = loaded.buffers.get(buffer) else {
-            return Err(self.link.other(during, format!("{} has no buffer {buffer}", loaded.case)));
+        let Some((spec, target)) = loaded.program.buffers.get(buffer).zip(loaded.buffers.get(buffer)) else {
+            return Err(self.link.other(during, format!("{} has no buffer {buffer}", loaded.program.case.label())));
         };
         let mut chunk = vec![0; spec.bytes.min(CHUNK_BYTES) as usize];
         let mut before: Option<wgpu::SubmissionIndex> = None;
@@ -282,10 +275,10 @@ impl Accelerator for WgpuAccelerator {
     fn scan_poison(&mut self) -> Result<PoisonScan, GpuError> {
         let during = "scanning outputs";
         let loaded = self.loaded(during)?;
-        let largest = self.outputs(loaded).map(|(spec, _)| spec.bytes).max().unwrap_or(4);
+        let largest = loaded.outputs().map(|(spec, _)| spec.bytes).max().unwrap_or(4);
         let target = self.link.attempt(during, || readback_buffer(&self.link.gpu, largest.min(CHUNK_BYTES)))?;
         let mut scan = PoisonScan { words: 0, poisoned: 0, first: None };
-        for (spec, source) in self.outputs(loaded) {
+        for (spec, source) in loaded.outputs() {
             for (offset, len) in chunks(spec.bytes, CHUNK_BYTES) {
                 let submission = self
                     .link

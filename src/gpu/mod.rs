@@ -10,6 +10,7 @@ mod fit;
 mod hardware;
 mod link;
 mod quiet;
+pub mod simulated;
 mod timer;
 
 use std::collections::BTreeSet;
