@@ -1,5 +1,8 @@
 //! The stream of jobs on a real adapter: Mesa's software adapter is enough, no adapter at all is a failure.
 
+// Helpers outside of test functions may stop the test too.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use wattmark::clock::{Clock, WallClock};

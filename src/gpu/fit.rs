@@ -1,7 +1,7 @@
 //! Whether a program fits a device: checked before anything is allocated, in the same words for real and simulated
 //! devices. What surprises people: wgpu caps a binding at 2 GiB on every backend, whatever the card has.
 
-use super::{BufferSpec, GpuError, Program};
+use super::{BufferSpec, ByteRange, GpuError, Program};
 use crate::model::Device;
 
 /// Refuses a program that lacks a feature or exceeds a limit of the device.
@@ -40,6 +40,18 @@ pub(super) fn check(program: &Program, device: &Device) -> Result<(), GpuError> 
         }
     }
     Ok(())
+}
+
+/// Refuses ranges that are empty, reach beyond their buffer, or do not consist of whole words; the reason is in words.
+pub(super) fn check_ranges(program: &Program, ranges: &[ByteRange]) -> Result<(), String> {
+    let proper = |range: &&ByteRange| {
+        let inside = program.buffers.get(range.buffer).is_some_and(|spec| range.end <= spec.bytes);
+        inside && range.start < range.end && range.start.is_multiple_of(4) && range.end.is_multiple_of(4)
+    };
+    match ranges.iter().find(|range| !proper(range)) {
+        Some(range) => Err(format!("{range:?} is not a range of whole words of {}", program.case.label())),
+        None => Ok(()),
+    }
 }
 
 /// Bytes with a binary prefix and the exact number, for example `3.00 GiB (3221225472 bytes)`.

@@ -1,14 +1,11 @@
 //! An open device behind wgpu: loads one program, fills its buffers, and executes its stream of jobs.
 //!
 //! Finding adapters is not here (`enumerate`). What surprises people: wgpu's shader checks are switched off, so kernels
-//! must stay inside their buffers; and wgpu panics when a poll meets a lost device, so every wait is shielded.
+//! must stay inside their buffers.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::time::Duration;
 
-use super::enumerate::FEATURES;
-use super::quiet::shield;
+use super::link::{Link, message};
 use super::timer::{PassTimer, readback_buffer};
 use super::{
     Accelerator, BufferSpec, ByteRange, Completion, Filler, GpuError, Job, POISON_WORD, PoisonScan, Program, Role,
@@ -17,34 +14,24 @@ use super::{
 use crate::clock::{Clock, WallClock};
 use crate::model::{Device, Feature};
 
-/// Longest wait for one job. Jobs are sized to a fraction of a second; a device that needs this long has hung.
-const WAIT_LIMIT: Duration = Duration::from_secs(120);
 /// Size of a transfer between host and device, so that the host never holds more than a few of these.
 const CHUNK_BYTES: u64 = 16 << 20;
 /// Size of the buffer that poison is copied from.
 const POISON_BYTES: u64 = 4 << 20;
 
-/// What went wrong with a device outside of any call: written by wgpu's callbacks, read after each call.
-#[derive(Debug, Default)]
-struct Health {
-    lost: Option<String>,
-    error: Option<String>,
-}
-
-type SharedHealth = Arc<Mutex<Health>>;
-
-fn lock(health: &SharedHealth) -> std::sync::MutexGuard<'_, Health> {
-    health.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// A program on the device.
 #[derive(Debug)]
 struct Loaded {
-    case: String,
+    program: Program,
     pipeline: wgpu::ComputePipeline,
     bindings: wgpu::BindGroup,
-    buffers: Vec<(BufferSpec, wgpu::Buffer)>,
-    workgroups: [u32; 3],
+    buffers: Vec<wgpu::Buffer>,
+}
+
+impl Loaded {
+    fn outputs(&self) -> impl Iterator<Item = (&BufferSpec, &wgpu::Buffer)> {
+        self.program.buffers.iter().zip(&self.buffers).filter(|(spec, _)| spec.role == Role::Output)
+    }
 }
 
 /// A job whose completion was not yet collected.
@@ -65,10 +52,8 @@ enum PendingResult {
 #[derive(Debug)]
 pub(super) struct WgpuAccelerator {
     device: Device,
-    gpu: wgpu::Device,
-    queue: wgpu::Queue,
+    link: Link,
     clock: WallClock,
-    health: SharedHealth,
     timer: Option<PassTimer>,
     poison: wgpu::Buffer,
     loaded: Option<Loaded>,
@@ -78,124 +63,18 @@ pub(super) struct WgpuAccelerator {
 
 impl WgpuAccelerator {
     pub(super) fn open(adapter: &wgpu::Adapter, mut device: Device, clock: WallClock) -> Result<Self, GpuError> {
-        let name = device.name.clone();
-        let failed = |reason: String| GpuError::Other { device: name.clone(), during: "opening".to_owned(), reason };
-        let (gpu, queue) = shield(|| pollster::block_on(adapter.request_device(&everything(adapter))))
-            .map_err(failed)?
-            .map_err(|error| failed(error.to_string()))?;
-        let health = SharedHealth::default();
-        let (lost, errors) = (Arc::clone(&health), Arc::clone(&health));
-        gpu.set_device_lost_callback(move |_, reason| lock(&lost).lost = Some(reason));
-        gpu.on_uncaptured_error(Arc::new(move |error| {
-            lock(&errors).error.get_or_insert(message(&error));
-        }));
-        let period_ns = Some(f64::from(queue.get_timestamp_period())).filter(|period| *period > 0.0);
+        let link = Link::open(adapter, &device.name)?;
+        let period_ns = Some(f64::from(link.queue.get_timestamp_period())).filter(|period| *period > 0.0);
         device.timestamp_period_ns = period_ns.filter(|_| device.features.contains(&Feature::Timestamps));
-        let timer = device.timestamp_period_ns.map(|period_ns| PassTimer::new(&gpu, period_ns));
-        let poison = poison_buffer(&gpu);
-        let open = Self {
-            device,
-            gpu,
-            queue,
-            clock,
-            health,
-            timer,
-            poison,
-            loaded: None,
-            pending: BTreeMap::new(),
-            next_ticket: 0,
-        };
-        open.check("opening")?;
-        Ok(open)
-    }
-
-    fn other(&self, during: &str, reason: impl Into<String>) -> GpuError {
-        GpuError::Other { device: self.device.name.clone(), during: during.to_owned(), reason: reason.into() }
+        let (timer, poison) = link.attempt("opening", || {
+            let timer = device.timestamp_period_ns.map(|period_ns| PassTimer::new(&link.gpu, period_ns));
+            (timer, poison_buffer(&link.gpu))
+        })?;
+        Ok(Self { device, link, clock, timer, poison, loaded: None, pending: BTreeMap::new(), next_ticket: 0 })
     }
 
     fn loaded(&self, during: &str) -> Result<&Loaded, GpuError> {
-        self.loaded.as_ref().ok_or_else(|| self.other(during, "no program is loaded"))
-    }
-
-    /// Fails if a callback reported a lost device, or an error since the last load. A lost device stays lost.
-    fn check(&self, during: &str) -> Result<(), GpuError> {
-        let health = lock(&self.health);
-        let (device, during) = (self.device.name.clone(), during.to_owned());
-        match (&health.lost, &health.error) {
-            (Some(reason), _) => Err(GpuError::Lost { device, during, reason: reason.clone() }),
-            (None, Some(reason)) => Err(GpuError::Other { device, during, reason: reason.clone() }),
-            (None, None) => Ok(()),
-        }
-    }
-
-    /// Runs wgpu calls; a panic or a reported failure becomes an error and ends the use of this device.
-    fn attempt<T>(&self, during: &str, work: impl FnOnce() -> T) -> Result<T, GpuError> {
-        self.check(during)?;
-        let outcome = shield(work);
-        if let Err(reason) = &outcome {
-            let mut health = lock(&self.health);
-            let kind = if reason.contains("lost") { &mut health.lost } else { &mut health.error };
-            kind.get_or_insert_with(|| one_line(reason));
-        }
-        self.check(during)?;
-        outcome.map_err(|reason| self.other(during, reason))
-    }
-
-    /// Returns once a submission has finished on the device.
-    fn finish(&self, during: &str, submission: &wgpu::SubmissionIndex) -> Result<(), GpuError> {
-        let wait = wgpu::PollType::Wait { submission_index: Some(submission.clone()), timeout: Some(WAIT_LIMIT) };
-        match self.attempt(during, || self.gpu.poll(wait))? {
-            Ok(_) => Ok(()),
-            Err(wgpu::PollError::Timeout) => {
-                let reason = format!("no answer for {} s", WAIT_LIMIT.as_secs());
-                lock(&self.health).lost = Some(reason);
-                self.check(during)
-            }
-            Err(error) => Err(self.other(during, error.to_string())),
-        }
-    }
-
-    /// Submits what `record` records.
-    fn execute(
-        &self,
-        during: &str,
-        record: impl FnOnce(&mut wgpu::CommandEncoder),
-    ) -> Result<wgpu::SubmissionIndex, GpuError> {
-        self.attempt(during, || {
-            let mut encoder = self.gpu.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            record(&mut encoder);
-            self.queue.submit([encoder.finish()])
-        })
-    }
-
-    /// Gives `look` the bytes of a readback buffer whose last use was `submission`.
-    fn read_back<T>(
-        &self,
-        during: &str,
-        buffer: &wgpu::Buffer,
-        bytes: u64,
-        submission: &wgpu::SubmissionIndex,
-        look: impl FnOnce(&[u8]) -> T,
-    ) -> Result<T, GpuError> {
-        let (sender, receiver) = mpsc::channel();
-        self.attempt(during, || {
-            buffer.map_async(wgpu::MapMode::Read, 0..bytes, move |outcome| drop(sender.send(outcome)));
-        })?;
-        self.finish(during, submission)?;
-        match receiver.try_recv() {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(self.other(during, error.to_string())),
-            Err(_) => return Err(self.other(during, "the readback buffer was not mapped when its copy had finished")),
-        }
-        let view = buffer.get_mapped_range(0..bytes).map_err(|error| self.other(during, error.to_string()))?;
-        let seen = look(&view);
-        drop(view);
-        buffer.unmap();
-        Ok(seen)
-    }
-
-    fn outputs<'a>(&self, loaded: &'a Loaded) -> impl Iterator<Item = (&'a BufferSpec, &'a wgpu::Buffer)> + use<'a> {
-        loaded.buffers.iter().filter(|(spec, _)| spec.role == Role::Output).map(|(spec, buffer)| (spec, buffer))
+        self.loaded.as_ref().ok_or_else(|| self.link.other(during, "no program is loaded"))
     }
 
     fn submit_run(&mut self, dispatches: u32) -> Result<Pending, GpuError> {
@@ -204,20 +83,20 @@ impl WgpuAccelerator {
         let this = &*self;
         let loaded = this.loaded(during)?;
         let timed = this.timer.as_ref().zip(slot);
-        let submission = this.execute(during, |encoder| {
+        let submission = this.link.execute(during, |encoder| {
             let timestamp_writes = timed.map(|(timer, slot)| timer.writes(slot));
             let options = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
             let mut pass = encoder.begin_compute_pass(&options);
             pass.set_pipeline(&loaded.pipeline);
             pass.set_bind_group(0, &loaded.bindings, &[]);
-            let [x, y, z] = loaded.workgroups;
+            let [x, y, z] = loaded.program.workgroups;
             for _ in 0..dispatches {
                 pass.dispatch_workgroups(x, y, z);
             }
         })?;
         let result = match timed {
             Some((timer, slot)) => {
-                let resolved = this.execute(during, |encoder| timer.resolve(slot, encoder))?;
+                let resolved = this.link.execute(during, |encoder| timer.resolve(slot, encoder))?;
                 PendingResult::Ticks { slot, resolved }
             }
             None => PendingResult::Nothing,
@@ -228,8 +107,8 @@ impl WgpuAccelerator {
     fn submit_poison(&self) -> Result<Pending, GpuError> {
         let during = "poisoning outputs";
         let loaded = self.loaded(during)?;
-        let submission = self.execute(during, |encoder| {
-            for (spec, buffer) in self.outputs(loaded) {
+        let submission = self.link.execute(during, |encoder| {
+            for (spec, buffer) in loaded.outputs() {
                 for (offset, len) in chunks(spec.bytes, POISON_BYTES) {
                     encoder.copy_buffer_to_buffer(&self.poison, 0, buffer, offset, len);
                 }
@@ -241,20 +120,15 @@ impl WgpuAccelerator {
     fn submit_probe(&self, ranges: &[ByteRange]) -> Result<Pending, GpuError> {
         let during = "probing outputs";
         let loaded = self.loaded(during)?;
-        for range in ranges {
-            let inside = loaded.buffers.get(range.buffer).is_some_and(|(spec, _)| range.end <= spec.bytes);
-            if !inside || range.start >= range.end || !range.start.is_multiple_of(4) || !range.end.is_multiple_of(4) {
-                return Err(self.other(during, format!("{range:?} is not a range of whole words of {}", loaded.case)));
-            }
-        }
+        fit::check_ranges(&loaded.program, ranges).map_err(|reason| self.link.other(during, reason))?;
         let total: u64 = ranges.iter().map(|range| range.end - range.start).sum();
         // A buffer has at least one word, so that an empty probe needs no special case.
-        let target = self.attempt(during, || readback_buffer(&self.gpu, total.max(4)))?;
-        let submission = self.execute(during, |encoder| {
+        let target = self.link.attempt(during, || readback_buffer(&self.link.gpu, total.max(4)))?;
+        let submission = self.link.execute(during, |encoder| {
             let mut offset = 0;
             for range in ranges {
                 let len = range.end - range.start;
-                if let Some((_, source)) = loaded.buffers.get(range.buffer) {
+                if let Some(source) = loaded.buffers.get(range.buffer) {
                     encoder.copy_buffer_to_buffer(source, range.start, &target, offset, len);
                 }
                 offset += len;
@@ -267,12 +141,13 @@ impl WgpuAccelerator {
     fn compile(&self, program: &Program) -> Result<(wgpu::ComputePipeline, wgpu::BindGroupLayout), GpuError> {
         let during = format!("compiling {}", program.case.label());
         let entries: Vec<wgpu::BindGroupLayoutEntry> = (0..).zip(&program.buffers).map(layout_entry).collect();
-        let (built, error) = self.attempt(&during, || {
-            self.guarded(|| {
+        let (built, error) = self.link.attempt(&during, || {
+            self.link.guarded(|| {
                 let layout = self
+                    .link
                     .gpu
                     .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries });
-                (pipeline(&self.gpu, program, &layout), layout)
+                (pipeline(&self.link.gpu, program, &layout), layout)
             })
         })?;
         match error {
@@ -283,9 +158,9 @@ impl WgpuAccelerator {
 
     fn allocate(&self, program: &Program, spec: &BufferSpec) -> Result<wgpu::Buffer, GpuError> {
         let what = format!("buffer {} of {}", spec.name, program.case.label());
-        let (buffer, error) = self.attempt(&format!("allocating {what}"), || {
-            self.guarded(|| {
-                self.gpu.create_buffer(&wgpu::BufferDescriptor {
+        let (buffer, error) = self.link.attempt(&format!("allocating {what}"), || {
+            self.link.guarded(|| {
+                self.link.gpu.create_buffer(&wgpu::BufferDescriptor {
                     label: None,
                     size: spec.bytes,
                     usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
@@ -299,17 +174,6 @@ impl WgpuAccelerator {
             Some(error) => Err(GpuError::OutOfMemory { what, bytes: spec.bytes, device, reason: message(&error) }),
         }
     }
-
-    /// Runs wgpu calls and returns the first error of any kind that they report.
-    fn guarded<T>(&self, work: impl FnOnce() -> T) -> (T, Option<wgpu::Error>) {
-        let filters = [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation];
-        let scopes = filters.map(|filter| self.gpu.push_error_scope(filter));
-        let value = work();
-        let mut errors = scopes.into_iter().rev().map(|scope| pollster::block_on(scope.pop()));
-        // Every scope is popped, innermost first.
-        let error = errors.by_ref().fold(None, |first: Option<wgpu::Error>, error| first.or(error));
-        (value, error)
-    }
 }
 
 impl Accelerator for WgpuAccelerator {
@@ -319,54 +183,52 @@ impl Accelerator for WgpuAccelerator {
 
     fn load(&mut self, program: &Program) -> Result<(), GpuError> {
         self.unload();
-        // An error that wgpu reported outside of a scope spoils the program it befell, not the next one.
-        lock(&self.health).error = None;
+        self.link.forgive();
         fit::check(program, &self.device)?;
         let (pipeline, layout) = self.compile(program)?;
         let mut buffers = Vec::with_capacity(program.buffers.len());
         for spec in &program.buffers {
-            buffers.push((spec.clone(), self.allocate(program, spec)?));
+            buffers.push(self.allocate(program, spec)?);
         }
         let during = format!("binding the buffers of {}", program.case.label());
         let entries: Vec<wgpu::BindGroupEntry<'_>> = (0..)
             .zip(&buffers)
-            .map(|(binding, (_, buffer))| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
+            .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
             .collect();
-        let (bindings, error) = self.attempt(&during, || {
-            self.guarded(|| {
+        let (bindings, error) = self.link.attempt(&during, || {
+            self.link.guarded(|| {
                 let options = wgpu::BindGroupDescriptor { label: None, layout: &layout, entries: &entries };
-                self.gpu.create_bind_group(&options)
+                self.link.gpu.create_bind_group(&options)
             })
         })?;
         if let Some(error) = error {
-            return Err(self.other(&during, message(&error)));
+            return Err(self.link.other(&during, message(&error)));
         }
-        let (case, workgroups) = (program.case.label(), program.workgroups);
-        self.loaded = Some(Loaded { case, pipeline, bindings, buffers, workgroups });
+        self.loaded = Some(Loaded { program: program.clone(), pipeline, bindings, buffers });
         Ok(())
     }
 
     fn fill(&mut self, buffer: usize, filler: &mut Filler<'_>) -> Result<(), GpuError> {
         let during = "filling inputs";
         let loaded = self.loaded(during)?;
-        let Some((spec, target)) = loaded.buffers.get(buffer) else {
-            return Err(self.other(during, format!("{} has no buffer {buffer}", loaded.case)));
+        let Some((spec, target)) = loaded.program.buffers.get(buffer).zip(loaded.buffers.get(buffer)) else {
+            return Err(self.link.other(during, format!("{} has no buffer {buffer}", loaded.program.case.label())));
         };
         let mut chunk = vec![0; spec.bytes.min(CHUNK_BYTES) as usize];
         let mut before: Option<wgpu::SubmissionIndex> = None;
         for (offset, len) in chunks(spec.bytes, CHUNK_BYTES) {
             let bytes = &mut chunk[..len as usize];
             filler(offset, bytes);
-            let submission = self.attempt(during, || {
-                self.queue.write_buffer(target, offset, bytes);
-                self.queue.submit([])
+            let submission = self.link.attempt(during, || {
+                self.link.queue.write_buffer(target, offset, bytes);
+                self.link.queue.submit([])
             })?;
             // wgpu keeps a staging copy until the device has read it; two at a time keep both sides busy.
             if let Some(before) = before.replace(submission) {
-                self.finish(during, &before)?;
+                self.link.finish(during, &before)?;
             }
         }
-        before.map_or(Ok(()), |last| self.finish(during, &last))
+        before.map_or(Ok(()), |last| self.link.finish(during, &last))
     }
 
     fn submit(&mut self, job: &Job) -> Result<Ticket, GpuError> {
@@ -384,23 +246,23 @@ impl Accelerator for WgpuAccelerator {
     fn wait(&mut self, ticket: Ticket) -> Result<Completion, GpuError> {
         let during = "waiting for the device";
         let Some(Pending { submission, result }) = self.pending.remove(&ticket) else {
-            return Err(self.other(during, format!("job {} is not in flight", ticket.0)));
+            return Err(self.link.other(during, format!("job {} is not in flight", ticket.0)));
         };
-        self.finish(during, &submission)?;
+        self.link.finish(during, &submission)?;
         let done_ns = self.clock.now();
         let mut completion = Completion { done_ns, device_ns: None, bytes: Vec::new() };
         match result {
             PendingResult::Nothing => {}
             PendingResult::Bytes(buffer) => {
                 let copy = |bytes: &[u8]| bytes.to_vec();
-                completion.bytes = self.read_back("reading outputs", &buffer, buffer.size(), &submission, copy)?;
+                completion.bytes = self.link.read_back("reading outputs", &buffer, buffer.size(), &submission, copy)?;
             }
             PendingResult::Ticks { slot, resolved } => {
                 if let Some((timer, buffer)) = self.timer.as_ref().and_then(|t| t.readback(slot).map(|b| (t, b))) {
                     let during = "reading timestamps";
-                    self.finish(during, &resolved)?;
+                    self.link.finish(during, &resolved)?;
                     let read = |bytes: &[u8]| timer.nanoseconds(bytes);
-                    completion.device_ns = self.read_back(during, buffer, buffer.size(), &resolved, read)?;
+                    completion.device_ns = self.link.read_back(during, buffer, buffer.size(), &resolved, read)?;
                 }
                 if let Some(timer) = &mut self.timer {
                     timer.return_slot(slot);
@@ -413,14 +275,15 @@ impl Accelerator for WgpuAccelerator {
     fn scan_poison(&mut self) -> Result<PoisonScan, GpuError> {
         let during = "scanning outputs";
         let loaded = self.loaded(during)?;
-        let largest = self.outputs(loaded).map(|(spec, _)| spec.bytes).max().unwrap_or(4);
-        let target = self.attempt(during, || readback_buffer(&self.gpu, largest.min(CHUNK_BYTES)))?;
+        let largest = loaded.outputs().map(|(spec, _)| spec.bytes).max().unwrap_or(4);
+        let target = self.link.attempt(during, || readback_buffer(&self.link.gpu, largest.min(CHUNK_BYTES)))?;
         let mut scan = PoisonScan { words: 0, poisoned: 0, first: None };
-        for (spec, source) in self.outputs(loaded) {
+        for (spec, source) in loaded.outputs() {
             for (offset, len) in chunks(spec.bytes, CHUNK_BYTES) {
-                let submission =
-                    self.execute(during, |encoder| encoder.copy_buffer_to_buffer(source, offset, &target, 0, len))?;
-                self.read_back(during, &target, len, &submission, |bytes| scan_words(&mut scan, offset, bytes))?;
+                let submission = self
+                    .link
+                    .execute(during, |encoder| encoder.copy_buffer_to_buffer(source, offset, &target, 0, len))?;
+                self.link.read_back(during, &target, len, &submission, |bytes| scan_words(&mut scan, offset, bytes))?;
             }
         }
         Ok(scan)
@@ -434,9 +297,8 @@ impl Accelerator for WgpuAccelerator {
             }
         }
         if self.loaded.take().is_some() {
-            // The memory goes back when the device has finished with it. A failure here shows at the next call.
-            let wait = wgpu::PollType::Wait { submission_index: None, timeout: Some(WAIT_LIMIT) };
-            let _ = self.attempt("unloading", || self.gpu.poll(wait));
+            // A failure here shows at the next call.
+            let _ = self.link.drain("unloading");
         }
     }
 }
@@ -444,35 +306,6 @@ impl Accelerator for WgpuAccelerator {
 impl Drop for WgpuAccelerator {
     fn drop(&mut self) {
         self.unload();
-        if self.check("closing").is_err() {
-            // Dropping the last handle of a queue waits for it without limit, and panics if work is left on it.
-            std::mem::forget(self.queue.clone());
-        }
-    }
-}
-
-/// All that kernels can use: the adapter's own limits and every feature we know.
-fn everything(adapter: &wgpu::Adapter) -> wgpu::DeviceDescriptor<'static> {
-    let known = FEATURES.iter().fold(wgpu::Features::SUBGROUP_BARRIER, |all, (_, bit)| all | *bit);
-    let required_features = adapter.features() & known;
-    let experimental_features = if required_features.intersects(wgpu::Features::all_experimental_mask()) {
-        // SAFETY: the token acknowledges that wgpu's experimental features may have bugs. Only cooperative matrices are
-        // asked for, and every kernel that uses them has its whole output checked in every run.
-        #[allow(unsafe_code)]
-        unsafe {
-            wgpu::ExperimentalFeatures::enabled()
-        }
-    } else {
-        wgpu::ExperimentalFeatures::disabled()
-    };
-    wgpu::DeviceDescriptor {
-        label: None,
-        required_features,
-        required_limits: adapter.limits(),
-        experimental_features,
-        // Large buffers get memory of their own either way; this keeps the pools for staging small.
-        memory_hints: wgpu::MemoryHints::MemoryUsage,
-        trace: wgpu::Trace::Off,
     }
 }
 
@@ -546,17 +379,6 @@ fn scan_words(scan: &mut PoisonScan, offset: u64, bytes: &[u8]) {
     }
     scan.words += words.len() as u64;
     scan.poisoned += count;
-}
-
-/// wgpu's words for an error, without its heading.
-fn message(error: &wgpu::Error) -> String {
-    let text = error.to_string();
-    let text = text.split_once("Caused by:").map_or(text.as_str(), |(_, cause)| cause);
-    text.trim().to_owned()
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@
 mod enumerate;
 mod fit;
 mod hardware;
+mod link;
 mod quiet;
+pub mod simulated;
 mod timer;
 
 use std::collections::BTreeSet;

@@ -1,0 +1,349 @@
+//! Devices with scripted times, on a clock that moves only when slept on: every run of a scenario is the same to the
+//! nanosecond, without a GPU.
+//!
+//! What surprises people: nothing is computed. Right outputs come from an [`Oracle`] that a higher room builds from the
+//! float64 reference, and inputs are asked for but not kept.
+
+mod script;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use script::{DeviceScript, FaultScript, Rate, RateScript};
+
+use super::enumerate::unknown_ordinal;
+use super::{
+    Accelerator, ByteRange, Completion, Filler, GpuError, Job, Machine, POISON_WORD, PoisonScan, Program, Role, Ticket,
+    fit,
+};
+use crate::clock::{Activity, Busy, Clock, Nanoseconds, RunClock, SimulatedClock};
+use crate::model::{Device, ElementType, Feature};
+use crate::units::Seconds;
+
+/// Gives the right bytes of a range of an output buffer.
+pub type Oracle = Arc<dyn Fn(&Program, ByteRange) -> Vec<u8> + Send + Sync>;
+
+/// Bytes of each input that are asked for, so that the caller's filler runs without the cost of a whole input.
+const FILL_BYTES: u64 = 64 << 10;
+
+/// What a device has been through; it outlasts losing and opening it again.
+#[derive(Debug, Default)]
+struct History {
+    /// Run jobs by variant.
+    runs: BTreeMap<String, u64>,
+    /// By index of a `lost` fault: run jobs since the last loss, and losses.
+    losses: BTreeMap<usize, (u64, u64)>,
+}
+
+/// Simulated devices.
+pub struct SimulatedMachine {
+    devices: Vec<(Arc<DeviceScript>, Arc<Mutex<History>>)>,
+    clock: SimulatedClock,
+    activity: Activity,
+    oracle: Oracle,
+}
+
+impl SimulatedMachine {
+    /// Devices in the order of their scripts. They write to `activity` when they are busy.
+    pub fn new(scripts: Vec<DeviceScript>, clock: SimulatedClock, activity: Activity, oracle: Oracle) -> Self {
+        let devices = scripts.into_iter().map(|script| (Arc::new(script), Arc::default())).collect();
+        Self { devices, clock, activity, oracle }
+    }
+}
+
+impl std::fmt::Debug for SimulatedMachine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SimulatedMachine").field("devices", &self.devices).finish_non_exhaustive()
+    }
+}
+
+impl Machine for SimulatedMachine {
+    fn devices(&self) -> Vec<Device> {
+        (0..).zip(&self.devices).map(|(ordinal, (script, _))| script.device(ordinal)).collect()
+    }
+    fn open(&self, ordinal: u32) -> Result<Box<dyn Accelerator>, GpuError> {
+        let Some((script, history)) = self.devices.get(ordinal as usize) else {
+            return Err(GpuError::NoDevice(unknown_ordinal(ordinal, self.devices.len())));
+        };
+        Ok(Box::new(SimulatedAccelerator {
+            device: script.device(ordinal),
+            script: Arc::clone(script),
+            history: Arc::clone(history),
+            clock: self.clock.clone(),
+            activity: self.activity.clone(),
+            oracle: Arc::clone(&self.oracle),
+            loaded: None,
+            pending: BTreeMap::new(),
+            next_ticket: 0,
+            idle_from: Nanoseconds(0),
+            contents: Contents::Zeros,
+            lost: false,
+        }))
+    }
+    fn clock(&self) -> RunClock {
+        RunClock::Simulated(self.clock.clone())
+    }
+    fn is_simulated(&self) -> bool {
+        true
+    }
+}
+
+/// What the outputs hold at a point of the stream.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Contents {
+    /// Fresh memory.
+    Zeros,
+    /// Poison.
+    Poison,
+    /// Results.
+    Results {
+        /// Off by more than their size.
+        wrong: bool,
+        /// Part at the end of each output that was not written.
+        unwritten: f64,
+    },
+}
+
+/// A job whose completion was not yet collected.
+#[derive(Debug)]
+struct Pending {
+    end: Nanoseconds,
+    device_ns: Option<u64>,
+    probe: Vec<ByteRange>,
+    contents: Contents,
+    lost: bool,
+}
+
+struct SimulatedAccelerator {
+    device: Device,
+    script: Arc<DeviceScript>,
+    history: Arc<Mutex<History>>,
+    clock: SimulatedClock,
+    activity: Activity,
+    oracle: Oracle,
+    /// The program, and the time of one dispatch.
+    loaded: Option<(Program, Seconds)>,
+    pending: BTreeMap<Ticket, Pending>,
+    next_ticket: u64,
+    idle_from: Nanoseconds,
+    contents: Contents,
+    lost: bool,
+}
+
+impl SimulatedAccelerator {
+    fn other(&self, during: &str, reason: impl Into<String>) -> GpuError {
+        GpuError::Other { device: self.device.name.clone(), during: during.to_owned(), reason: reason.into() }
+    }
+
+    fn check(&self, during: &str) -> Result<(), GpuError> {
+        let (device, during) = (self.device.name.clone(), during.to_owned());
+        let reason = "scripted loss".to_owned();
+        if self.lost { Err(GpuError::Lost { device, during, reason }) } else { Ok(()) }
+    }
+
+    fn program(&self, during: &str) -> Result<&(Program, Seconds), GpuError> {
+        self.check(during)?;
+        self.loaded.as_ref().ok_or_else(|| self.other(during, "no program is loaded"))
+    }
+
+    fn run(&mut self, dispatches: u32) -> Result<Pending, GpuError> {
+        let (program, time) = self.program("running")?;
+        let (variant, pass) = (program.case.variant.clone(), *time * f64::from(dispatches));
+        let (lost, contents) = self.suffer(&variant);
+        let begin = self.idle_from.max(self.clock.now()).plus(self.script.overhead_s);
+        let end = begin.plus(pass);
+        self.idle_from = end;
+        if !lost {
+            self.contents = contents;
+            self.activity.push(Busy { from: begin, until: end, variant });
+        }
+        let device_ns = self.device.features.contains(&Feature::Timestamps).then_some(end.0 - begin.0);
+        Ok(Pending { end, device_ns, probe: Vec::new(), contents: self.contents, lost })
+    }
+
+    /// Counts a run of a variant: whether the device is lost in it, and what its outputs hold afterwards.
+    fn suffer(&self, variant: &str) -> (bool, Contents) {
+        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let runs = history.runs.entry(variant.to_owned()).or_default();
+        *runs += 1;
+        let runs = *runs;
+        let (mut lost, mut wrong, mut unwritten) = (false, false, 0.0);
+        let faults = self.script.faults.iter().enumerate().filter(|(_, fault)| fault.befalls(variant));
+        for (index, fault) in faults {
+            match fault {
+                FaultScript::WrongOutput { after_runs, .. } => wrong |= runs > *after_runs,
+                FaultScript::UnwrittenOutput { after_runs, fraction, .. } if runs > *after_runs => {
+                    unwritten = fraction.clamp(0.0, 1.0);
+                }
+                FaultScript::Lost { after_submissions, times, .. } => {
+                    let (since, losses) = history.losses.entry(index).or_default();
+                    *since += 1;
+                    if *since > *after_submissions && *losses < *times {
+                        (*since, *losses, lost) = (0, *losses + 1, true);
+                    }
+                }
+                _ => {}
+            }
+        }
+        (lost, Contents::Results { wrong, unwritten })
+    }
+
+    /// Bytes of a range when its outputs hold `contents`.
+    fn bytes(&self, program: &Program, range: ByteRange, contents: Contents) -> Vec<u8> {
+        let len = (range.end - range.start) as usize;
+        match contents {
+            Contents::Zeros => vec![0; len],
+            Contents::Poison => POISON_WORD.to_ne_bytes().repeat(len / 4),
+            Contents::Results { wrong, unwritten } => {
+                let mut bytes = (self.oracle)(program, range);
+                bytes.resize(len, 0);
+                if wrong {
+                    spoil(&mut bytes, program.case.element);
+                }
+                let size = program.buffers.get(range.buffer).map_or(0, |spec| spec.bytes);
+                let kept = first_unwritten(size, unwritten).clamp(range.start, range.end) - range.start;
+                for word in bytes[kept as usize..].chunks_exact_mut(4) {
+                    word.copy_from_slice(&POISON_WORD.to_ne_bytes());
+                }
+                bytes
+            }
+        }
+    }
+}
+
+impl Accelerator for SimulatedAccelerator {
+    fn device(&self) -> &Device {
+        &self.device
+    }
+
+    fn load(&mut self, program: &Program) -> Result<(), GpuError> {
+        self.unload();
+        self.check("loading")?;
+        fit::check(program, &self.device)?;
+        let (case, device) = (program.case.label(), self.device.name.clone());
+        let bytes: u64 = program.buffers.iter().map(|spec| spec.bytes).sum();
+        let what = format!("the buffers of {case}");
+        for fault in self.script.faults.iter().filter(|fault| fault.befalls(&program.case.variant)) {
+            match fault {
+                FaultScript::CompileError { .. } => {
+                    return Err(GpuError::Compile { case, message: "scripted compile error".to_owned() });
+                }
+                FaultScript::OutOfMemory { .. } => {
+                    let reason = "scripted shortage".to_owned();
+                    return Err(GpuError::OutOfMemory { what, bytes, device, reason });
+                }
+                _ => {}
+            }
+        }
+        if bytes > self.script.memory_bytes {
+            let reason = format!("the device has {} bytes", self.script.memory_bytes);
+            return Err(GpuError::OutOfMemory { what, bytes, device, reason });
+        }
+        let time = self.script.dispatch_time(program).ok_or_else(|| {
+            self.other(&format!("loading {case}"), format!("no rate in the script matches {}", program.case.variant))
+        })?;
+        self.loaded = Some((program.clone(), time));
+        Ok(())
+    }
+
+    fn fill(&mut self, buffer: usize, filler: &mut Filler<'_>) -> Result<(), GpuError> {
+        let during = "filling inputs";
+        let (program, _) = self.program(during)?;
+        let Some(spec) = program.buffers.get(buffer) else {
+            return Err(self.other(during, format!("{} has no buffer {buffer}", program.case.label())));
+        };
+        filler(0, &mut vec![0; spec.bytes.min(FILL_BYTES) as usize]);
+        Ok(())
+    }
+
+    fn submit(&mut self, job: &Job) -> Result<Ticket, GpuError> {
+        let at_once = |this: &Self, probe: Vec<ByteRange>| Pending {
+            end: this.idle_from.max(this.clock.now()),
+            device_ns: None,
+            probe,
+            contents: this.contents,
+            lost: false,
+        };
+        let pending = match job {
+            Job::Run { dispatches } => self.run(*dispatches)?,
+            Job::Poison => {
+                self.program("poisoning outputs")?;
+                self.contents = Contents::Poison;
+                at_once(self, Vec::new())
+            }
+            Job::Probe { ranges } => {
+                let during = "probing outputs";
+                let (program, _) = self.program(during)?;
+                fit::check_ranges(program, ranges).map_err(|reason| self.other(during, reason))?;
+                at_once(self, ranges.clone())
+            }
+        };
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        self.pending.insert(ticket, pending);
+        Ok(ticket)
+    }
+
+    fn wait(&mut self, ticket: Ticket) -> Result<Completion, GpuError> {
+        let during = "waiting for the device";
+        self.check(during)?;
+        let Some(pending) = self.pending.remove(&ticket) else {
+            return Err(self.other(during, format!("job {} is not in flight", ticket.0)));
+        };
+        self.clock.sleep_until(pending.end);
+        self.lost |= pending.lost;
+        let (program, _) = self.program(during)?;
+        let probes = pending.probe.iter();
+        let bytes = probes.flat_map(|range| self.bytes(program, *range, pending.contents)).collect();
+        Ok(Completion { done_ns: self.clock.now(), device_ns: pending.device_ns, bytes })
+    }
+
+    fn scan_poison(&mut self) -> Result<PoisonScan, GpuError> {
+        let (program, _) = self.program("scanning outputs")?;
+        let mut scan = PoisonScan { words: 0, poisoned: 0, first: None };
+        for spec in program.buffers.iter().filter(|spec| spec.role == Role::Output) {
+            let kept = match self.contents {
+                Contents::Zeros => spec.bytes,
+                Contents::Poison => 0,
+                Contents::Results { unwritten, .. } => first_unwritten(spec.bytes, unwritten),
+            };
+            scan.words += spec.bytes / 4;
+            scan.poisoned += (spec.bytes - kept) / 4;
+            scan.first = scan.first.or((kept < spec.bytes).then_some(kept));
+        }
+        Ok(scan)
+    }
+
+    fn unload(&mut self) {
+        self.loaded = None;
+        self.pending.clear();
+        self.contents = Contents::Zeros;
+    }
+}
+
+/// Byte at which the unwritten part of a buffer begins, a multiple of 4; the buffer's size if all of it is written.
+fn first_unwritten(bytes: u64, fraction: f64) -> u64 {
+    let unwritten = (bytes as f64 / 4.0 * fraction).ceil() as u64 * 4;
+    bytes.saturating_sub(unwritten)
+}
+
+/// Makes every value wrong by more than its own size.
+fn spoil(bytes: &mut [u8], element: ElementType) {
+    match element {
+        ElementType::F32 => {
+            for word in bytes.as_chunks_mut::<4>().0 {
+                let value = f32::from_ne_bytes(*word);
+                *word = (value + value.abs() + 1.0).to_ne_bytes();
+            }
+        }
+        ElementType::F16 => {
+            for half in bytes.as_chunks_mut::<2>().0 {
+                let value = half::f16::from_ne_bytes(*half).to_f32();
+                *half = half::f16::from_f32(value + value.abs() + 1.0).to_ne_bytes();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

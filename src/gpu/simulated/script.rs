@@ -1,0 +1,286 @@
+//! What a simulated device is: its description, its rates and its faults, as read from a scenario file.
+
+use serde::Deserialize;
+
+use crate::gpu::Program;
+use crate::model::{Device, DeviceKind, DeviceLimits, Feature, PciAddress, SubgroupRange};
+use crate::units::{BytesPerSecond, FlopPerSecond, Seconds};
+
+/// A simulated device. Only the name and the rates need to be given.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceScript {
+    /// Marketing name.
+    pub name: String,
+    /// Kind of device it plays.
+    #[serde(default = "default_kind")]
+    pub kind: DeviceKind,
+    /// PCI address.
+    #[serde(default)]
+    pub pci: Option<PciAddress>,
+    /// PCI vendor identifier.
+    #[serde(default)]
+    pub vendor_id: u32,
+    /// PCI device identifier.
+    #[serde(default)]
+    pub device_id: u32,
+    /// Optional abilities; without `timestamps` its runs have no device time.
+    #[serde(default = "default_features")]
+    pub features: Vec<Feature>,
+    /// Memory in bytes; a program that needs more is out of memory.
+    #[serde(default = "default_memory")]
+    pub memory_bytes: u64,
+    /// Limits.
+    #[serde(default = "default_limits")]
+    pub limits: DeviceLimits,
+    /// Time in seconds that each run waits before its pass begins; the device is idle in it.
+    #[serde(default)]
+    pub overhead_s: Seconds,
+    /// How fast it runs variants. The most specific pattern counts: an exact name, then the first that matches.
+    pub rates: Vec<RateScript>,
+    /// What goes wrong.
+    #[serde(default)]
+    pub faults: Vec<FaultScript>,
+}
+
+fn default_kind() -> DeviceKind {
+    DeviceKind::Simulated
+}
+fn default_features() -> Vec<Feature> {
+    vec![Feature::F16, Feature::Subgroup, Feature::Timestamps]
+}
+/// 80 GB, the memory of a common accelerator.
+fn default_memory() -> u64 {
+    80_000_000_000
+}
+/// The limits that wgpu reports for a current discrete GPU.
+fn default_limits() -> DeviceLimits {
+    DeviceLimits {
+        max_buffer_bytes: 1 << 40,
+        max_binding_bytes: (1 << 31) - 4,
+        max_workgroup_memory_bytes: 48 << 10,
+        max_invocations_per_workgroup: 1024,
+        max_workgroup_size: [1024, 1024, 64],
+        max_workgroups_per_dimension: 65535,
+        max_storage_buffers: 64,
+    }
+}
+
+impl DeviceScript {
+    /// A device with every default, one rate for all variants and no faults.
+    pub fn new(name: &str, rate: Rate) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind: default_kind(),
+            pci: None,
+            vendor_id: 0,
+            device_id: 0,
+            features: default_features(),
+            memory_bytes: default_memory(),
+            limits: default_limits(),
+            overhead_s: Seconds::new(0.0),
+            rates: vec![RateScript { variant: "*".to_owned(), rate }],
+            faults: Vec::new(),
+        }
+    }
+
+    /// The device that this script plays.
+    pub(super) fn device(&self, ordinal: u32) -> Device {
+        let features = self.features.iter().copied().collect();
+        let timed = self.features.contains(&Feature::Timestamps);
+        Device {
+            ordinal,
+            name: self.name.clone(),
+            vendor_id: self.vendor_id,
+            device_id: self.device_id,
+            kind: self.kind,
+            backend: "simulated".to_owned(),
+            driver: "scripted".to_owned(),
+            driver_info: String::new(),
+            // Scripts may spell the address in any way that is read elsewhere.
+            pci: self.pci.as_ref().map(|pci| pci.as_str().parse().unwrap_or_else(|_| pci.clone())),
+            subgroup: SubgroupRange { min: 32, max: 32 },
+            features,
+            limits: self.limits.clone(),
+            timestamp_period_ns: timed.then_some(1.0),
+        }
+    }
+
+    /// Time of one dispatch of a program; `None` if no rate matches its variant.
+    pub(super) fn dispatch_time(&self, program: &Program) -> Option<Seconds> {
+        let variant = program.case.variant.as_str();
+        let exact = self.rates.iter().find(|rate| rate.variant == variant);
+        let rate = exact.or_else(|| self.rates.iter().find(|rate| matches(&rate.variant, variant)))?;
+        let work = &program.case.work;
+        Some(match rate.rate {
+            Rate::SecondsPerDispatch(time) => time,
+            Rate::FlopPerSecond(rate) => Seconds::new(work.flop.get() / rate.get()),
+            Rate::BytesPerSecond(rate) => Seconds::new(work.bytes.get() / rate.get()),
+        })
+    }
+}
+
+/// How fast variants run.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "RateFields")]
+pub struct RateScript {
+    /// Variant, where `*` stands for any characters.
+    pub variant: String,
+    /// Its rate.
+    pub rate: Rate,
+}
+
+/// A rate; in a file, exactly one of `seconds_per_dispatch`, `flop_per_s` and `bytes_per_s`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Rate {
+    /// Time of one dispatch in seconds, whatever its work.
+    SecondsPerDispatch(Seconds),
+    /// FLOP/s of the problem's work.
+    FlopPerSecond(FlopPerSecond),
+    /// B/s of the problem's compulsory traffic.
+    BytesPerSecond(BytesPerSecond),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RateFields {
+    variant: String,
+    seconds_per_dispatch: Option<f64>,
+    flop_per_s: Option<f64>,
+    bytes_per_s: Option<f64>,
+}
+
+impl TryFrom<RateFields> for RateScript {
+    type Error = String;
+
+    fn try_from(fields: RateFields) -> Result<Self, String> {
+        let RateFields { variant, seconds_per_dispatch, flop_per_s, bytes_per_s } = fields;
+        let rates = [
+            seconds_per_dispatch.map(|value| (value, Rate::SecondsPerDispatch(Seconds::new(value)))),
+            flop_per_s.map(|value| (value, Rate::FlopPerSecond(FlopPerSecond::new(value)))),
+            bytes_per_s.map(|value| (value, Rate::BytesPerSecond(BytesPerSecond::new(value)))),
+        ];
+        let mut given = rates.into_iter().flatten();
+        match (given.next(), given.next()) {
+            (Some((value, rate)), None) if value.is_finite() && value > 0.0 => Ok(Self { variant, rate }),
+            (Some(_), None) => Err(format!("the rate of `{variant}` must be a positive number")),
+            _ => Err(format!("`{variant}` needs exactly one of seconds_per_dispatch, flop_per_s and bytes_per_s")),
+        }
+    }
+}
+
+/// Something that goes wrong on a simulated device. `variant` is a pattern as in [`RateScript`].
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum FaultScript {
+    /// Outputs are off by more than their own size.
+    WrongOutput {
+        /// Variants.
+        variant: String,
+        /// Run jobs of the variant that still go right.
+        #[serde(default)]
+        after_runs: u64,
+    },
+    /// The end of every output keeps its poison.
+    UnwrittenOutput {
+        /// Variants.
+        variant: String,
+        /// Run jobs of the variant that still go right.
+        #[serde(default)]
+        after_runs: u64,
+        /// Part of each output that stays unwritten, 0 to 1.
+        #[serde(default = "whole")]
+        fraction: f64,
+    },
+    /// The device is lost in a run, and can be opened again.
+    Lost {
+        /// Variants.
+        variant: String,
+        /// Run jobs that still go right, counted anew after each loss.
+        #[serde(default)]
+        after_submissions: u64,
+        /// How often it is lost before it stays well.
+        #[serde(default = "once")]
+        times: u64,
+    },
+    /// The shader does not compile.
+    CompileError {
+        /// Variants.
+        variant: String,
+    },
+    /// Buffers cannot be allocated.
+    OutOfMemory {
+        /// Variants.
+        variant: String,
+    },
+}
+
+fn whole() -> f64 {
+    1.0
+}
+fn once() -> u64 {
+    1
+}
+
+impl FaultScript {
+    /// True if the fault befalls a variant.
+    pub(super) fn befalls(&self, name: &str) -> bool {
+        let (Self::WrongOutput { variant, .. }
+        | Self::UnwrittenOutput { variant, .. }
+        | Self::Lost { variant, .. }
+        | Self::CompileError { variant }
+        | Self::OutOfMemory { variant }) = self;
+        matches(variant, name)
+    }
+}
+
+/// Whether `text` follows a pattern in which each `*` stands for any characters, also none.
+fn matches(pattern: &str, text: &str) -> bool {
+    let Some((head, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(tail) = text.strip_prefix(head) else { return false };
+    // The star takes as little as it can and more as it must.
+    (0..=tail.len()).filter(|&at| tail.is_char_boundary(at)).any(|at| matches(rest, &tail[at..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_characters() {
+        for (pattern, text) in
+            [("*", ""), ("*", "gemm/a"), ("gemm/*", "gemm/a"), ("*-f16", "gemm/a-f16"), ("a*c*e", "abcde")]
+        {
+            assert!(matches(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in [("gemm", "gemm/a"), ("gemm/*", "gemv/a"), ("*-f16", "gemm/a-f32"), ("a*c*e", "abde")] {
+            assert!(!matches(pattern, text), "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn a_script_needs_only_a_name_and_rates() {
+        let text =
+            "name = 'sim'\n[[rates]]\nvariant = '*'\nflop_per_s = 1e12\n[[faults]]\nkind = 'lost'\nvariant = '*'";
+        let script: DeviceScript = toml::from_str(text).unwrap();
+        let expected = DeviceScript::new("sim", Rate::FlopPerSecond(FlopPerSecond::new(1e12)));
+        let fault = FaultScript::Lost { variant: "*".into(), after_submissions: 0, times: 1 };
+        assert_eq!(script, DeviceScript { faults: vec![fault], ..expected });
+    }
+
+    #[test]
+    fn scripts_with_unknown_fields_or_ambiguous_rates_are_refused() {
+        let rate = "[[rates]]\nvariant = '*'\n";
+        for (text, complaint) in [
+            (format!("name = 'x'\ncolour = 1\n{rate}flop_per_s = 1"), "colour"),
+            (format!("name = 'x'\n{rate}"), "exactly one"),
+            (format!("name = 'x'\n{rate}flop_per_s = 1\nbytes_per_s = 1"), "exactly one"),
+            (format!("name = 'x'\n{rate}flop_per_s = 0.0"), "positive"),
+            (format!("name = 'x'\n{rate}flops = 1"), "flops"),
+            (format!("name = 'x'\n{rate}flop_per_s = 1\n[[faults]]\nkind = 'gremlin'"), "gremlin"),
+        ] {
+            let error = toml::from_str::<DeviceScript>(&text).unwrap_err().to_string();
+            assert!(error.contains(complaint), "{error}");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The simulated device against its script: exact times, contents and faults.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::gpu::BufferSpec;
+use crate::model::{Case, Counted, DataPattern, Shape, Work};
+use crate::units::{Bytes, Flop, FlopPerSecond};
+
+fn program(variant: &str) -> Program {
+    let buffer = |name: &str, role| BufferSpec { name: name.into(), bytes: 64, role };
+    Program {
+        case: Case {
+            device: 0,
+            problem: "p".into(),
+            variant: variant.into(),
+            shape: Shape::new([("n", 16)]),
+            element: ElementType::F32,
+            pattern: DataPattern::Normal,
+            seed: 0,
+            params: BTreeMap::new(),
+            work: Work { flop: Flop::new(2e9), bytes: Bytes::new(128.0) },
+            counted: Counted::Flop,
+            shader_sha256: String::new(),
+        },
+        wgsl: String::new(),
+        entry: "main".into(),
+        workgroups: [1, 1, 1],
+        buffers: vec![buffer("in", Role::Input), buffer("out", Role::Output)],
+        requires: BTreeSet::new(),
+    }
+}
+
+/// A device of 1 TFLOP/s, so that a dispatch of 2 GFLOP takes 2 ms, with 1 ms of overhead per run.
+fn script(faults: Vec<FaultScript>) -> DeviceScript {
+    let rate = Rate::FlopPerSecond(FlopPerSecond::new(1e12));
+    DeviceScript { overhead_s: Seconds::new(1e-3), faults, ..DeviceScript::new("sim", rate) }
+}
+
+fn machine(script: DeviceScript) -> (SimulatedMachine, SimulatedClock, Activity) {
+    let (clock, activity) = (SimulatedClock::new(), Activity::default());
+    // Word i of an output is i as f32.
+    let oracle: Oracle =
+        Arc::new(|_, range| (range.start / 4..range.end / 4).flat_map(|index| (index as f32).to_ne_bytes()).collect());
+    (SimulatedMachine::new(vec![script], clock.clone(), activity.clone(), oracle), clock, activity)
+}
+
+fn loaded(machine: &SimulatedMachine, variant: &str) -> Box<dyn Accelerator> {
+    let mut gpu = machine.open(0).unwrap();
+    gpu.load(&program(variant)).unwrap();
+    gpu
+}
+
+fn probe(start: u64, end: u64) -> Job {
+    Job::Probe { ranges: vec![ByteRange { buffer: 1, start, end }] }
+}
+
+fn submit_and_wait(gpu: &mut dyn Accelerator, job: &Job) -> Result<Completion, GpuError> {
+    let ticket = gpu.submit(job)?;
+    gpu.wait(ticket)
+}
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes.as_chunks::<4>().0.iter().map(|word| f32::from_ne_bytes(*word)).collect()
+}
+
+fn words(bytes: &[u8]) -> Vec<u32> {
+    floats(bytes).into_iter().map(f32::to_bits).collect()
+}
+
+#[test]
+fn runs_in_flight_follow_one_another_at_exact_times() {
+    let (machine, clock, activity) = machine(script(Vec::new()));
+    let mut gpu = loaded(&machine, "p/a");
+    clock.sleep_until(Nanoseconds(500));
+    let first = gpu.submit(&Job::Run { dispatches: 3 }).unwrap();
+    let second = gpu.submit(&Job::Run { dispatches: 1 }).unwrap();
+    assert_eq!(clock.now(), Nanoseconds(500), "submitting takes no time");
+    let done = gpu.wait(first).unwrap();
+    assert_eq!((done.done_ns, done.device_ns), (Nanoseconds(7_000_500), Some(6_000_000)));
+    let done = gpu.wait(second).unwrap();
+    assert_eq!((done.done_ns, done.device_ns), (Nanoseconds(10_000_500), Some(2_000_000)));
+    let busy = |from, until| Busy { from: Nanoseconds(from), until: Nanoseconds(until), variant: "p/a".into() };
+    assert_eq!(activity.intervals(), vec![busy(1_000_500, 7_000_500), busy(8_000_500, 10_000_500)]);
+}
+
+#[test]
+fn the_most_specific_rate_counts_and_a_variant_without_one_is_refused() {
+    let mut script = script(Vec::new());
+    script.overhead_s = Seconds::new(0.0);
+    let rate = |variant: &str, seconds| RateScript {
+        variant: variant.into(),
+        rate: Rate::SecondsPerDispatch(Seconds::new(seconds)),
+    };
+    script.rates = vec![rate("p/*", 1.0), rate("p/a", 2.0)];
+    let (machine, ..) = machine(script);
+    for (variant, ns) in [("p/a", 2_000_000_000), ("p/b", 1_000_000_000)] {
+        let done = submit_and_wait(loaded(&machine, variant).as_mut(), &Job::Run { dispatches: 1 }).unwrap();
+        assert_eq!(done.device_ns, Some(ns));
+    }
+    let error = machine.open(0).unwrap().load(&program("q/a")).unwrap_err();
+    assert!(error.to_string().contains("no rate"), "{error}");
+}
+
+#[test]
+fn outputs_hold_poison_until_a_run_and_results_after_it() {
+    let (machine, clock, _) = machine(script(Vec::new()));
+    let mut gpu = loaded(&machine, "p/a");
+    let jobs = [Job::Poison, probe(0, 8), Job::Run { dispatches: 1 }, probe(8, 16)];
+    let tickets: Vec<_> = jobs.iter().map(|job| gpu.submit(job).unwrap()).collect();
+    let done: Vec<_> = tickets.into_iter().map(|ticket| gpu.wait(ticket).unwrap()).collect();
+    assert_eq!(words(&done[1].bytes), vec![POISON_WORD; 2]);
+    assert_eq!(floats(&done[3].bytes), vec![2.0, 3.0]);
+    assert_eq!(done[3].done_ns, clock.now());
+    assert_eq!((done[1].device_ns, done[3].device_ns), (None, None), "only runs have a device time");
+    assert_eq!(gpu.scan_poison().unwrap(), PoisonScan { words: 16, poisoned: 0, first: None });
+    submit_and_wait(gpu.as_mut(), &Job::Poison).unwrap();
+    assert_eq!(gpu.scan_poison().unwrap(), PoisonScan { words: 16, poisoned: 16, first: Some(0) });
+}
+
+#[test]
+fn without_timestamps_a_run_has_no_device_time() {
+    let mut script = script(Vec::new());
+    script.features.clear();
+    let (machine, ..) = machine(script);
+    assert_eq!(machine.devices()[0].timestamp_period_ns, None);
+    let done = submit_and_wait(loaded(&machine, "p/a").as_mut(), &Job::Run { dispatches: 1 }).unwrap();
+    assert_eq!(done.device_ns, None);
+}
+
+#[test]
+fn a_wrong_output_begins_after_the_scripted_number_of_runs() {
+    let fault = FaultScript::WrongOutput { variant: "p/*".into(), after_runs: 1 };
+    let (machine, ..) = machine(script(vec![fault]));
+    let mut gpu = loaded(&machine, "p/a");
+    submit_and_wait(gpu.as_mut(), &Job::Run { dispatches: 9 }).unwrap();
+    assert_eq!(floats(&submit_and_wait(gpu.as_mut(), &probe(0, 8)).unwrap().bytes), vec![0.0, 1.0]);
+    submit_and_wait(gpu.as_mut(), &Job::Run { dispatches: 1 }).unwrap();
+    assert_eq!(floats(&submit_and_wait(gpu.as_mut(), &probe(0, 8)).unwrap().bytes), vec![1.0, 3.0]);
+}
+
+#[test]
+fn an_unwritten_tail_keeps_its_poison() {
+    let fault = FaultScript::UnwrittenOutput { variant: "p/a".into(), after_runs: 0, fraction: 0.25 };
+    let (machine, ..) = machine(script(vec![fault]));
+    let mut gpu = loaded(&machine, "p/a");
+    submit_and_wait(gpu.as_mut(), &Job::Run { dispatches: 1 }).unwrap();
+    assert_eq!(gpu.scan_poison().unwrap(), PoisonScan { words: 16, poisoned: 4, first: Some(48) });
+    let bytes = submit_and_wait(gpu.as_mut(), &probe(44, 52)).unwrap().bytes;
+    assert_eq!(words(&bytes), vec![11f32.to_bits(), POISON_WORD]);
+}
+
+#[test]
+fn a_lost_device_stays_lost_until_it_is_opened_again() {
+    let fault = FaultScript::Lost { variant: "*".into(), after_submissions: 1, times: 1 };
+    let (machine, _, activity) = machine(script(vec![fault]));
+    let run = Job::Run { dispatches: 1 };
+    let mut gpu = loaded(&machine, "p/a");
+    submit_and_wait(gpu.as_mut(), &run).unwrap();
+    assert!(matches!(submit_and_wait(gpu.as_mut(), &run), Err(GpuError::Lost { .. })));
+    assert!(matches!(gpu.submit(&run), Err(GpuError::Lost { .. })));
+    assert!(matches!(gpu.load(&program("p/a")), Err(GpuError::Lost { .. })));
+    assert_eq!(activity.intervals().len(), 1, "a lost run does no work");
+    let mut again = loaded(&machine, "p/a");
+    for _ in 0..3 {
+        submit_and_wait(again.as_mut(), &run).unwrap();
+    }
+}
+
+#[test]
+fn compile_errors_and_shortages_befall_only_their_variants() {
+    let faults = vec![
+        FaultScript::CompileError { variant: "p/bad".into() },
+        FaultScript::OutOfMemory { variant: "p/big".into() },
+    ];
+    let (machine, ..) = machine(script(faults));
+    let mut gpu = machine.open(0).unwrap();
+    assert!(matches!(gpu.load(&program("p/bad")), Err(GpuError::Compile { .. })));
+    assert!(matches!(gpu.load(&program("p/big")), Err(GpuError::OutOfMemory { bytes: 128, .. })));
+    gpu.load(&program("p/a")).unwrap();
+}
+
+#[test]
+fn limits_features_and_memory_are_those_of_the_script() {
+    let mut small = script(Vec::new());
+    small.memory_bytes = 127;
+    let (small, ..) = machine(small);
+    assert!(matches!(small.open(0).unwrap().load(&program("p/a")), Err(GpuError::OutOfMemory { .. })));
+    let mut narrow = script(Vec::new());
+    narrow.limits.max_binding_bytes = 60;
+    let (narrow, ..) = machine(narrow);
+    assert!(matches!(narrow.open(0).unwrap().load(&program("p/a")), Err(GpuError::TooLarge { .. })));
+    let (plain, ..) = machine(script(Vec::new()));
+    let mut program = program("p/a");
+    program.requires = BTreeSet::from([Feature::CooperativeMatrix]);
+    assert!(matches!(plain.open(0).unwrap().load(&program), Err(GpuError::MissingFeature { .. })));
+    assert!(matches!(plain.open(1), Err(GpuError::NoDevice(_))));
+}
