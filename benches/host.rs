@@ -1,2 +1,128 @@
-//! (bench)
-fn main() {}
+//! Host-side costs: integrating a long trace, writing and reading a record, evaluating it, drawing its charts.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use wattmark::clock::Nanoseconds;
+use wattmark::figure;
+use wattmark::measure::result::evaluate;
+use wattmark::model::{
+    Calibration, Channel, ChannelTrace, Check, Evidence, Measurement, Quantity, RunRecord, Scope, SourceInfo,
+    SourceTrace, StopReason, Timing, TimingMethod, Verification, Window, WindowKind,
+};
+use wattmark::power::integrate::window_energies;
+use wattmark::store;
+use wattmark::units::{Ratio, Seconds};
+
+/// A board sensor polled at 50 Hz with instant power and an energy counter.
+fn trace(samples: u64) -> SourceTrace {
+    let channel = |id: &str, quantity| Channel {
+        id: id.into(),
+        quantity,
+        scope: Scope::Board,
+        update_period_s: Some(Seconds::new(0.02)),
+        averaging_window_s: None,
+        stated_error: Some(Ratio::new(0.05)),
+    };
+    let power = |i: u64| 400.0 + 20.0 * (i as f64 * 0.01).sin();
+    let mut joules = 0.0;
+    let counter = (0..samples)
+        .map(|i| {
+            joules += power(i) * 0.02;
+            Some(joules)
+        })
+        .collect();
+    SourceTrace {
+        source: SourceInfo {
+            id: "bench:0".into(),
+            kind: "bench".into(),
+            device: Some(0),
+            evidence: Evidence::Measured,
+            note: String::new(),
+            channels: vec![channel("power", Quantity::InstantPower), channel("energy", Quantity::EnergyCounter)],
+        },
+        requested_hz: 50.0,
+        t_ns: (0..samples).map(|i| Nanoseconds(i * 20_000_000)).collect(),
+        columns: vec![
+            ChannelTrace { channel: "power".into(), values: (0..samples).map(|i| Some(power(i))).collect() },
+            ChannelTrace { channel: "energy".into(), values: counter },
+        ],
+        gaps: Vec::new(),
+    }
+}
+
+/// The shipped golden record, grown to 20 cases of five windows and 100 000 power samples.
+fn record() -> RunRecord {
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/records/v1.0.json");
+    let mut record = store::read(golden.as_ref()).expect("the golden record reads").record;
+    let pattern = record.measurements[0].clone();
+    let check = Check { sampled: 256, worst_error_in_bounds: 0.1, max_abs_error: 1e-6, scanned: 1 << 20 };
+    record.measurements = (0..20u64)
+        .map(|i| Measurement {
+            verification: Verification::Passed { before: check.clone(), after: check.clone() },
+            calibration: Some(Calibration {
+                per_dispatch_s: Seconds::new(1e-3),
+                dispatches_per_submission: 100,
+                in_flight: 2,
+            }),
+            timing: Some(Timing {
+                method: TimingMethod::DeviceTimestamps,
+                timestamp_period_ns: Some(1.0),
+                busy_fraction: Some(1.0),
+            }),
+            windows: (0..5)
+                .map(|w| Window {
+                    kind: WindowKind::Measure,
+                    start_ns: Nanoseconds((i * 5 + w) * 10_000_000_000),
+                    end_ns: Nanoseconds((i * 5 + w) * 10_000_000_000 + 9_900_000_000),
+                    dispatches: 9900,
+                    device_busy_ns: Some(9_900_000_000),
+                })
+                .collect(),
+            stop: Some(StopReason::WindowCap),
+            ..pattern.clone()
+        })
+        .collect();
+    record.traces = vec![trace(100_000)];
+    record.plan.cases = record.measurements.iter().map(|m| m.case.clone()).collect();
+    record.skips.clear();
+    record.provenance.device_details = BTreeMap::new();
+    record
+}
+
+fn integration(c: &mut Criterion) {
+    let trace = trace(1_000_000);
+    let (from, until) = (Nanoseconds(5_000_000), Nanoseconds(19_999_000_000_000));
+    c.bench_function("integrate 10^6 samples", |b| b.iter(|| black_box(window_energies(&trace, from, until))));
+}
+
+fn records(c: &mut Criterion) {
+    let record = record();
+    let text = store::to_text(&record).expect("the record serialises");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("run.json");
+    std::fs::write(&path, &text).expect("the record is written");
+    c.bench_function("write a record of 20 cases and 100 000 samples", |b| {
+        b.iter(|| black_box(store::to_text(&record).expect("the record serialises")));
+    });
+    c.bench_function("read a record of 20 cases and 100 000 samples", |b| {
+        b.iter(|| black_box(store::read(&path).expect("the record reads")));
+    });
+    c.bench_function("evaluate a record of 20 cases and 100 000 samples", |b| b.iter(|| black_box(evaluate(&record))));
+}
+
+fn charts(c: &mut Criterion) {
+    let record = record();
+    let result = evaluate(&record);
+    c.bench_function("draw the charts of a record as SVG", |b| {
+        b.iter(|| {
+            for figure in figure::standard_figures(&record, &result, None) {
+                black_box(figure::svg::render(&figure).expect("the figure is drawn"));
+            }
+        });
+    });
+}
+
+criterion_group!(benches, integration, records, charts);
+criterion_main!(benches);

@@ -141,7 +141,11 @@ fn two_runs_of_one_simulation_leave_equal_records() {
 
 #[test]
 fn wrong_output_gives_no_rate_and_exit_4() {
-    let script = EXACT.replacen("[[power]]", "[[device.faults]]\nkind = \"wrong-output\"\nvariant = \"gemm/tiled-f32\"\n\n[[power]]", 1);
+    let script = EXACT.replacen(
+        "[[power]]",
+        "[[device.faults]]\nkind = \"wrong-output\"\nvariant = \"gemm/tiled-f32\"\n\n[[power]]",
+        1,
+    );
     let bench = Bench::new(&script);
     let output = bench.run(&["--kernel", "gemm/*", "--shape", "m=n=k=128"]);
     assert_eq!(output.status.code(), Some(4), "{}", text(&output.stderr));
@@ -155,7 +159,8 @@ fn wrong_output_gives_no_rate_and_exit_4() {
 
 #[test]
 fn output_that_is_never_written_is_caught() {
-    let script = EXACT.replacen("[[power]]", "[[device.faults]]\nkind = \"unwritten-output\"\nvariant = \"*\"\n\n[[power]]", 1);
+    let script =
+        EXACT.replacen("[[power]]", "[[device.faults]]\nkind = \"unwritten-output\"\nvariant = \"*\"\n\n[[power]]", 1);
     let bench = Bench::new(&script);
     let output = bench.run(&["--kernel", "gemm/naive-f32", "--shape", "m=n=k=64"]);
     assert_eq!(output.status.code(), Some(4));
@@ -259,7 +264,8 @@ fn standard_preheats_until_steady_and_says_so() {
 #[test]
 fn publication_interleaves_the_windows_of_its_cases() {
     let bench = Bench::new(EXACT);
-    let args = ["--preset", "publication", "--kernel", "gemm/*", "--shape", "m=n=k=500", "--windows", "3", "--window", "10s"];
+    let args =
+        ["--preset", "publication", "--kernel", "gemm/*", "--shape", "m=n=k=500", "--windows", "3", "--window", "10s"];
     let output = bench.run(&args);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let record = bench.record();

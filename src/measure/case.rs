@@ -91,6 +91,51 @@ fn refuse(case: &Case, error: GpuError) -> Outcome {
     Outcome::Skipped(skip(case, reason, error.to_string()))
 }
 
+/// The problem's instance and the rendered program of a case on a device, or why it cannot run there.
+pub fn program_of(case: &Case, device: &Device) -> Result<(Instance, Program), Skip> {
+        let fail = |reason, detail: String| skip(case, reason, detail);
+        let problem = workload::problem(&case.problem)
+            .ok_or_else(|| fail(SkipReason::Other, format!("no problem is called {}", case.problem)))?;
+        let variant = kernel::find(&case.variant)
+            .map_err(|error| fail(SkipReason::CompileError, error.to_string()))?;
+        if let Some(feature) = variant.requires.iter().find(|feature| !device.features.contains(feature)) {
+            let error = GpuError::MissingFeature { case: case.label(), feature: *feature, device: device.name.clone() };
+            return Err(fail(SkipReason::MissingFeature, error.to_string()));
+        }
+        let rendered = variant.render(&case.shape, &case.params, device).map_err(|error| {
+            let reason = match error {
+                KernelError::Limit { .. } => SkipReason::TooLarge,
+                _ => SkipReason::CompileError,
+            };
+            fail(reason, error.to_string())
+        })?;
+        let buffers = problem
+            .tensors(&case.shape, case.element)
+            .into_iter()
+            .map(|tensor| BufferSpec {
+                name: tensor.name.to_owned(),
+                bytes: (tensor.len * tensor.element.bytes()).next_multiple_of(4),
+                role: if tensor.role == TensorRole::Input { Role::Input } else { Role::Output },
+            })
+            .collect();
+        let instance = Instance {
+            shape: case.shape.clone(),
+            element: case.element,
+            pattern: case.pattern,
+            seed: case.seed,
+        };
+        let program = Program {
+            case: case.clone(),
+            wgsl: rendered.wgsl,
+            entry: rendered.entry,
+            workgroups: rendered.workgroups,
+            buffers,
+            requires: variant.requires.clone(),
+        };
+        Ok((instance, program))
+    }
+
+
 impl Bench<'_> {
     fn device(&self) -> Device {
         self.accelerator.device().clone()
@@ -98,7 +143,7 @@ impl Bench<'_> {
 
     /// Loads, verifies and calibrates a case. `halved` makes the submissions half as long, after a lost device.
     pub fn begin(&mut self, case: &Case, seed: u64, halved: bool) -> Result<Session, Outcome> {
-        let (instance, program) = self.program(case)?;
+        let (instance, program) = program_of(case, self.accelerator.device()).map_err(Outcome::Skipped)?;
         self.observer.event(&Event::Building { case });
         self.accelerator.load(&program).map_err(|error| refuse(case, error))?;
         self.fill(case, &instance, &program)?;
@@ -141,50 +186,6 @@ impl Bench<'_> {
     pub fn resume(&mut self, session: &Session) -> Result<(), Outcome> {
         self.accelerator.load(&session.program).map_err(|error| refuse(&session.case, error))?;
         self.fill(&session.case, &session.instance, &session.program)
-    }
-
-    fn program(&self, case: &Case) -> Result<(Instance, Program), Outcome> {
-        let device = self.device();
-        let fail = |reason, detail: String| Outcome::Skipped(skip(case, reason, detail));
-        let problem = workload::problem(&case.problem)
-            .ok_or_else(|| fail(SkipReason::Other, format!("no problem is called {}", case.problem)))?;
-        let variant = kernel::find(&case.variant)
-            .map_err(|error| fail(SkipReason::CompileError, error.to_string()))?;
-        if let Some(feature) = variant.requires.iter().find(|feature| !device.features.contains(feature)) {
-            let error = GpuError::MissingFeature { case: case.label(), feature: *feature, device: device.name };
-            return Err(refuse(case, error));
-        }
-        let rendered = variant.render(&case.shape, &case.params, &device).map_err(|error| {
-            let reason = match error {
-                KernelError::Limit { .. } => SkipReason::TooLarge,
-                _ => SkipReason::CompileError,
-            };
-            fail(reason, error.to_string())
-        })?;
-        let buffers = problem
-            .tensors(&case.shape, case.element)
-            .into_iter()
-            .map(|tensor| BufferSpec {
-                name: tensor.name.to_owned(),
-                bytes: (tensor.len * tensor.element.bytes()).next_multiple_of(4),
-                role: if tensor.role == TensorRole::Input { Role::Input } else { Role::Output },
-            })
-            .collect();
-        let instance = Instance {
-            shape: case.shape.clone(),
-            element: case.element,
-            pattern: case.pattern,
-            seed: case.seed,
-        };
-        let program = Program {
-            case: case.clone(),
-            wgsl: rendered.wgsl,
-            entry: rendered.entry,
-            workgroups: rendered.workgroups,
-            buffers,
-            requires: variant.requires.clone(),
-        };
-        Ok((instance, program))
     }
 
     /// Writes all inputs from the seed, chunk by chunk.
