@@ -130,7 +130,7 @@ fn device_checks(machine: &WgpuMachine, devices: &[Device], root: &Path) -> Vec<
         Check::skip("hardware adapter", "no adapter")
     } else if devices.iter().all(Device::is_software) {
         let finding = "only a software adapter: its figures are those of the CPU";
-        Check::warn("hardware adapter", finding, host::driver_remedy(root))
+        Check::warn("hardware adapter", finding, host::hardware_remedy(root))
     } else {
         let count = devices.iter().filter(|device| !device.is_software()).count();
         Check::pass("hardware adapter", format!("{count} of {}", devices.len()))

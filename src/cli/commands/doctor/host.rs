@@ -52,6 +52,16 @@ pub(super) fn driver_remedy(root: &Path) -> String {
     .to_owned()
 }
 
+/// What to do about a machine on which only software adapters were found.
+pub(super) fn hardware_remedy(root: &Path) -> String {
+    if gpus(root).is_empty() {
+        "good for trying things out; for a GPU's figures, run on a machine where its Vulkan driver is installed"
+            .to_owned()
+    } else {
+        driver_remedy(root)
+    }
+}
+
 /// Whether every GPU on the PCI bus is reached by an adapter.
 pub(super) fn unreached(root: &Path, devices: &[Device]) -> Check {
     let name = "GPUs on the PCI bus";
@@ -82,7 +92,7 @@ pub(super) fn containers(root: &Path) -> Check {
         Some(sign) => Check::warn(
             name,
             format!("in a container ({sign}): sensors of the host may be hidden"),
-            "if a sensor is missing below, mount /sys read-only and pass the GPU's devices through",
+            "if a sensor is missing above, mount /sys read-only and pass the GPU's devices through",
         ),
     }
 }
