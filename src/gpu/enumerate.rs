@@ -210,6 +210,7 @@ fn timestamp_period(adapter: &wgpu::Adapter) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn card(api: u8, pci: Option<&str>, device: u32) -> Identity {
         let pci = pci.map(|text| text.parse().unwrap());
@@ -240,5 +241,19 @@ mod tests {
     #[test]
     fn two_cards_of_one_model_at_different_known_addresses_are_two() {
         assert_eq!(distinct(&[card(0, Some("01:00.0"), 1), card(2, Some("02:00.0"), 1)]), vec![0, 1]);
+    }
+
+    proptest! {
+        #[test]
+        fn two_adapters_of_one_api_are_never_merged(cards in prop::collection::vec((0u8..3, 0u32..3, 0u32..2), 0..12)) {
+            let addresses = [None, Some("01:00.0"), Some("02:00.0")];
+            let all: Vec<Identity> =
+                cards.iter().map(|&(api, pci, model)| card(api, addresses[pci as usize], model)).collect();
+            let kept = distinct(&all);
+            let most = (0..3).map(|api| all.iter().filter(|one| one.api == api).count()).max().unwrap_or(0);
+            prop_assert!(kept.len() >= most, "{kept:?}");
+            let best = all.iter().map(|one| one.api).min();
+            prop_assert!((0..all.len()).filter(|&i| Some(all[i].api) == best).all(|i| kept.contains(&i)));
+        }
     }
 }

@@ -74,6 +74,7 @@ impl WgpuAccelerator {
     }
 
     fn loaded(&self, during: &str) -> Result<&Loaded, GpuError> {
+        self.link.check(during)?;
         self.loaded.as_ref().ok_or_else(|| self.link.other(during, "no program is loaded"))
     }
 
@@ -245,6 +246,7 @@ impl Accelerator for WgpuAccelerator {
 
     fn wait(&mut self, ticket: Ticket) -> Result<Completion, GpuError> {
         let during = "waiting for the device";
+        self.link.check(during)?;
         let Some(Pending { submission, result }) = self.pending.remove(&ticket) else {
             return Err(self.link.other(during, format!("job {} is not in flight", ticket.0)));
         };
@@ -384,6 +386,7 @@ fn scan_words(scan: &mut PoisonScan, offset: u64, bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gpu::{Machine, WgpuMachine};
 
     #[test]
     fn chunks_cover_every_byte_once() {
@@ -401,5 +404,21 @@ mod tests {
         scan_words(&mut scan, 8, &bytes);
         scan_words(&mut scan, 20, &POISON_WORD.to_ne_bytes());
         assert_eq!(scan, PoisonScan { words: 6, poisoned: 2, first: Some(12) });
+    }
+
+    #[test]
+    fn a_lost_device_fails_every_call_with_its_reason_and_no_panic() {
+        let clock = WallClock::start();
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+        let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
+        let adapter = adapters.first().expect("no adapter: install mesa-vulkan-drivers");
+        let device = WgpuMachine::discover(clock).devices().remove(0);
+        let mut open = WgpuAccelerator::open(adapter, device, clock).unwrap();
+        open.link.gpu.destroy();
+        let lost = |outcome: Result<(), GpuError>| matches!(outcome, Err(GpuError::Lost { .. }));
+        assert!(lost(open.link.drain("waiting")));
+        assert!(lost(open.submit(&Job::Poison).map(drop)));
+        assert!(lost(open.wait(Ticket(0)).map(drop)));
+        assert!(lost(open.scan_poison().map(drop)));
     }
 }
