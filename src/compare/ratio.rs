@@ -1,0 +1,273 @@
+//! One quantity of one pair: its ratio, interval, p-value and verdict.
+//!
+//! What surprises people: the verdict comes from the interval and the effect floor, not from p; with three windows a side the
+//! smallest possible p is 0.1, whatever the difference.
+
+use serde::Serialize;
+
+use crate::measure::result::{CaseResult, EnergyResult};
+use crate::model::{Counted, Estimate, Evidence, Measurement, RunRecord, TimingMethod, Window};
+use crate::stats;
+use crate::units::{Quantity, Seconds};
+
+/// What a comparison says in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// B is better.
+    Better,
+    /// B is worse.
+    Worse,
+    /// The difference is below the effect floor.
+    Same,
+    /// The figures cannot tell.
+    Unclear,
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Better => "better",
+            Self::Worse => "worse",
+            Self::Same => "same",
+            Self::Unclear => "unclear",
+        })
+    }
+}
+
+/// A ratio B/A and what to make of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Judged {
+    /// Value of A.
+    pub a: f64,
+    /// Value of B.
+    pub b: f64,
+    /// Unit of both.
+    pub unit: &'static str,
+    /// B over A.
+    pub ratio: f64,
+    /// 95 % interval of the ratio; `None` where none is honest. For energies it includes what the sensors cannot tell.
+    pub interval: Option<(f64, f64)>,
+    /// Part of the interval's half-width that comes from sensors and window edges, as a ratio at 95 %.
+    pub systematic: f64,
+    /// Windows of A.
+    pub n_a: usize,
+    /// Windows of B.
+    pub n_b: usize,
+    /// Two-sided p-value of the Mann-Whitney U test over windows; `None` without windows on both sides.
+    pub p: Option<f64>,
+    /// The word.
+    pub verdict: Verdict,
+    /// Why, in a few words.
+    pub reason: String,
+}
+
+/// A quantity of one side.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// The figure as other tables print it.
+    pub point: f64,
+    /// Its value per window, in any unit proportional to the point's; empty if windows cannot be told apart.
+    pub windows: Vec<f64>,
+    /// Relative half-width of the figure's own interval, for when there are no windows.
+    pub half_width: Option<f64>,
+    /// Windows behind the figure.
+    pub n: usize,
+    /// Unit of the point.
+    pub unit: &'static str,
+}
+
+fn measurement<'a>(record: &'a RunRecord, case: &CaseResult) -> Option<&'a Measurement> {
+    record.measurements.iter().find(|measurement| measurement.case == case.case)
+}
+
+impl Sample {
+    fn new<Q: Quantity>(estimate: &Estimate<Q>, windows: Vec<f64>) -> Self {
+        let usable = windows.len() >= 2 && windows.iter().all(|value| value.is_finite() && *value > 0.0);
+        Self {
+            point: estimate.point.get(),
+            n: if usable { windows.len() } else { estimate.n as usize },
+            windows: if usable { windows } else { Vec::new() },
+            half_width: estimate.relative_half_width(),
+            unit: Q::SYMBOL,
+        }
+    }
+
+    /// Speed: FLOP/s or B/s, as the problem counts.
+    pub fn of_speed(record: &RunRecord, case: &CaseResult) -> Option<Self> {
+        let windows = measurement(record, case).map(window_speeds).unwrap_or_default();
+        match case.case.counted {
+            Counted::Flop => Some(Self::new(case.flop_rate.as_ref()?, windows)),
+            Counted::Bytes => Some(Self::new(case.byte_rate.as_ref()?, windows)),
+        }
+    }
+
+    /// Efficiency: FLOP/J or B/J, as the problem counts. An energy that was not measured has no interval and no windows.
+    pub fn of_efficiency(record: &RunRecord, case: &CaseResult, energy: &EnergyResult) -> Option<Self> {
+        let windows: Vec<&Window> = measurement(record, case).map(|m| m.measured().collect()).unwrap_or_default();
+        let values = if windows.len() == energy.window_energy.len() {
+            let pairs = windows.iter().zip(&energy.window_energy);
+            pairs.map(|(window, joules)| window.dispatches as f64 / joules.get()).collect()
+        } else {
+            Vec::new()
+        };
+        let sample = match case.case.counted {
+            Counted::Flop => Self::new(energy.flop_efficiency.as_ref()?, values),
+            Counted::Bytes => Self::new(&energy.byte_efficiency, values),
+        };
+        Some(match energy.evidence {
+            Evidence::Measured => sample,
+            Evidence::Declared | Evidence::Estimated => Self { windows: Vec::new(), half_width: None, ..sample },
+        })
+    }
+}
+
+/// Executions per second of each measured window, by the clock that timed the case.
+fn window_speeds(measurement: &Measurement) -> Vec<f64> {
+    let by_device = measurement.timing.as_ref().is_some_and(|timing| timing.method == TimingMethod::DeviceTimestamps);
+    let time = |window: &Window| match window.device_busy_ns {
+        Some(busy) if by_device => Seconds::from_nanoseconds(busy),
+        _ => window.duration(),
+    };
+    measurement.measured().map(|window| window.dispatches as f64 / time(window).get()).collect()
+}
+
+/// Compares two samples of a quantity of which more is better; `systematic` is what neither more windows nor the ratio removes, as a ratio at 95 %.
+pub fn judge(a: &Sample, b: &Sample, systematic: f64, noise: f64) -> Result<Judged, String> {
+    let ratio = b.point / a.point;
+    if !(ratio.is_finite() && ratio > 0.0) {
+        return Err(format!("no ratio: A is {} {}, B is {} {}", a.point, a.unit, b.point, b.unit));
+    }
+    let statistical = match stats::ratio_of_means_95(&a.windows, &b.windows) {
+        Some(of_windows) => Some(of_windows.log_half_width),
+        None => a.half_width.zip(b.half_width).map(|(x, y)| x.hypot(y)),
+    };
+    let (verdict, reason) = verdict(ratio.ln(), statistical, systematic, noise);
+    let half = statistical.map(|half| half.hypot(systematic));
+    Ok(Judged {
+        a: a.point,
+        b: b.point,
+        unit: a.unit,
+        ratio,
+        interval: half.map(|half| (ratio * (-half).exp(), ratio * half.exp())),
+        systematic,
+        n_a: a.n,
+        n_b: b.n,
+        p: stats::mann_whitney_p(&a.windows, &b.windows),
+        verdict,
+        reason,
+    })
+}
+
+fn verdict(log: f64, statistical: Option<f64>, systematic: f64, noise: f64) -> (Verdict, String) {
+    let Some(statistical) = statistical else {
+        return (
+            Verdict::Unclear,
+            "no interval: fewer than two windows on a side, or energy that is not measured".to_owned(),
+        );
+    };
+    let floor = noise.ln_1p();
+    let word = |half: f64| {
+        if log.abs() + half <= floor {
+            Verdict::Same
+        } else if log.abs() <= half {
+            Verdict::Unclear
+        } else if log.abs() <= floor {
+            Verdict::Same
+        } else if log > 0.0 {
+            Verdict::Better
+        } else {
+            Verdict::Worse
+        }
+    };
+    let percent = |value: f64| format!("{:.3}", value * 100.0).trim_end_matches('0').trim_end_matches('.').to_owned();
+    let said = word(statistical.hypot(systematic));
+    let reason = match said {
+        Verdict::Better | Verdict::Worse => {
+            format!("the interval excludes 1 and the difference is above {} %", percent(noise))
+        }
+        Verdict::Same => format!("the difference is below {} %", percent(noise)),
+        Verdict::Unclear if word(statistical) != Verdict::Unclear => {
+            format!("not distinguishable with these sensors (±{:.1} % between them)", systematic * 100.0)
+        }
+        Verdict::Unclear => format!("the interval spans 1 and is wider than {} %", percent(noise)),
+    };
+    (said, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sample(windows: &[f64]) -> Sample {
+        Sample {
+            point: stats::mean(windows).unwrap(),
+            windows: windows.to_vec(),
+            half_width: None,
+            n: windows.len(),
+            unit: "FLOP/s",
+        }
+    }
+    fn say(a: &[f64], b: &[f64], systematic: f64) -> Judged {
+        judge(&sample(a), &sample(b), systematic, 0.01).unwrap()
+    }
+
+    const A: [f64; 5] = [100.0, 100.1, 99.9, 100.05, 99.95];
+
+    #[test]
+    fn ten_percent_more_with_tight_windows_is_better_and_less_is_worse() {
+        let b = A.map(|value| value * 1.1);
+        let judged = say(&A, &b, 0.0);
+        assert_eq!(judged.verdict, Verdict::Better);
+        assert!((judged.ratio - 1.1).abs() < 1e-12);
+        // Five against five without overlap: exact two-sided p = 2/252.
+        assert!((judged.p.unwrap() - 2.0 / 252.0).abs() < 1e-12);
+        let (low, high) = judged.interval.unwrap();
+        assert!(1.09 < low && low < 1.1 && 1.1 < high && high < 1.11);
+        assert_eq!(say(&b, &A, 0.0).verdict, Verdict::Worse);
+    }
+
+    #[test]
+    fn half_a_percent_is_the_same_though_the_interval_excludes_one() {
+        let judged = say(&A, &A.map(|value| value * 1.005), 0.0);
+        assert!(judged.interval.unwrap().0 > 1.0);
+        assert_eq!(judged.verdict, Verdict::Same);
+        assert_eq!(say(&A, &A, 0.0).verdict, Verdict::Same);
+    }
+
+    #[test]
+    fn wide_windows_and_single_windows_are_unclear() {
+        let judged = say(&[100.0, 90.0, 110.0], &[103.0, 92.0, 111.0], 0.0);
+        assert_eq!(judged.verdict, Verdict::Unclear);
+        assert!(judged.reason.contains("spans 1"));
+        let single = Sample { windows: vec![], n: 1, ..sample(&[100.0]) };
+        let judged = judge(&single, &sample(&A), 0.0, 0.01).unwrap();
+        assert_eq!((judged.verdict, judged.interval, judged.p), (Verdict::Unclear, None, None));
+    }
+
+    #[test]
+    fn a_difference_within_the_sensors_is_not_distinguishable() {
+        // 5 % on each of two sensors: hypot = 7.1 %. A 4 % difference is within, a 10 % one is not.
+        let systematic = 0.05f64.hypot(0.05);
+        let judged = say(&A, &A.map(|value| value * 1.04), systematic);
+        assert_eq!(judged.verdict, Verdict::Unclear);
+        assert!(judged.reason.contains("not distinguishable with these sensors (±7.1 %"), "{}", judged.reason);
+        assert_eq!(say(&A, &A.map(|value| value * 1.10), systematic).verdict, Verdict::Better);
+        assert_eq!(say(&A, &A, systematic).verdict, Verdict::Unclear, "equal readings do not prove equal boards");
+    }
+
+    proptest! {
+        #[test]
+        fn exchanging_the_sides_exchanges_better_and_worse(
+            a in prop::collection::vec(90f64..110.0, 3..8), b in prop::collection::vec(90f64..120.0, 3..8),
+        ) {
+            let opposite = |verdict| match verdict {
+                Verdict::Better => Verdict::Worse,
+                Verdict::Worse => Verdict::Better,
+                other => other,
+            };
+            prop_assert_eq!(say(&a, &b, 0.0).verdict, opposite(say(&b, &a, 0.0).verdict));
+        }
+    }
+}
