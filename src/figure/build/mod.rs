@@ -1,0 +1,262 @@
+//! Builders: what each figure shows, as data. One file per figure; the words they share are here.
+//!
+//! What surprises people: a builder never fails. Where a record has nothing to show, the figure says so.
+
+pub mod carbon_regions;
+pub mod efficiency;
+pub mod power_trace;
+pub mod roofline;
+pub mod throughput_power;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::palette::{Fill, Hatch, Ink, Marker};
+use super::{Figure, LegendEntry, Panel, Sign, Table};
+use crate::measure::result::{CaseResult, EnergyResult, RunResult};
+use crate::model::{Case, Counted, ElementType, Estimate, Evidence, RunRecord, Scope, Shape, Skip, SkipReason};
+use crate::units::Quantity;
+
+/// An empty figure of a run.
+fn begin(id: &str, title: String, record: &RunRecord, width_mm: f64) -> Figure {
+    Figure {
+        id: id.to_owned(),
+        title,
+        alt: String::new(),
+        caption: String::new(),
+        run_ids: vec![record.run_id.clone()],
+        width_mm,
+        legend: Vec::new(),
+        panels: Vec::new(),
+        key: Vec::new(),
+        notes: Vec::new(),
+        table: Table::default(),
+    }
+}
+
+/// Extents in one line, equal ones joined: `k=m=n=4096`, `batch=1 heads=32`.
+fn compact(shape: &Shape) -> String {
+    let mut by_extent: Vec<(u64, Vec<&str>)> = Vec::new();
+    for (axis, extent) in shape.iter() {
+        match by_extent.iter_mut().find(|(value, _)| *value == extent && extent > 1) {
+            Some((_, axes)) => axes.push(axis),
+            None => by_extent.push((extent, vec![axis])),
+        }
+    }
+    let parts: Vec<String> = by_extent.iter().map(|(extent, axes)| format!("{}={extent}", axes.join("="))).collect();
+    parts.join(" ")
+}
+
+/// `GPU 0: NVIDIA H200`, or the plain name where there is one device only.
+fn device_name(record: &RunRecord, ordinal: u32) -> String {
+    match record.device(ordinal) {
+        Some(device) if record.devices.len() == 1 => device.name.clone(),
+        Some(device) => format!("{ordinal}: {}", device.name),
+        None => format!("device {ordinal}"),
+    }
+}
+
+/// Ordinals that have a case or a skip, in order.
+fn devices_of(result: &RunResult) -> Vec<u32> {
+    let cases = result.cases.iter().map(|case| case.case.device);
+    cases.chain(result.skips.iter().map(|skip| skip.case.device)).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Short names of cases: the variant; with the shape where a variant has several, with the device where there are several.
+fn short_names<'a>(cases: impl Iterator<Item = &'a Case> + Clone) -> Vec<String> {
+    let mut shapes: BTreeMap<&str, BTreeSet<&Shape>> = BTreeMap::new();
+    let mut devices = BTreeSet::new();
+    for case in cases.clone() {
+        shapes.entry(&case.variant).or_default().insert(&case.shape);
+        devices.insert(case.device);
+    }
+    let several = |case: &Case| shapes.get(case.variant.as_str()).is_some_and(|set| set.len() > 1);
+    cases
+        .map(|case| {
+            let mut name = case.variant.clone();
+            if several(case) {
+                name.push_str(&format!(" {}", compact(&case.shape)));
+            }
+            if devices.len() > 1 {
+                name.push_str(&format!(" (device {})", case.device));
+            }
+            name
+        })
+        .collect()
+}
+
+/// Why a case has no measurement, in a few words: `skipped: no f16`.
+fn skip_words(skip: &Skip) -> String {
+    let word = match skip.reason {
+        SkipReason::MissingFeature => {
+            let features = ["f16", "f64", "i64", "subgroup", "timestamps", "cooperative-matrix"];
+            let missing = features.iter().find(|feature| skip.detail.to_lowercase().contains(**feature));
+            missing.map_or_else(|| "missing feature".to_owned(), |feature| format!("no {feature}"))
+        }
+        SkipReason::TooLarge => "too large for the device".to_owned(),
+        SkipReason::OutOfMemory => "out of memory".to_owned(),
+        SkipReason::CompileError => "shader did not compile".to_owned(),
+        SkipReason::DeviceLost => "device lost".to_owned(),
+        SkipReason::Interrupted => "run interrupted".to_owned(),
+        SkipReason::Other => skip.detail.clone(),
+    };
+    format!("skipped: {word}")
+}
+
+/// Bounds of an estimate as plain numbers.
+fn bounds<Q: Quantity>(estimate: &Estimate<Q>) -> Option<(f64, f64)> {
+    estimate.interval.map(|interval| (interval.low.get(), interval.high.get()))
+}
+
+/// Scope and evidence as words; an estimate stands out.
+fn scope_words(scope: Scope, evidence: Evidence) -> String {
+    match evidence {
+        Evidence::Measured => format!("{scope}, measured"),
+        Evidence::Declared => format!("{scope}, DECLARED, not measured"),
+        Evidence::Estimated => format!("{scope}, ESTIMATED, not measured"),
+    }
+}
+
+/// Remark after a value whose energy was not measured.
+fn remark(evidence: Evidence) -> String {
+    match evidence {
+        Evidence::Measured => "",
+        Evidence::Declared => "decl.",
+        Evidence::Estimated => "est.",
+    }
+    .to_owned()
+}
+
+/// `Board energy`, `Wall AC energy`.
+fn scope_quantity(scope: Scope, quantity: &str) -> String {
+    let scope = scope.to_string();
+    let mut letters = scope.chars();
+    let first: String = letters.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
+    format!("{first}{} {quantity}", letters.as_str())
+}
+
+/// Scopes and evidence of the headline energies of some cases, each once.
+fn energy_kinds<'a>(cases: impl Iterator<Item = &'a CaseResult>) -> BTreeSet<(Scope, Evidence)> {
+    cases.filter_map(CaseResult::headline_energy).map(|energy| (energy.scope, energy.evidence)).collect()
+}
+
+/// Legend of element types among some cases, as bars or as points.
+fn element_legend<'a>(cases: impl Iterator<Item = &'a Case>, sign: impl Fn(ElementType) -> Sign) -> Vec<LegendEntry> {
+    let elements: BTreeSet<ElementType> = cases.map(|case| case.element).collect();
+    elements.into_iter().map(|element| LegendEntry { sign: sign(element), text: element.to_string() }).collect()
+}
+
+/// Legend of energy kinds: words for measured ones, a striped swatch for the others.
+fn evidence_legend(kinds: &BTreeSet<(Scope, Evidence)>) -> Vec<LegendEntry> {
+    let entry = |(scope, evidence): &(Scope, Evidence)| {
+        let hatch = Hatch::of(*evidence);
+        let sign = if hatch == Hatch::Solid { Sign::None } else { Sign::Fill(Fill { ink: Ink::Quiet, hatch }) };
+        let (words, quantity) = (scope_words(*scope, *evidence), scope_quantity(*scope, "energy"));
+        LegendEntry { sign, text: words.replacen(&scope.to_string(), &quantity, 1) }
+    };
+    kinds.iter().map(entry).collect()
+}
+
+/// What whiskers mean, with the confidence and the windows of the estimates that have them.
+fn whisker_sentence(parts: &[(Option<f64>, u32)], of: &str) -> String {
+    let with: Vec<&(Option<f64>, u32)> = parts.iter().filter(|(confidence, _)| confidence.is_some()).collect();
+    let Some((Some(confidence), _)) = with.first() else {
+        return "No whiskers: the run supports no interval (a single window, or energy that was not measured)."
+            .to_owned();
+    };
+    let (least, most) = with.iter().fold((u32::MAX, 0), |(low, high), (_, n)| (low.min(*n), high.max(*n)));
+    let n = if least == most { format!("n = {least}") } else { format!("n = {least} to {most}") };
+    let missing = if with.len() < parts.len() { " No whisker: no interval can be stated." } else { "" };
+    format!("Whiskers: {:.0} % interval of {of} over windows ({n}).{missing}", confidence * 100.0)
+}
+
+/// Confidence and windows of an estimate, for [`whisker_sentence`].
+fn support<Q>(estimate: &Estimate<Q>) -> (Option<f64>, u32) {
+    (estimate.interval.as_ref().map(|interval| interval.confidence), estimate.n)
+}
+
+/// The sentence that says where joules come from.
+fn energy_sentence(kinds: &BTreeSet<(Scope, Evidence)>) -> String {
+    let kinds: Vec<String> = kinds.iter().map(|(scope, evidence)| scope_words(*scope, *evidence)).collect();
+    format!("Energy is gross (idle power is not subtracted); scope: {}.", kinds.join("; "))
+}
+
+/// The line that identifies a run at the end of a caption.
+fn run_sentence(record: &RunRecord) -> String {
+    let devices: Vec<&str> = record.devices.iter().map(|device| device.name.as_str()).collect();
+    let simulated = if record.simulated { " SIMULATED: times and power were scripted." } else { "" };
+    format!(
+        "{}; {} preset; run {}, wattmark {}.{simulated}",
+        devices.join(", "),
+        record.plan.preset,
+        record.run_id,
+        record.provenance.tool.version
+    )
+}
+
+/// A panel that says why it is empty.
+fn words(heading: &str, reason: impl Into<String>) -> Panel {
+    Panel::Words { heading: heading.to_owned(), reason: reason.into() }
+}
+
+/// Marker of a problem: shape and colour by the order of problems in the run, open for f16.
+fn marker_of(problems: &[String], case: &Case) -> Marker {
+    let index = problems.iter().position(|problem| *problem == case.problem).unwrap_or(0);
+    Marker::series(index, case.element == ElementType::F32)
+}
+
+/// Problems in order of appearance.
+fn problems_of(result: &RunResult) -> Vec<String> {
+    let mut problems: Vec<String> = Vec::new();
+    for case in &result.cases {
+        if !problems.contains(&case.case.problem) {
+            problems.push(case.case.problem.clone());
+        }
+    }
+    problems
+}
+
+/// The two kinds of counting, with the words used for them.
+const COUNTED: [(Counted, &str); 2] = [(Counted::Flop, "arithmetic"), (Counted::Bytes, "memory traffic")];
+
+/// Efficiency of a case in what it counts (FLOP/J or B/J), from its headline energy.
+fn efficiency_of(case: &CaseResult) -> Option<(Estimate<crate::units::Ratio>, &EnergyResult)> {
+    let energy = case.headline_energy()?;
+    let plain = |value: f64| crate::units::Ratio::new(value);
+    let efficiency = match case.case.counted {
+        Counted::Flop => energy.flop_efficiency?.map(|e| plain(e.get())),
+        Counted::Bytes => energy.byte_efficiency.map(|e| plain(e.get())),
+    };
+    case.verified.then_some((efficiency, energy))
+}
+
+/// Rate of a case in what it counts (FLOP/s or B/s).
+fn rate_of(case: &CaseResult) -> Option<Estimate<crate::units::Ratio>> {
+    let plain = |value: f64| crate::units::Ratio::new(value);
+    let rate = match case.case.counted {
+        Counted::Flop => case.flop_rate?.map(|rate| plain(rate.get())),
+        Counted::Bytes => case.byte_rate?.map(|rate| plain(rate.get())),
+    };
+    case.verified.then_some(rate)
+}
+
+/// Why a measured case has no value here.
+fn absence_words(case: &CaseResult) -> &'static str {
+    if !case.verified {
+        "no value: verification failed"
+    } else if case.energy.is_empty() {
+        "no value: no power reading"
+    } else {
+        "no value: nothing to count"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_extents_are_joined_and_ones_stand_alone() {
+        assert_eq!(compact(&Shape::new([("m", 512), ("n", 512), ("k", 64)])), "k=64 m=n=512");
+        assert_eq!(compact(&Shape::new([("batch", 1), ("q", 1)])), "batch=1 q=1");
+    }
+}

@@ -1,0 +1,111 @@
+//! Horizontal bars: names on the left, bars and whiskers in the frame, values in a column on the right.
+
+use super::*;
+use crate::figure::{BarPanel, BarRow, RowEntry, text::number};
+
+/// Thickness of a bar.
+const BAR: f64 = 2.3 * MM;
+/// Air between rows.
+const AIR: f64 = 1.5 * MM;
+/// Part of the panel's width that names may take.
+const NAMES: f64 = 0.46;
+
+struct RowText {
+    label: Vec<String>,
+    detail: Vec<String>,
+}
+
+impl RowText {
+    fn height(&self) -> f64 {
+        let lines = self.label.len() + self.detail.len();
+        (lines as f64 * BODY * LINE_HEIGHT).max(BAR)
+    }
+    fn width(&self) -> f64 {
+        self.label.iter().chain(&self.detail).map(|line| text::room(line, BODY)).fold(0.0, f64::max)
+    }
+}
+
+pub(super) fn draw(scene: &mut Scene, panel: &BarPanel, place: Place) -> f64 {
+    let top = heading(scene, &panel.heading, place);
+    let limit = place.width * NAMES;
+    let texts: Vec<RowText> = panel
+        .rows
+        .iter()
+        .map(|row| RowText { label: text::wrap(&row.label, BODY, limit), detail: text::wrap(&row.detail, BODY, limit) })
+        .collect();
+    let names = texts.iter().map(RowText::width).fold(0.0, f64::max);
+    let values: Vec<String> = panel.rows.iter().map(|row| value_text(panel, row)).collect();
+    let column = values.iter().map(|value| text::room(value, BODY)).fold(0.0, f64::max);
+    let height: f64 = texts.iter().map(|row| row.height() + AIR).sum();
+    let frame = Frame::new(place.left + names + 1.5 * MM, top, place.right() - column - 1.2 * MM, top + height);
+    let most = most_numbers(&panel.axis, frame.width()).min(6);
+    for tick in panel.axis.ticks(most) {
+        let x = frame.left + panel.axis.position(tick.value) * frame.width();
+        if x > frame.left + 1.0 {
+            scene.line(vec![(x, frame.top), (x, frame.bottom)], Ink::Grid, THIN);
+        }
+    }
+    let mut y = top;
+    for ((row, words), value) in panel.rows.iter().zip(&texts).zip(&values) {
+        let band = Frame::new(frame.left, y, frame.right, y + words.height() + AIR);
+        draw_row(scene, panel, row, words, &band);
+        let at = (place.right(), (band.top + band.bottom) / 2.0 + BODY * CAP_HEIGHT / 2.0);
+        scene.text(at, value, BODY, Anchor::End, Ink::Text);
+        y = band.bottom;
+    }
+    let corner = vec![(frame.left, frame.top), (frame.left, frame.bottom), (frame.right, frame.bottom)];
+    scene.line(corner, Ink::Axis, THIN);
+    horizontal_axis(scene, &panel.axis, &frame, place, most)
+}
+
+fn value_text(panel: &BarPanel, row: &BarRow) -> String {
+    match &row.entry {
+        RowEntry::Bar { value, remark, .. } => {
+            let value = number(value / panel.axis.prefix.factor, 3);
+            if remark.is_empty() { value } else { format!("{value} {remark}") }
+        }
+        RowEntry::Words(_) => String::new(),
+    }
+}
+
+fn draw_row(scene: &mut Scene, panel: &BarPanel, row: &BarRow, words: &RowText, band: &Frame) {
+    let middle = (band.top + band.bottom) / 2.0;
+    let lines = words.label.len() + words.detail.len();
+    // Cap of the first line to baseline of the last, centred on the row.
+    let span = (lines as f64 - 1.0) * BODY * LINE_HEIGHT + BODY * CAP_HEIGHT;
+    let first = middle - span / 2.0 + BODY * CAP_HEIGHT;
+    let x = band.left - 1.5 * MM;
+    let last = scene.lines((x, first), &words.label, BODY, Anchor::End, Ink::Text);
+    scene.lines((x, last + BODY * LINE_HEIGHT), &words.detail, BODY, Anchor::End, Ink::Quiet);
+    match &row.entry {
+        RowEntry::Bar { value, interval, fill, .. } => {
+            let at = |value: f64| band.left + panel.axis.position(value).clamp(0.0, 1.0) * band.width();
+            let bar = Frame::new(band.left, middle - BAR / 2.0, at(*value), middle + BAR / 2.0);
+            scene.bar(&bar, *fill);
+            if let Some((low, high)) = interval {
+                whisker(scene, (at(*low), middle), (at(*high), middle));
+            }
+        }
+        RowEntry::Words(reason) => {
+            let lines = text::wrap(reason, BODY, band.width() - 1.0 * MM);
+            let span = (lines.len() as f64 - 1.0) * BODY * LINE_HEIGHT - BODY * CAP_HEIGHT;
+            let at = (band.left + 1.0 * MM, middle - span / 2.0);
+            scene.lines(at, &lines, BODY, Anchor::Start, Ink::Quiet);
+        }
+    }
+}
+
+/// A line between two spots with caps across its ends; level or upright.
+pub(super) fn whisker(scene: &mut Scene, from: (f64, f64), to: (f64, f64)) {
+    const CAP: f64 = 0.6 * MM;
+    let level = from.1 == to.1;
+    scene.line(vec![from, to], Ink::Text, THIN);
+    for end in [from, to] {
+        let cap = if level {
+            vec![(end.0, end.1 - CAP), (end.0, end.1 + CAP)]
+        } else {
+            vec![(end.0 - CAP, end.1), (end.0 + CAP, end.1)]
+        };
+        scene.line(cap, Ink::Text, THIN);
+    }
+}

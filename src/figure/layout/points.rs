@@ -1,0 +1,151 @@
+//! Points in two dimensions with guide lines, whiskers and names beside the points.
+
+use super::bars::whisker;
+use super::place::Placer;
+use super::*;
+use crate::figure::scene::Spot;
+use crate::figure::{Guide, GuideKind, PointPanel};
+
+/// Height of the frame over its width, and the most it may be.
+const ASPECT: f64 = 0.92;
+const TALLEST: f64 = 80.0 * MM;
+
+pub(super) fn draw(scene: &mut Scene, panel: &PointPanel, place: Place, notes: &mut Vec<String>) -> f64 {
+    let frame = frame(scene, panel, place);
+    let at = |(x, y): (f64, f64)| -> Spot {
+        (frame.left + panel.x.position(x) * frame.width(), frame.bottom - panel.y.position(y) * frame.height())
+    };
+    let mut placer =
+        Placer { area: frame.grown(-0.5 * MM), taken: Vec::new(), guides: Vec::new(), leaders: Vec::new() };
+    for guide in &panel.guides {
+        let (from, to) = (at(guide.from), at(guide.to));
+        placer.guides.push((from, to));
+        draw_guide(scene, guide, from, to, &frame, &mut placer);
+    }
+    scene.outline(&frame, Ink::Axis, THIN);
+    let whiskers = whiskers(panel, &at);
+    for point in &panel.points {
+        let (x, y) = at(point.at);
+        placer.taken.push(Frame::new(x, y, x, y).grown(RADIUS * 1.2));
+    }
+    placer.taken.extend(
+        whiskers
+            .iter()
+            .map(|(a, b)| Frame::new(a.0.min(b.0), a.1.min(b.1), a.0.max(b.0), a.1.max(b.1)).grown(0.4 * MM)),
+    );
+    let nameless = names(scene, panel, &at, &mut placer);
+    whiskers.iter().for_each(|(from, to)| whisker(scene, *from, *to));
+    for point in &panel.points {
+        scene.marker(at(point.at), point.marker, RADIUS);
+    }
+    if nameless > 0 {
+        let heading = if panel.heading.is_empty() { String::new() } else { format!("{}: ", panel.heading) };
+        notes.push(format!("{heading}{nameless} points have no room for a name here; the CSV names them all."));
+    }
+    vertical_axis(scene, &panel.y, &frame, place.left, most_numbers_upright(frame.height()));
+    horizontal_axis(scene, &panel.x, &frame, place, most_numbers(&panel.x, frame.width()))
+}
+
+/// The frame, with room for numbers on the left and for names of guide lines on the right and above.
+fn frame(scene: &mut Scene, panel: &PointPanel, place: Place) -> Frame {
+    let below = heading(scene, &panel.heading, place);
+    let equal = || panel.guides.iter().filter(|guide| guide.kind == GuideKind::Equal);
+    let right = equal().filter(|guide| leaves_right(panel, guide)).map(|guide| text::room(&guide.label, BODY));
+    let right = right.fold(0.0, f64::max);
+    let right = if right > 0.0 { right + 0.8 * MM } else { 1.0 * MM };
+    let top = if equal().any(|guide| !leaves_right(panel, guide)) { BODY * LINE_HEIGHT } else { 0.0 };
+    let left = place.left + left_room(&panel.y, most_numbers_upright(TALLEST * 0.8));
+    let width = place.right() - right - left;
+    let height = (width * ASPECT).min(TALLEST);
+    Frame::new(left, below + top, left + width, below + top + height)
+}
+
+fn leaves_right(panel: &PointPanel, guide: &Guide) -> bool {
+    panel.x.position(guide.to.0) > 1.0 - 1e-6
+}
+
+fn draw_guide(scene: &mut Scene, guide: &Guide, from: Spot, to: Spot, frame: &Frame, placer: &mut Placer) {
+    let room = text::room(&guide.label, BODY);
+    match guide.kind {
+        GuideKind::Equal => {
+            scene.line(vec![from, to], Ink::Grid, THIN);
+            let right = to.0 > frame.right - 1.0;
+            let (at, anchor) = if right {
+                ((frame.right + 0.8 * MM, to.1 + BODY * CAP_HEIGHT / 2.0), Anchor::Start)
+            } else {
+                ((to.0, frame.top - 0.7 * MM), Anchor::Middle)
+            };
+            let left = if right { at.0 } else { at.0 - room / 2.0 };
+            let label = Frame::new(left, at.1 - BODY * CAP_HEIGHT, left + room, at.1 + BODY * DESCENT);
+            // Names of guide lines stand outside the frame, where only other such names can be.
+            let free = !placer.taken.iter().any(|taken| taken.overlaps(&label.grown(0.4 * MM)));
+            let on_page = left >= MARGIN && left + room <= scene.width;
+            if free && on_page && label.bottom <= frame.bottom {
+                scene.text(at, &guide.label, BODY, anchor, Ink::Quiet);
+                placer.taken.push(label);
+            }
+        }
+        GuideKind::Ceiling | GuideKind::CeilingF16 => {
+            if guide.kind == GuideKind::Ceiling {
+                scene.line(vec![from, to], Ink::Text, STRONG);
+            } else {
+                scene.dashed(from, to, Ink::Text, STRONG);
+            }
+            let at = ceiling_label(from, to, room, frame);
+            let label = Frame::new(at.0, at.1 - BODY * CAP_HEIGHT, at.0 + room, at.1 + BODY * DESCENT);
+            scene.text(at, &guide.label, BODY, Anchor::Start, Ink::Text);
+            placer.taken.push(label);
+        }
+    }
+}
+
+/// Baseline of a ceiling's name: above a level line at its right end, above a rising line at the frame's left edge.
+fn ceiling_label(from: Spot, to: Spot, room: f64, frame: &Frame) -> Spot {
+    let level = (from.1 - to.1).abs() < 1.0;
+    if level {
+        return ((frame.right - 0.8 * MM - room).max(frame.left + 0.8 * MM), from.1 - 0.8 * MM);
+    }
+    let x = frame.left + 0.8 * MM;
+    let slope = (to.1 - from.1) / (to.0 - from.0);
+    // The name must clear the line where its right end is, or where the line ends.
+    let end = (x + room).min(to.0);
+    let y = from.1 + slope * (end - from.0) - 1.0 * MM - BODY * DESCENT;
+    (x, y.max(frame.top + 0.8 * MM + BODY * CAP_HEIGHT))
+}
+
+/// Ends of all whiskers.
+fn whiskers(panel: &PointPanel, at: &impl Fn((f64, f64)) -> Spot) -> Vec<(Spot, Spot)> {
+    let mut whiskers = Vec::new();
+    for point in &panel.points {
+        let (x, y) = point.at;
+        whiskers.extend(point.x_interval.map(|(low, high)| (at((low.max(panel.x.low), y)), at((high, y)))));
+        whiskers.extend(point.y_interval.map(|(low, high)| (at((x, low.max(panel.y.low))), at((x, high)))));
+    }
+    whiskers
+}
+
+/// Writes the names; returns how many found no room.
+fn names(scene: &mut Scene, panel: &PointPanel, at: &impl Fn((f64, f64)) -> Spot, placer: &mut Placer) -> usize {
+    let height = BODY * (CAP_HEIGHT + DESCENT);
+    let mut order: Vec<_> = panel.points.iter().collect();
+    order.sort_by(|a, b| b.at.1.total_cmp(&a.at.1).then(a.at.0.total_cmp(&b.at.0)));
+    let mut nameless = 0;
+    for point in order {
+        let size = (text::room(&point.label, BODY), height);
+        let Some(spotted) = placer.place(at(point.at), size) else {
+            nameless += 1;
+            continue;
+        };
+        if let Some((from, to)) = spotted.leader {
+            scene.line(vec![from, to], Ink::Axis, THIN);
+        }
+        scene.area(spotted.frame.corners(), Ink::Paper);
+        let baseline = spotted.frame.top + BODY * CAP_HEIGHT;
+        // The box has room for a wider font; the name sits at the side that faces the point.
+        let left_of_point = spotted.frame.right < at(point.at).0;
+        let (x, anchor) =
+            if left_of_point { (spotted.frame.right, Anchor::End) } else { (spotted.frame.left, Anchor::Start) };
+        scene.text((x, baseline), &point.label, BODY, anchor, Ink::Text);
+    }
+    nameless
+}

@@ -1,0 +1,105 @@
+//! Lines over time, with shaded stretches behind them and case numbers along the top.
+
+use super::*;
+use crate::figure::scene::Spot;
+use crate::figure::{Span, TracePanel};
+
+/// Height of the frame with one panel, and with several.
+const TALL: f64 = 52.0 * MM;
+const SHORT: f64 = 34.0 * MM;
+/// Width of a power line: 0.6 pt.
+const LINE: f64 = THIN * 1.2;
+/// Markers along one line.
+const MARKERS: usize = 8;
+
+pub(super) fn draw(scene: &mut Scene, panel: &TracePanel, place: Place, panels: usize) -> f64 {
+    let below = heading(scene, &panel.heading, place);
+    let height = if panels > 1 { SHORT } else { TALL };
+    let numbers = most_numbers_upright(height);
+    let left = place.left + left_room(&panel.y, numbers);
+    let rows = number_rows(panel, place.right() - left - 1.5 * MM);
+    let top = below + rows as f64 * BODY * LINE_HEIGHT + if rows > 0 { 1.2 * MM } else { 0.0 };
+    let frame = Frame::new(left, top, place.right() - 1.5 * MM, top + height);
+    let x = |seconds: f64| frame.left + panel.x.position(seconds).clamp(0.0, 1.0) * frame.width();
+    for band in &panel.bands {
+        let area = Frame::new(x(band.from_s), frame.top, x(band.until_s), frame.bottom);
+        tone_area(scene, &area, band.tone);
+        // Windows that follow each other without a pause would merge into one.
+        scene.line(vec![(area.left, area.top), (area.left, area.bottom)], Ink::Paper, THIN);
+    }
+    for tick in panel.y.ticks(numbers) {
+        let y = frame.bottom - panel.y.position(tick.value) * frame.height();
+        if y < frame.bottom - 1.0 {
+            scene.line(vec![(frame.left, y), (frame.right, y)], Ink::Grid, THIN);
+        }
+    }
+    span_numbers(scene, panel, &frame, &x);
+    lines(scene, panel, &frame, &x);
+    scene.outline(&frame, Ink::Axis, THIN);
+    vertical_axis(scene, &panel.y, &frame, place.left, numbers);
+    horizontal_axis(scene, &panel.x, &frame, place, most_numbers(&panel.x, frame.width()))
+}
+
+/// Rows that the case numbers need: 0 without spans, 1 if they fit side by side, else 2, staggered.
+fn number_rows(panel: &TracePanel, width: f64) -> usize {
+    let middles: Vec<(f64, f64)> = panel.spans.iter().map(|span| middle_and_half(panel, span, width)).collect();
+    if middles.is_empty() {
+        return 0;
+    }
+    if middles.windows(2).all(|pair| pair[0].0 + pair[0].1 + 0.5 * MM <= pair[1].0 - pair[1].1) { 1 } else { 2 }
+}
+
+fn middle_and_half(panel: &TracePanel, span: &Span, width: f64) -> (f64, f64) {
+    let middle = (panel.x.position(span.from_s) + panel.x.position(span.until_s)) / 2.0;
+    (middle * width, text::room(&span.short, BODY) / 2.0)
+}
+
+/// Brackets over the spans and their numbers; a number that fits in no row is left out.
+fn span_numbers(scene: &mut Scene, panel: &TracePanel, frame: &Frame, x: &impl Fn(f64) -> f64) {
+    let rows = number_rows(panel, frame.width());
+    let mut reached = [f64::NEG_INFINITY; 2];
+    for span in &panel.spans {
+        let (from, until) = (x(span.from_s), x(span.until_s));
+        let inset = (0.25 * MM).min((until - from) * 0.1);
+        let y = frame.top - 0.6 * MM;
+        scene.line(vec![(from + inset, y), (until - inset, y)], Ink::Axis, THIN);
+        let (middle, half) = ((from + until) / 2.0, text::room(&span.short, BODY) / 2.0);
+        let free = (0..rows).find(|row| reached[*row] + 0.5 * MM <= middle - half);
+        if let Some(row) = free {
+            let baseline = y - 0.6 * MM - row as f64 * BODY * LINE_HEIGHT;
+            scene.text((middle, baseline), &span.short, BODY, Anchor::Middle, Ink::Text);
+            reached[row] = middle + half;
+        }
+    }
+}
+
+fn lines(scene: &mut Scene, panel: &TracePanel, frame: &Frame, x: &impl Fn(f64) -> f64) {
+    let y = |watts: f64| frame.bottom - panel.y.position(watts).clamp(0.0, 1.0) * frame.height();
+    let mut markers: Vec<(Spot, super::super::Marker)> = Vec::new();
+    for (index, line) in panel.lines.iter().enumerate() {
+        for segment in &line.segments {
+            let points: Vec<Spot> = segment.iter().map(|(at, watts)| (x(*at), y(*watts))).collect();
+            match points[..] {
+                [only] => {
+                    scene.line(vec![(only.0 - 0.15 * MM, only.1), (only.0 + 0.15 * MM, only.1)], line.marker.ink, LINE)
+                }
+                _ => scene.line(points, line.marker.ink, LINE),
+            }
+        }
+        // With a single line nothing needs telling apart.
+        if panel.lines.len() > 1 {
+            let offset = (index as f64 + 0.5) / panel.lines.len() as f64;
+            let wanted = (0..MARKERS).map(|k| frame.left + (k as f64 + offset) / MARKERS as f64 * frame.width());
+            markers.extend(wanted.filter_map(|at| {
+                let nearest = line
+                    .segments
+                    .iter()
+                    .flatten()
+                    .min_by(|a, b| (x(a.0) - at).abs().total_cmp(&(x(b.0) - at).abs()))?;
+                let spot = (x(nearest.0), y(nearest.1));
+                ((spot.0 - at).abs() < 2.0 * MM).then_some((spot, line.marker))
+            }));
+        }
+    }
+    markers.into_iter().for_each(|(at, marker)| scene.marker(at, marker, RADIUS * 0.8));
+}

@@ -1,0 +1,184 @@
+//! Colours, and the second sign (a marker shape, a hatch, a word) that stands beside every one of them.
+//!
+//! Series take the Okabe-Ito colours, which stay apart for colour-blind readers. What surprises people: yellow is left
+//! out, because a yellow line on white paper cannot be seen.
+
+use serde::Serialize;
+
+use crate::model::{ElementType, Evidence, WindowKind};
+
+/// A colour of the page, by its role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ink {
+    /// The page.
+    Paper,
+    /// Text, whiskers, markers' outlines.
+    Text,
+    /// Secondary text.
+    Quiet,
+    /// Frames, ticks, guide lines, leader lines.
+    Axis,
+    /// Grid lines.
+    Grid,
+    /// A series, counted from 0; wraps around after [`SERIES`].
+    Series(usize),
+    /// Background of a stretch of time.
+    Tone(Tone),
+    /// Stripes on the background of preheat.
+    Stripe,
+}
+
+/// Background of a stretch of time in a power trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tone {
+    /// Nothing runs.
+    Idle,
+    /// Load before measuring.
+    Preheat,
+    /// Load that counts.
+    Measured,
+}
+
+impl Tone {
+    /// Tone of a window; `None` for stretches that stay white.
+    pub fn of(kind: WindowKind) -> Option<Self> {
+        match kind {
+            WindowKind::IdleCold | WindowKind::IdleContext => Some(Self::Idle),
+            WindowKind::Preheat => Some(Self::Preheat),
+            WindowKind::Measure => Some(Self::Measured),
+            WindowKind::Cooldown => None,
+        }
+    }
+    /// The word in the legend.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Preheat => "preheat",
+            Self::Measured => "measured window",
+        }
+    }
+}
+
+/// Colours of series in order: Okabe and Ito (2008) without yellow, black last.
+pub const SERIES: [&str; 7] = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"];
+
+impl Ink {
+    /// The colour as `#RRGGBB`.
+    pub const fn hex(self) -> &'static str {
+        match self {
+            Self::Paper => "#FFFFFF",
+            Self::Text => "#1A1A1A",
+            Self::Quiet => "#595959",
+            Self::Axis => "#4D4D4D",
+            Self::Grid => "#DDDDDD",
+            Self::Series(index) => SERIES[index % SERIES.len()],
+            Self::Tone(Tone::Idle) => "#EFEFEF",
+            Self::Tone(Tone::Preheat) => "#FCEBCB",
+            Self::Tone(Tone::Measured) => "#CDE4F3",
+            Self::Stripe => "#E6C88C",
+        }
+    }
+}
+
+/// Outline of a marker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shape {
+    /// Circle.
+    Circle,
+    /// Square.
+    Square,
+    /// Triangle, point up.
+    Up,
+    /// Diamond.
+    Diamond,
+    /// Triangle, point down.
+    Down,
+    /// Upright cross, as a solid.
+    Plus,
+    /// Pentagon.
+    Pentagon,
+    /// Diagonal cross, as a solid.
+    Cross,
+    /// Hexagon.
+    Hexagon,
+    /// Five-pointed star.
+    Star,
+}
+
+/// Shapes in order of use. Ten shapes and seven colours give 70 pairs before one repeats.
+pub const SHAPES: [Shape; 10] = [
+    Shape::Circle,
+    Shape::Square,
+    Shape::Up,
+    Shape::Diamond,
+    Shape::Down,
+    Shape::Plus,
+    Shape::Pentagon,
+    Shape::Cross,
+    Shape::Hexagon,
+    Shape::Star,
+];
+
+/// A marker: shape and colour name the series, an open one is 16-bit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Marker {
+    /// Outline.
+    pub shape: Shape,
+    /// Colour.
+    pub ink: Ink,
+    /// Filled, or white inside.
+    pub filled: bool,
+}
+
+impl Marker {
+    /// Marker of the n-th series.
+    pub fn series(index: usize, filled: bool) -> Self {
+        Self { shape: SHAPES[index % SHAPES.len()], ink: Ink::Series(index), filled }
+    }
+}
+
+/// Filling of a bar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Fill {
+    /// Colour.
+    pub ink: Ink,
+    /// Solid for a measured value; striped where the energy is declared or estimated.
+    pub hatch: Hatch,
+}
+
+/// Stripes of a bar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hatch {
+    /// No stripes: measured.
+    Solid,
+    /// Rising stripes: estimated.
+    Rising,
+    /// Crossed stripes: declared.
+    Crossed,
+}
+
+impl Hatch {
+    /// Stripes for a kind of evidence.
+    pub const fn of(evidence: Evidence) -> Self {
+        match evidence {
+            Evidence::Measured => Self::Solid,
+            Evidence::Declared => Self::Crossed,
+            Evidence::Estimated => Self::Rising,
+        }
+    }
+}
+
+impl Fill {
+    /// Filling for a case: blue for f32, orange for f16, striped unless measured.
+    pub const fn of(element: ElementType, evidence: Evidence) -> Self {
+        let ink = match element {
+            ElementType::F32 => Ink::Series(0),
+            ElementType::F16 => Ink::Series(4),
+        };
+        Self { ink, hatch: Hatch::of(evidence) }
+    }
+}
