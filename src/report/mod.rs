@@ -1,1 +1,64 @@
-//! (room report)
+//! A record and what it says, as terminal table, Markdown, CSV and JSON: pure functions, nothing printed here.
+//!
+//! Figures come from [`crate::measure::result`]; carbon comes from the caller, because a grid is a choice of the reader.
+//! What surprises people: cases that count FLOP and cases that count bytes stand in two tables, so that every column has
+//! one unit.
+
+mod csv;
+mod json;
+mod legend;
+mod markdown;
+mod number;
+#[cfg(test)]
+mod sample;
+mod sheet;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use csv::{csv_tidy, csv_traces};
+pub use json::json_summary;
+pub use markdown::markdown;
+pub use number::{compact_shape, percent, scaled, significant};
+pub use table::table;
+
+use crate::measure::result::CaseResult;
+use crate::model::{Counted, Estimate};
+use crate::units::{Bytes, Flop, GramsCo2e, Joules};
+
+/// Work to which the carbon column refers for cases that count FLOP: one exaFLOP (10^18 operations).
+pub const AMOUNT_FLOP: Flop = Flop::new(1e18);
+/// Work to which the carbon column refers for cases that count bytes: one petabyte (10^15 bytes).
+pub const AMOUNT_BYTES: Bytes = Bytes::new(1e15);
+
+/// Carbon of a case's amount of work, computed by the caller.
+pub struct Carbon<'a> {
+    /// Identity of grid factor and PUE in one line, printed in the header.
+    pub grid: String,
+    /// Gas of the factor, for column heads: `CO2e` or `CO2`.
+    pub gas: String,
+    /// Grams for [`AMOUNT_FLOP`] or, for cases that count bytes, [`AMOUNT_BYTES`]; see [`energy_of_amount`].
+    pub of: &'a dyn Fn(&CaseResult) -> Option<Estimate<GramsCo2e>>,
+}
+
+/// How a table is laid out.
+#[derive(Default)]
+pub struct TableOptions<'a> {
+    /// Columns of the terminal; 0 stands for 120.
+    pub width: usize,
+    /// Whether escape sequences for bold and dim text may be used.
+    pub colour: bool,
+    /// Carbon, if a grid is known.
+    pub carbon: Option<Carbon<'a>>,
+    /// Whether every warning is printed with its case, instead of one line per code.
+    pub warnings: bool,
+}
+
+/// Gross energy of the amount of work to which the carbon column refers, from the case's headline efficiency.
+pub fn energy_of_amount(case: &CaseResult) -> Option<Estimate<Joules>> {
+    let energy = case.headline_energy()?;
+    match case.case.counted {
+        Counted::Flop => Some(energy.flop_efficiency?.map(|efficiency| AMOUNT_FLOP / efficiency)),
+        Counted::Bytes => Some(energy.byte_efficiency.map(|efficiency| AMOUNT_BYTES / efficiency)),
+    }
+}

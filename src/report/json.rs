@@ -1,0 +1,140 @@
+//! A record's derived figures as JSON, for scripts that do not want to evaluate a record themselves.
+//!
+//! What surprises people: this is a view, not a record; it can be computed again at any time and nothing reads it back.
+
+use serde_json::{Value, json};
+
+use super::{AMOUNT_BYTES, AMOUNT_FLOP, Carbon};
+use crate::measure::result::{CaseResult, EnergyMethod, EnergyResult, RunResult};
+use crate::model::{Case, Counted, Estimate, RunRecord, Shape, Verification};
+use crate::units::Quantity;
+
+/// Value of the `schema` field; the version rises when a field changes its meaning.
+const SUMMARY_SCHEMA: &str = "wattmark/summary-1";
+
+/// A shape as it is written on the command line: `k=1024,m=1024,n=1024`.
+pub(super) fn shape_text(shape: &Shape) -> String {
+    let axes: Vec<String> = shape.iter().map(|(axis, extent)| format!("{axis}={extent}")).collect();
+    axes.join(",")
+}
+
+/// All derived figures; values in base units, the unit in each field's name, `null` for what there is not.
+pub fn json_summary(record: &RunRecord, result: &RunResult, carbon: Option<&Carbon>) -> Value {
+    let devices: Vec<Value> = record
+        .devices
+        .iter()
+        .map(|device| {
+            let ceilings = result.ceilings.get(&device.ordinal).copied().unwrap_or_default();
+            json!({
+                "device": device.ordinal,
+                "name": device.name,
+                "kind": device.kind,
+                "backend": device.backend,
+                "driver": format!("{} {}", device.driver, device.driver_info),
+                "pci": device.pci,
+                "ceiling_f32_flop_per_s": ceilings.flop_f32,
+                "ceiling_f16_flop_per_s": ceilings.flop_f16,
+                "ceiling_bytes_per_s": ceilings.bandwidth,
+            })
+        })
+        .collect();
+    let failed = record.measurements.iter().filter_map(|measurement| match &measurement.verification {
+        Verification::Failed { detail, when } => {
+            Some(with(identity(&measurement.case), json!({"when": when, "detail": detail})))
+        }
+        Verification::Passed { .. } => None,
+    });
+    let skips = record
+        .skips
+        .iter()
+        .map(|skip| with(identity(&skip.case), json!({"reason": skip.reason, "detail": skip.detail})));
+    json!({
+        "schema": SUMMARY_SCHEMA,
+        "run_id": record.run_id,
+        "started": record.started,
+        "simulated": record.simulated,
+        "status": record.status,
+        "preset": record.plan.preset,
+        "grid": carbon.map(|carbon| &carbon.grid),
+        "devices": devices,
+        "cases": result.cases.iter().filter(|case| case.verified).map(|case| case_value(case, carbon)).collect::<Vec<_>>(),
+        "failed": failed.collect::<Vec<_>>(),
+        "skips": skips.collect::<Vec<_>>(),
+        "warnings": record.warnings,
+    })
+}
+
+/// The fields of `more` added to the object `base`.
+fn with(mut base: Value, more: Value) -> Value {
+    if let (Some(base), Value::Object(more)) = (base.as_object_mut(), more) {
+        base.extend(more);
+    }
+    base
+}
+
+fn identity(case: &Case) -> Value {
+    json!({
+        "device": case.device,
+        "problem": case.problem,
+        "variant": case.variant,
+        "shape": shape_text(&case.shape),
+        "element": case.element,
+        "counted": case.counted,
+    })
+}
+
+/// A figure with its bounds; `null` bounds where no interval is honest.
+fn estimate<Q: Quantity>(estimate: &Estimate<Q>) -> Value {
+    json!({
+        "value": estimate.point.get(),
+        "low": estimate.interval.map(|interval| interval.low.get()),
+        "high": estimate.interval.map(|interval| interval.high.get()),
+        "confidence": estimate.interval.map(|interval| interval.confidence),
+        "n": estimate.n,
+    })
+}
+
+fn case_value(case: &CaseResult, carbon: Option<&Carbon>) -> Value {
+    let grams = carbon.and_then(|carbon| (carbon.of)(case));
+    let (flop, bytes) = match case.case.counted {
+        Counted::Flop => (Some(AMOUNT_FLOP), None),
+        Counted::Bytes => (None, Some(AMOUNT_BYTES)),
+    };
+    with(
+        identity(&case.case),
+        json!({
+            "time_per_execution_s": case.per_execution.as_ref().map(estimate),
+            "flop_rate_flop_per_s": case.flop_rate.as_ref().map(estimate),
+            "byte_rate_bytes_per_s": case.byte_rate.as_ref().map(estimate),
+            "share_of_ceiling": case.of_ceiling,
+            "energy": case.energy.iter().map(energy_value).collect::<Vec<_>>(),
+            "carbon_g": grams.as_ref().map(estimate),
+            "carbon_gas": carbon.map(|carbon| &carbon.gas),
+            "carbon_for_flop": flop,
+            "carbon_for_bytes": bytes,
+            "warnings": case.warnings,
+        }),
+    )
+}
+
+fn energy_value(energy: &EnergyResult) -> Value {
+    json!({
+        "source": energy.source,
+        "scope": energy.scope,
+        "evidence": energy.evidence,
+        "method": match energy.method {
+            EnergyMethod::Counter => "counter",
+            EnergyMethod::Integral => "integral",
+        },
+        "coverage": energy.coverage,
+        "counter_over_integral_minus_1": energy.disagreement,
+        "power_w": estimate(&energy.power),
+        "idle_power_w": energy.idle,
+        "energy_per_execution_j": estimate(&energy.per_execution),
+        "flop_efficiency_flop_per_j": energy.flop_efficiency.as_ref().map(estimate),
+        "byte_efficiency_bytes_per_j": estimate(&energy.byte_efficiency),
+        "uncertainty_statistical": energy.uncertainty.statistical,
+        "uncertainty_edge": energy.uncertainty.edge,
+        "uncertainty_gain": energy.uncertainty.gain,
+    })
+}

@@ -1,0 +1,158 @@
+//! What stands below a table: what the watts include, idle power, how an interval is defined, what the codes mean.
+//!
+//! What surprises people: only what occurs in the table is explained.
+
+use std::collections::BTreeMap;
+
+use super::number::significant;
+use super::sheet::{ESTIMATED_MARK, common_energy};
+use super::{Carbon, compact_shape};
+use crate::measure::result::{CaseResult, EnergyMethod};
+use crate::model::{Device, Evidence, RunRecord, Scope, Warning, WarningCode};
+
+/// What the watts of a scope include and leave out.
+pub(super) fn scope_sentence(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Chip => "the processor die alone; memory, regulators, host and power supply are not included",
+        Scope::Board => {
+            "the whole accelerator board (chip, memory, voltage regulators); host and power supply are not included"
+        }
+        Scope::Module => "a module with several chips (such as CPU and GPU); host and power supply are not included",
+        Scope::Package => "the CPU package; main memory, other devices and power supply are not included",
+        Scope::HostDc => {
+            "the whole machine behind its power supply, all devices together; the supply's losses are not included"
+        }
+        Scope::WallAc => "the whole machine at the wall, all devices and the power supply's losses together",
+    }
+}
+
+/// Label and text of each line.
+pub(super) fn legend(
+    record: &RunRecord,
+    device: &Device,
+    cases: &[&CaseResult],
+    carbon: Option<&Carbon>,
+    every_warning: bool,
+) -> Vec<(String, String)> {
+    let mut lines: Vec<(String, String)> = Vec::new();
+    let mut line = |label: &str, text: String| lines.push((label.to_owned(), text));
+    if let Some(text) = watts(cases) {
+        line("watts", text);
+    }
+    for (scope, text) in other_scopes(cases) {
+        line(&format!("{scope}!"), text);
+    }
+    if let Some(text) = idle(cases) {
+        line("idle", text);
+    }
+    if cases.iter().any(|case| case.flop_rate.is_some() || case.byte_rate.is_some()) {
+        line(
+            "±95%",
+            "half-width of the 95 % interval over n windows, relative to the figure (Student's t for the scatter; for watts \
+             and joules also sensor gain and window edges); — means that there is none"
+                .to_owned(),
+        );
+    }
+    if let Some(text) = estimated(cases) {
+        line(ESTIMATED_MARK, text);
+    }
+    if cases.iter().any(|case| case.of_ceiling.is_some()) {
+        line("of ceil.", "share of the ceiling that this run's own probes measured on this device".to_owned());
+    }
+    if carbon.is_some() && cases.iter().any(|case| case.headline_energy().is_some()) {
+        line(
+            "carbon",
+            "gross energy × PUE × grid factor for that amount of work (EFLOP: 10^18 operations, PB: 10^15 bytes); its \
+             interval is that of the energy, the factor's own error not included"
+                .to_owned(),
+        );
+    }
+    lines.extend(warnings(record, device, cases, every_warning));
+    lines
+}
+
+fn watts(cases: &[&CaseResult]) -> Option<String> {
+    let energy = common_energy(cases)?;
+    let method = match energy.method {
+        EnergyMethod::Counter => "energy counter",
+        EnergyMethod::Integral => "integral of power samples",
+    };
+    let sentence = scope_sentence(energy.scope);
+    Some(format!("{} scope: {sentence}. Gross: idle power is not subtracted. Energy by {method}", energy.scope))
+}
+
+/// Scopes of rows that differ from the rest.
+fn other_scopes(cases: &[&CaseResult]) -> BTreeMap<Scope, String> {
+    let common = common_energy(cases).map(|energy| energy.scope);
+    let scopes = cases.iter().filter_map(|case| case.headline_energy()).map(|energy| energy.scope);
+    scopes
+        .filter(|scope| Some(*scope) != common)
+        .map(|scope| {
+            (
+                scope,
+                format!(
+                    "watts of another scope than the other rows, not comparable with them: {}",
+                    scope_sentence(scope)
+                ),
+            )
+        })
+        .collect()
+}
+
+fn idle(cases: &[&CaseResult]) -> Option<String> {
+    let energy = cases.iter().filter_map(|case| case.headline_energy()).find(|energy| energy.idle.is_some())?;
+    let mark = if energy.evidence == Evidence::Measured { "" } else { ESTIMATED_MARK };
+    Some(format!(
+        "{mark}{} W with the device open and no work ({} scope)",
+        significant(energy.idle?.get()),
+        energy.scope
+    ))
+}
+
+fn estimated(cases: &[&CaseResult]) -> Option<String> {
+    let weakest = cases.iter().filter_map(|case| case.headline_energy()).map(|energy| energy.evidence).max()?;
+    match weakest {
+        Evidence::Measured => None,
+        Evidence::Declared => Some("declared, not measured: watts as the user stated them; no interval".to_owned()),
+        Evidence::Estimated => {
+            Some("estimated, not measured: computed from a model because no sensor answered; no interval".to_owned())
+        }
+    }
+}
+
+/// One line per code that occurs, or one per warning.
+fn warnings(record: &RunRecord, device: &Device, cases: &[&CaseResult], every: bool) -> Vec<(String, String)> {
+    let of_cases = cases.iter().flat_map(|case| case.warnings.iter().map(|warning| (Some(*case), warning)));
+    // Warnings of measurements that have no result (failed before a window) and of the run as a whole.
+    let unseen = record.measurements.iter().filter(|measurement| {
+        measurement.case.device == device.ordinal && !cases.iter().any(|case| case.case == measurement.case)
+    });
+    let rest =
+        unseen.flat_map(|measurement| &measurement.warnings).chain(&record.warnings).map(|warning| (None, warning));
+    let all: Vec<(Option<&CaseResult>, &Warning)> = of_cases.chain(rest).collect();
+    if every {
+        return all.iter().map(|(case, warning)| (warning.code.code().to_owned(), with_case(*case, warning))).collect();
+    }
+    let mut by_code: BTreeMap<WarningCode, Vec<&str>> = BTreeMap::new();
+    for (_, warning) in &all {
+        let texts = by_code.entry(warning.code).or_default();
+        if !texts.contains(&warning.text.as_str()) {
+            texts.push(&warning.text);
+        }
+    }
+    by_code
+        .into_iter()
+        .map(|(code, texts)| {
+            let more = texts.len() - 1;
+            let more = if more > 0 { format!(" (and {more} like it: show --warnings)") } else { String::new() };
+            (code.code().to_owned(), format!("{}{more}", texts[0]))
+        })
+        .collect()
+}
+
+fn with_case(case: Option<&CaseResult>, warning: &Warning) -> String {
+    match case {
+        Some(case) => format!("{} {}: {}", case.case.variant, compact_shape(&case.case.shape), warning.text),
+        None => format!("whole run: {}", warning.text),
+    }
+}

@@ -1,0 +1,346 @@
+//! What a table says, before it is laid out: per device a block of facts, and per kind of work one grid of texts.
+//!
+//! Terminal and Markdown share it, so they cannot disagree. What surprises people: a row without figures (skipped, failed)
+//! is a [`Row::Note`], not a row of zeros.
+
+use super::number::{MISSING, compact_shape, percent, plus_minus, prefix_for, significant};
+use super::{Carbon, legend};
+use crate::measure::result::{CaseResult, EnergyResult, RunResult};
+use crate::model::{Case, Counted, Device, Evidence, Measurement, RunRecord, Scope, Skip, Verification};
+
+/// Mark before a figure that was not measured.
+pub(super) const ESTIMATED_MARK: &str = "≈";
+
+/// Everything said about one device.
+pub(super) struct DeviceSheet {
+    /// Name, as a heading.
+    pub title: String,
+    /// Label and text of the lines above the tables.
+    pub facts: Vec<(&'static str, String)>,
+    /// One grid per kind of work that occurs.
+    pub grids: Vec<Grid>,
+    /// Label and text of the lines below the tables.
+    pub legend: Vec<(String, String)>,
+}
+
+/// One table.
+pub(super) struct Grid {
+    /// Columns in order.
+    pub columns: Vec<Column>,
+    /// Rows in order of execution.
+    pub rows: Vec<Row>,
+}
+
+/// A column's head and role.
+pub(super) struct Column {
+    /// What it is, so that a narrow terminal can leave it out.
+    pub kind: Kind,
+    /// Head, in one or two lines.
+    pub head: String,
+}
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Variant,
+    Shape,
+    Figure,
+    Interval,
+    Ceiling,
+    Carbon,
+    Count,
+    Notes,
+}
+
+/// One case.
+pub(super) enum Row {
+    /// A cell per column.
+    Cells(Vec<String>),
+    /// Variant, shape, and why there are no figures.
+    Note(String, String, String),
+}
+
+/// Scales of a grid's columns.
+struct Scales {
+    rate: (&'static str, f64),
+    efficiency: (&'static str, f64),
+    carbon: (&'static str, f64),
+}
+
+/// The sheet of every device that has a case.
+pub(super) fn sheets(
+    record: &RunRecord,
+    result: &RunResult,
+    carbon: Option<&Carbon>,
+    warnings: bool,
+) -> Vec<DeviceSheet> {
+    let has_case = |device: &&Device| {
+        result.cases.iter().any(|case| case.case.device == device.ordinal)
+            || record.measurements.iter().any(|measurement| measurement.case.device == device.ordinal)
+            || record.skips.iter().any(|skip| skip.case.device == device.ordinal)
+    };
+    record.devices.iter().filter(has_case).map(|device| sheet(record, result, device, carbon, warnings)).collect()
+}
+
+fn sheet(
+    record: &RunRecord,
+    result: &RunResult,
+    device: &Device,
+    carbon: Option<&Carbon>,
+    warnings: bool,
+) -> DeviceSheet {
+    let cases: Vec<&CaseResult> = result.cases.iter().filter(|case| case.case.device == device.ordinal).collect();
+    let grids = [Counted::Flop, Counted::Bytes]
+        .into_iter()
+        .filter_map(|counted| grid(record, device, &cases, counted, carbon))
+        .collect();
+    DeviceSheet {
+        title: device.name.clone(),
+        facts: facts(record, device, &cases, carbon),
+        grids,
+        legend: legend::legend(record, device, &cases, carbon, warnings),
+    }
+}
+
+/// The scope and evidence that most of a device's cases share.
+pub(super) fn common_energy<'a>(cases: &[&'a CaseResult]) -> Option<&'a EnergyResult> {
+    let energies: Vec<&EnergyResult> = cases.iter().filter_map(|case| case.headline_energy()).collect();
+    let same = |a: &EnergyResult| energies.iter().filter(|b| b.scope == a.scope && b.evidence == a.evidence).count();
+    // The first of the most frequent, so that the answer does not depend on how ties are broken.
+    energies.iter().rev().copied().max_by_key(|energy| same(energy))
+}
+
+fn facts(
+    record: &RunRecord,
+    device: &Device,
+    cases: &[&CaseResult],
+    carbon: Option<&Carbon>,
+) -> Vec<(&'static str, String)> {
+    let pci = device.pci.as_ref().map(|pci| format!(", PCI {pci}")).unwrap_or_default();
+    let driver = [device.driver.as_str(), device.driver_info.as_str()].map(str::trim).join(" ");
+    let mut facts = vec![(
+        "device",
+        format!("{}, {}{pci}, {}, driver {}", device.ordinal, device.kind, device.backend, driver.trim()),
+    )];
+    facts.push(("power", power_fact(record, device, cases)));
+    let settings = &record.plan.settings;
+    let simulated = if record.simulated { ", simulated: times and power are scripted" } else { "" };
+    facts.push((
+        "run",
+        format!(
+            "{}, preset {}, windows of {} s or more, {} to {} a case{simulated}",
+            record.run_id,
+            record.plan.preset,
+            significant(settings.window_s.get()),
+            settings.windows_min,
+            settings.windows_max
+        ),
+    ));
+    if let Some(carbon) = carbon {
+        facts.push(("grid", carbon.grid.clone()));
+    }
+    facts
+}
+
+fn power_fact(record: &RunRecord, device: &Device, cases: &[&CaseResult]) -> String {
+    let note = |id: &str| {
+        let source = record.traces.iter().map(|trace| &trace.source).find(|source| source.id == id);
+        source.map(|source| source.note.as_str()).filter(|note| !note.is_empty()).map(|note| format!(" ({note})"))
+    };
+    if let Some(energy) = common_energy(cases) {
+        let evidence = match energy.evidence {
+            Evidence::Measured => "measured".to_owned(),
+            other => format!("{other}, not measured"),
+        };
+        return format!(
+            "{}, {} scope, {evidence}{}",
+            energy.source,
+            energy.scope,
+            note(&energy.source).unwrap_or_default()
+        );
+    }
+    let sources: Vec<&str> = record
+        .traces
+        .iter()
+        .filter(|trace| trace.source.device.is_none_or(|ordinal| ordinal == device.ordinal))
+        .map(|trace| trace.source.id.as_str())
+        .collect();
+    if sources.is_empty() {
+        "no source: there are no watts and no joules in this table".to_owned()
+    } else {
+        format!("no energy for any case (sources: {})", sources.join(", "))
+    }
+}
+
+/// A planned case as the record has it.
+enum Entry<'a> {
+    Figures(&'a CaseResult),
+    Failed(&'a Measurement),
+    Skipped(&'a Skip),
+}
+
+/// The device's cases of one kind of work: measured and failed in order of execution, then the skipped ones.
+fn entries<'a>(record: &'a RunRecord, device: &Device, cases: &[&'a CaseResult], counted: Counted) -> Vec<Entry<'a>> {
+    let belongs = |case: &Case| case.device == device.ordinal && case.counted == counted;
+    let failed = |case: &Case| {
+        record.measurements.iter().find(|measurement| measurement.case == *case && !measurement.verified())
+    };
+    let mut entries: Vec<Entry> = cases
+        .iter()
+        .filter(|result| belongs(&result.case))
+        .map(|result| match failed(&result.case) {
+            Some(measurement) => Entry::Failed(measurement),
+            None => Entry::Figures(result),
+        })
+        .collect();
+    let unseen = |measurement: &&Measurement| {
+        belongs(&measurement.case)
+            && !measurement.verified()
+            && !cases.iter().any(|result| result.case == measurement.case)
+    };
+    entries.extend(record.measurements.iter().filter(unseen).map(Entry::Failed));
+    entries.extend(record.skips.iter().filter(|skip| belongs(&skip.case)).map(Entry::Skipped));
+    entries
+}
+
+fn grid(
+    record: &RunRecord,
+    device: &Device,
+    cases: &[&CaseResult],
+    counted: Counted,
+    carbon: Option<&Carbon>,
+) -> Option<Grid> {
+    let entries = entries(record, device, cases, counted);
+    if entries.is_empty() {
+        return None;
+    }
+    let shown: Vec<&CaseResult> =
+        entries.iter().filter_map(|entry| if let Entry::Figures(case) = entry { Some(*case) } else { None }).collect();
+    let scales = Scales {
+        rate: prefix_for(&shown.iter().filter_map(|case| rate(case)).map(|(value, _)| value).collect::<Vec<_>>()),
+        efficiency: prefix_for(
+            &shown.iter().filter_map(|case| efficiency(case)).map(|(value, _)| value).collect::<Vec<_>>(),
+        ),
+        carbon: carbon_scale(&shown, carbon),
+    };
+    let scope = common_energy(cases).map(|energy| energy.scope);
+    let rows = entries
+        .iter()
+        .map(|entry| match entry {
+            Entry::Figures(case) => Row::Cells(cells(case, &scales, carbon, scope)),
+            Entry::Failed(measurement) => note(&measurement.case, failure(&measurement.verification)),
+            Entry::Skipped(skip) => note(&skip.case, format!("skipped: {}", skip.detail)),
+        })
+        .collect();
+    Some(Grid { columns: columns(counted, &scales, carbon), rows })
+}
+
+fn note(case: &Case, text: String) -> Row {
+    Row::Note(case.variant.clone(), compact_shape(&case.shape), text)
+}
+
+fn failure(verification: &Verification) -> String {
+    match verification {
+        Verification::Failed { detail, when } => format!("verification FAILED {when}, no rate: {detail}"),
+        Verification::Passed { .. } => "no rate".to_owned(),
+    }
+}
+
+fn columns(counted: Counted, scales: &Scales, carbon: Option<&Carbon>) -> Vec<Column> {
+    let unit = match counted {
+        Counted::Flop => "FLOP",
+        Counted::Bytes => "B",
+    };
+    let amount = match counted {
+        Counted::Flop => "EFLOP",
+        Counted::Bytes => "PB",
+    };
+    let column = |kind, head: String| Column { kind, head };
+    let mut columns = vec![
+        column(Kind::Variant, "kernel".to_owned()),
+        column(Kind::Shape, "shape".to_owned()),
+        column(Kind::Figure, format!("{}{unit}/s", scales.rate.0)),
+        column(Kind::Interval, "±95%".to_owned()),
+        column(Kind::Figure, "power W".to_owned()),
+        column(Kind::Interval, "±95%".to_owned()),
+        column(Kind::Figure, format!("{}{unit}/J", scales.efficiency.0)),
+        column(Kind::Interval, "±95%".to_owned()),
+        column(Kind::Ceiling, "of\nceil.".to_owned()),
+    ];
+    if let Some(carbon) = carbon {
+        columns.push(column(Kind::Carbon, format!("{}g{}\n/{amount}", scales.carbon.0, carbon.gas)));
+    }
+    columns.push(column(Kind::Count, "n".to_owned()));
+    columns.push(column(Kind::Notes, "notes".to_owned()));
+    columns
+}
+
+/// Rate in base units and its relative interval.
+fn rate(case: &CaseResult) -> Option<(f64, String)> {
+    match case.case.counted {
+        Counted::Flop => case.flop_rate.map(|rate| (rate.point.get(), plus_minus(&rate))),
+        Counted::Bytes => case.byte_rate.map(|rate| (rate.point.get(), plus_minus(&rate))),
+    }
+}
+
+/// Efficiency in base units and its relative interval.
+fn efficiency(case: &CaseResult) -> Option<(f64, String)> {
+    let energy = case.headline_energy()?;
+    match case.case.counted {
+        Counted::Flop => energy.flop_efficiency.map(|value| (value.point.get(), plus_minus(&value))),
+        Counted::Bytes => Some((energy.byte_efficiency.point.get(), plus_minus(&energy.byte_efficiency))),
+    }
+}
+
+/// Grams are scaled like other units, but never beyond the kilogram's thousand (Mg is a tonne, which readers misread).
+fn carbon_scale(cases: &[&CaseResult], carbon: Option<&Carbon>) -> (&'static str, f64) {
+    let Some(carbon) = carbon else { return ("", 1.0) };
+    let grams: Vec<f64> = cases.iter().filter_map(|case| (carbon.of)(case)).map(|grams| grams.point.get()).collect();
+    let (prefix, scale) = prefix_for(&grams);
+    if scale > 1e3 { ("k", 1e3) } else { (prefix, scale) }
+}
+
+fn cells(case: &CaseResult, scales: &Scales, carbon: Option<&Carbon>, common: Option<Scope>) -> Vec<String> {
+    let pair = |figure: Option<(f64, String)>, scale: f64, mark: &str| {
+        figure.map_or([MISSING.to_owned(), MISSING.to_owned()], |(value, interval)| {
+            [format!("{mark}{}", significant(value / scale)), interval]
+        })
+    };
+    let energy = case.headline_energy();
+    let mark = match energy.map(|energy| energy.evidence) {
+        Some(Evidence::Measured) | None => "",
+        Some(Evidence::Declared | Evidence::Estimated) => ESTIMATED_MARK,
+    };
+    let power = energy.map(|energy| (energy.power.point.get(), plus_minus(&energy.power)));
+    let mut cells = vec![case.case.variant.clone(), compact_shape(&case.case.shape)];
+    cells.extend(pair(rate(case), scales.rate.1, ""));
+    cells.extend(pair(power, 1.0, mark));
+    cells.extend(pair(efficiency(case), scales.efficiency.1, mark));
+    cells.push(case.of_ceiling.map_or(MISSING.to_owned(), |ratio| percent(ratio.get())));
+    if let Some(carbon) = carbon {
+        let grams =
+            (carbon.of)(case).map(|grams| format!("{mark}{}", significant(grams.point.get() / scales.carbon.1)));
+        cells.push(grams.unwrap_or_else(|| MISSING.to_owned()));
+    }
+    cells.push(windows_of(case).map_or(MISSING.to_owned(), |n| n.to_string()));
+    cells.push(notes(case, energy, common));
+    cells
+}
+
+/// Windows behind a case's figures.
+pub(super) fn windows_of(case: &CaseResult) -> Option<u32> {
+    let rate = case.flop_rate.map(|rate| rate.n).or(case.byte_rate.map(|rate| rate.n));
+    rate.or(case.per_execution.map(|time| time.n))
+}
+
+/// Codes of the warnings, and the scope where it is not that of the other rows.
+fn notes(case: &CaseResult, energy: Option<&EnergyResult>, common: Option<Scope>) -> String {
+    let mut notes: Vec<String> = case.warnings.iter().map(|warning| warning.code.code().to_owned()).collect();
+    notes.dedup();
+    if let (Some(energy), Some(common)) = (energy, common)
+        && energy.scope != common
+    {
+        notes.push(format!("{}!", energy.scope));
+    }
+    notes.join(" ")
+}

@@ -1,0 +1,160 @@
+//! The views of one hand-made record, as snapshots, and the rules that no view may break.
+
+use super::*;
+use crate::model::{Evidence, Scope};
+
+fn options<'a>(width: usize) -> TableOptions<'a> {
+    TableOptions { width, carbon: Some(sample::carbon()), ..TableOptions::default() }
+}
+
+fn widest(text: &str) -> usize {
+    text.lines().map(|line| line.chars().count()).max().unwrap()
+}
+
+fn tidy(carbon: Option<&Carbon>) -> String {
+    let record = sample::record();
+    let mut bytes = Vec::new();
+    csv_tidy(&record, &sample::result(&record), carbon, &mut bytes).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn the_terminal_table() {
+    let record = sample::record();
+    insta::assert_snapshot!(table(&record, &sample::result(&record), &options(120)));
+}
+
+#[test]
+fn the_terminal_table_without_a_grid() {
+    let record = sample::record();
+    insta::assert_snapshot!(table(&record, &sample::result(&record), &TableOptions::default()));
+}
+
+#[test]
+fn a_full_suite_at_120_columns() {
+    let (record, result) = sample::full_suite();
+    let text = table(&record, &result, &options(120));
+    assert!(widest(&text) <= 120, "{}", widest(&text));
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_full_suite_at_100_columns() {
+    let (record, result) = sample::full_suite();
+    let text = table(&record, &result, &options(100));
+    assert!(widest(&text) <= 100, "{}", widest(&text));
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn every_warning_with_its_case() {
+    let record = sample::record();
+    let text = table(&record, &sample::result(&record), &TableOptions { warnings: true, ..options(120) });
+    assert!(text.contains("W08       gemm/tiled-f32 k=m=n=1024: clocks were held down"), "{text}");
+    assert!(text.contains("W11       whole run: the sampler reached"), "{text}");
+}
+
+#[test]
+fn the_markdown() {
+    let record = sample::record();
+    insta::assert_snapshot!(markdown(&record, &sample::result(&record), Some(&sample::carbon())));
+}
+
+#[test]
+fn the_tidy_csv() {
+    insta::assert_snapshot!(tidy(Some(&sample::carbon())));
+}
+
+#[test]
+fn the_json_summary() {
+    let record = sample::record();
+    insta::assert_json_snapshot!(json_summary(&record, &sample::result(&record), Some(&sample::carbon())));
+}
+
+#[test]
+fn an_estimate_is_marked_and_has_no_interval_anywhere() {
+    let record = sample::record();
+    let text = table(&record, &sample::result(&record), &options(120));
+    let software = text.split("Simulated Software Adapter").nth(1).unwrap();
+    assert!(software.contains("estimated, not measured") && software.contains("≈8.00"), "{software}");
+    assert!(!text.split("Simulated Software Adapter").next().unwrap().contains('≈'), "measured figures carry no mark");
+    let csv = tidy(None);
+    let estimated: Vec<&str> = csv.lines().filter(|line| line.contains(",estimated,")).collect();
+    assert!(!estimated.is_empty());
+    for line in estimated {
+        let fields: Vec<&str> = line.split(',').collect();
+        assert!(line.contains(",,,"), "low and high are empty: {fields:?}");
+    }
+}
+
+#[test]
+fn a_failed_case_has_no_figure_in_any_view() {
+    let record = sample::record();
+    let mut result = sample::result(&record);
+    // Even a result that wrongly kept its rate must not show it.
+    result.cases[3] = sample::result_of(&record.measurements[3], 1.0, 1.0, Scope::Board, Evidence::Measured);
+    let shown = table(&record, &result, &options(120));
+    let line = shown.lines().find(|line| line.starts_with("gemm/naive-f32")).unwrap();
+    assert!(line.contains("verification FAILED after window 1, no rate") && !line.contains('%'), "{line}");
+    let summary = json_summary(&record, &result, None);
+    assert_eq!((summary["cases"].as_array().unwrap().len(), summary["failed"].as_array().unwrap().len()), (4, 1));
+    let mut bytes = Vec::new();
+    csv_tidy(&record, &result, None, &mut bytes).unwrap();
+    let csv = String::from_utf8(bytes).unwrap();
+    let rows: Vec<&str> = csv.lines().filter(|line| line.contains("naive")).collect();
+    assert!(rows.len() == 1 && rows[0].contains("verification-failed"), "{rows:?}");
+}
+
+#[test]
+fn a_row_of_another_scope_says_so() {
+    let record = sample::record();
+    let mut result = sample::result(&record);
+    result.cases[0].energy[0].scope = Scope::HostDc;
+    let text = table(&record, &result, &options(120));
+    let row = text.lines().find(|line| line.starts_with("memory/triad-f32")).unwrap();
+    assert!(row.ends_with("host DC!"), "{row}");
+    assert!(text.contains("not comparable with them"), "{text}");
+}
+
+#[test]
+fn missing_energy_is_a_dash_and_no_watts_are_explained() {
+    let record = sample::record();
+    let mut result = sample::result(&record);
+    result.cases.iter_mut().for_each(|case| case.energy.clear());
+    let text = table(&record, &result, &options(120));
+    let row = text.lines().find(|line| line.starts_with("gemm/tiled-f32")).unwrap();
+    assert!(row.contains("19.3") && row.contains('—') && !row.contains(" 0 "), "{row}");
+    assert!(!text.contains("watts     "), "{text}");
+}
+
+#[test]
+fn carbon_is_energy_times_factor_times_pue_of_one_exaflop() {
+    let record = sample::record();
+    let result = sample::result(&record);
+    // 2.147483648e9 FLOP at 600 W / 9000 per s: 1e18 FLOP take 31.04 MJ = 8.623 kWh; × 1.2 × 200 g = 2069 g.
+    let grams = sample::grams(&result.cases[2]).unwrap().point.get();
+    assert!(
+        (grams - 1e18 / 2_147_483_648.0 * 600.0 / 9000.0 / 3.6e6 * 240.0).abs() < 1e-6 && (grams - 2069.6).abs() < 0.1,
+        "{grams}"
+    );
+}
+
+#[test]
+fn a_record_without_cases_says_so() {
+    let mut record = sample::record();
+    record.measurements.clear();
+    record.skips.clear();
+    assert!(table(&record, &Default::default(), &options(120)).contains("no case was measured"));
+}
+
+#[test]
+fn colour_changes_nothing_but_escape_sequences() {
+    let record = sample::record();
+    let plain = table(&record, &sample::result(&record), &options(120));
+    let mut coloured = table(&record, &sample::result(&record), &TableOptions { colour: true, ..options(120) });
+    assert!(coloured.contains("\x1b[1m") && !plain.contains('\x1b'));
+    for sequence in ["\x1b[1m", "\x1b[2m", "\x1b[0m"] {
+        coloured = coloured.replace(sequence, "");
+    }
+    assert_eq!(coloured, plain);
+}
