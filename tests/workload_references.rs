@@ -1,6 +1,8 @@
 //! Every problem against a second, naive implementation over materialised inputs: in float64 it must give the reference's
 //! values, in float32 it must stay within the bounds, and with a counting number it must execute the FLOP of the formula.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::cell::Cell;
 
 use wattmark::model::{DataPattern, ElementType, Shape};
@@ -324,4 +326,30 @@ fn a_kernel_that_drops_the_last_of_thousands_of_terms_never_passes() {
         }
         assert!(check(&inputs).is_err(), "{id} {shape}: the missing term went unnoticed");
     }
+}
+
+#[test]
+fn a_causal_mask_off_by_one_and_a_wrong_key_value_head_never_pass() {
+    let (problem, instance) = (
+        problem("attention-prefill").unwrap(),
+        instance("batch=2,heads=4,kv_heads=2,seq=130,dim=32", ElementType::F32),
+    );
+    let (heads, kv_heads, seq, dim) = (4, 2, 130, 32);
+    let x = materialised::<f64>(problem, &instance);
+    let plan = ProbePlan::sample(problem, &instance, 256, 3);
+    let check = |seen: &dyn Fn(usize) -> usize, kv_head: &dyn Fn(usize) -> usize| {
+        let rows = x[0].chunks(dim).enumerate().flat_map(|(row, q)| {
+            let (batch, head, position) = (row / seq / heads, row / seq % heads, row % seq);
+            let base = (batch * kv_heads + kv_head(head)) * seq * dim;
+            attend(q, &x[1][base..], &x[2][base..], seen(position))
+        });
+        let bytes: Vec<u8> = rows.flat_map(|o| (o as f32).to_le_bytes()).collect();
+        let parts = plan.ranges().into_iter().flat_map(|r| bytes[r.start as usize..r.end as usize].to_vec());
+        plan.check(&parts.collect::<Vec<u8>>())
+    };
+    assert!(check(&|i| i + 1, &|h| h / 2).is_ok());
+    assert!(check(&|i| i.max(1), &|h| h / 2).is_err(), "a query that does not see itself");
+    assert!(check(&|i| (i + 2).min(seq), &|h| h / 2).is_err(), "a query that sees the next token");
+    assert!(check(&|_| seq, &|h| h / 2).is_err(), "no mask");
+    assert!(check(&|i| i + 1, &|h| h % 2).is_err(), "heads interleaved instead of grouped");
 }
