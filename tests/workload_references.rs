@@ -182,9 +182,11 @@ fn materialised<T: Number>(problem: &dyn Problem, instance: &Instance) -> Vec<Ve
 }
 
 /// Ragged shapes, nothing a multiple of anything; more samples than some of them have elements.
-const RAGGED: [(&str, &str); 16] = [
+const RAGGED: [(&str, &str); 18] = [
     ("fma", "n=77,steps=33"),
     ("memory-read", "n=1155,lanes=35"),
+    ("memory-read", "n=1001,lanes=16"),
+    ("memory-read", "n=7,lanes=9"),
     ("memory-copy", "n=1001"),
     ("memory-triad", "n=1001"),
     ("gemm", "m=5,n=7,k=3"),

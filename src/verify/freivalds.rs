@@ -55,7 +55,7 @@ const DEVIATIONS: f64 = 8.0;
 
 /// Checks every row of C = A·B; `c` returns a row of the device's result.
 ///
-/// The bound of a row sum is [`DEVIATIONS`] times the root of the sum of squares of the elements' bounds (their roundings
+/// The bound of a row sum is eight times the root of the sum of squares of the elements' bounds (their roundings
 /// are independent), where an element's bound is that of its sum of k products with |B| at its mean magnitude.
 pub fn freivalds(
     instance: &Instance,

@@ -7,9 +7,6 @@ use crate::gpu::{ByteRange, POISON_WORD};
 use crate::model::{Check, ElementType};
 use crate::workload::{Expected, Instance, Problem, Tensor};
 
-/// Ranges closer than this are read as one, in bytes: a memory transaction of current GPUs.
-const GAP: u64 = 128;
-
 /// One expected element, and where its bytes arrive.
 #[derive(Debug, Clone, PartialEq)]
 struct Probe {
@@ -125,7 +122,7 @@ impl ProbePlan {
     fn add(&mut self, expected: Expected, element: ElementType) {
         let start = expected.index * element.bytes();
         let (first, end) = (start / 4 * 4, (start + element.bytes()).next_multiple_of(4));
-        match self.ranges.last_mut().filter(|last| last.buffer == expected.tensor && first <= last.end + GAP) {
+        match self.ranges.last_mut().filter(|last| last.buffer == expected.tensor && first <= last.end) {
             Some(last) => {
                 self.bytes += end.saturating_sub(last.end) as usize;
                 last.end = last.end.max(end);
