@@ -1,5 +1,7 @@
 //! The arithmetic probe: its reference against step-by-step emulation of f32 and f16 hardware.
 
+#![allow(clippy::unwrap_used)]
+
 use half::f16;
 use wattmark::model::{DataPattern, ElementType, Shape};
 use wattmark::workload::{Instance, problem};
@@ -27,7 +29,7 @@ fn emulate(mut x: f64, mut y: f64, steps: u64, element: ElementType, fused: bool
 /// Largest error over all oscillators, in units of the bound, of an emulation that takes `taken` steps.
 fn worst(instance: &Instance, taken: u64, fused: bool) -> (f64, usize, usize) {
     let fma = problem("fma").unwrap();
-    let expected = fma.reference(instance, 512, 3);
+    let expected = fma.reference(instance, 200, 3);
     let mut state = vec![0.0; 2 * instance.shape.get("n") as usize];
     fma.fill(instance, 0, 0, &mut state);
     let errors: Vec<f64> = expected
@@ -46,10 +48,9 @@ fn worst(instance: &Instance, taken: u64, fused: bool) -> (f64, usize, usize) {
 #[test]
 fn emulated_hardware_stays_well_within_the_bound_fused_or_not() {
     for element in [ElementType::F32, ElementType::F16] {
-        for steps in [1, 2, 3, 17, 256, 1024, 4096, 8192] {
+        for steps in [1, 2, 3, 17, 256, 4096, 8192] {
             for fused in [true, false] {
                 let (error, _, _) = worst(&instance(1000, steps, element), steps, fused);
-                println!("{element} {steps} {fused} {error}");
                 assert!(error < 0.75, "{element}, {steps} steps, fused {fused}: {error} bounds");
             }
         }
@@ -62,7 +63,6 @@ fn one_step_too_few_or_too_many_is_noticed_even_in_f16() {
         for steps in [1, 64, 4096, 8192] {
             for taken in [steps - 1, steps + 1, 0] {
                 let (_, wrong, of) = worst(&instance(1000, steps, element), taken, true);
-                println!("{element} {steps} {taken}: {wrong}/{of}");
                 assert!(wrong * 4 > of, "{element}, {taken} of {steps} steps: only {wrong} of {of} are wrong");
             }
         }

@@ -182,7 +182,11 @@ mod tests {
         let mut values = [0.0; 4];
         inputs(42, 0, ElementType::F32).fill(0, &mut values);
         // By the same formulas in Python, with its own ln, sin and cos.
-        assert_eq!(values.map(f32::to_bits), [1_036_840_073, 3_220_158_719, 3_210_169_045, 1_075_215_014], "{values:?}");
+        assert_eq!(
+            values.map(f32::to_bits),
+            [1_036_840_073, 3_220_158_719, 3_210_169_045, 1_075_215_014],
+            "{values:?}"
+        );
         let mut many = vec![0.0; 100_000];
         inputs(7, 3, ElementType::F32).fill(123_456_789, &mut many);
         let digest = many.iter().fold(0_u64, |sum, value| finalise(sum ^ u64::from(value.to_bits())));

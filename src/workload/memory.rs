@@ -1,7 +1,7 @@
 //! Memory probes: read, copy and triad, the ceilings of bandwidth (after McCalpin's STREAM and BabelStream).
 //!
 //! What surprises people: `memory-read` has to reduce what it reads, or a compiler would drop the loads; its sums are
-//! few and count for little. Copies are checked to the last bit.
+//! few and count for little; n need not be a multiple of them. Copies are checked to the last bit.
 
 use super::bounds::{U32, accumulation};
 use super::{Axis, DeviceClass, Expected, Instance, Picks, Problem, Tensor, extents, input, output, samples, work};
@@ -86,17 +86,12 @@ impl Problem for Memory {
     fn axes(&self) -> &'static [Axis] {
         const AXES: [Axis; 2] = [
             Axis { name: "n", meaning: "elements of an array" },
-            Axis { name: "lanes", meaning: "sums that are kept; divides n" },
+            Axis { name: "lanes", meaning: "sums that are kept, of every lanes-th element" },
         ];
         if self.0 == Traffic::Read { &AXES } else { &AXES[..1] }
     }
     fn counted(&self) -> Counted {
         Counted::Bytes
-    }
-    fn rule(&self, shape: &Shape) -> Option<String> {
-        let (n, lanes) = (shape.get("n"), shape.get("lanes"));
-        (self.0 == Traffic::Read && !n.is_multiple_of(lanes))
-            .then(|| format!("n must be a multiple of lanes, and {n} is none of {lanes}; set both"))
     }
     /// Arrays of 1 GiB on hardware: beyond every cache, and below the 2 GiB that one binding can hold.
     fn default_shape(&self, class: DeviceClass) -> Shape {

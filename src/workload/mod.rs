@@ -223,6 +223,11 @@ pub fn oracle_bytes(problem: &dyn Problem, instance: &Instance, tensor: usize, s
     bytes
 }
 
+/// Largest error of a sum of `terms` products in f32, over the sum of the products' magnitudes.
+pub fn accumulation_bound(terms: u64) -> f64 {
+    bounds::accumulation(terms) * bounds::U32
+}
+
 /// Number of elements of a tensor; saturates, so that absurd shapes are refused and never wrap around.
 fn elements(extents: &[u64]) -> u64 {
     extents.iter().fold(1, |product: u64, extent| product.saturating_mul(*extent))
