@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use wattmark::clock::WallClock;
-use wattmark::gpu::hardware::WgpuMachine;
-use wattmark::gpu::{Accelerator, Job, Machine};
+use wattmark::gpu::{Accelerator, Job, Machine, WgpuMachine};
 use wattmark::measure::case::program_of;
 use wattmark::measure::plan::{Selection, cases};
 use wattmark::model::Case;

@@ -8,9 +8,9 @@ use crate::cli::resolve::Resolved;
 use crate::cli::simulate::Simulation;
 use crate::cli::{Console, Failure};
 use crate::clock::{Activity, Clock, SimulatedClock, WallClock};
-use crate::gpu::Machine;
-use crate::gpu::hardware::WgpuMachine;
-use crate::model::{Device, RunRecord};
+use crate::gpu::{Machine, WgpuMachine};
+use crate::model::{Device, PowerRequest, RunRecord};
+use crate::power::scripted::open_scripts;
 use crate::power::{self, Findings, ProbeContext};
 use crate::store::{self, RunFolder};
 
@@ -69,11 +69,14 @@ pub fn rfc3339(instant: jiff::Timestamp) -> String {
     instant.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// Opens the power sources that the plan asks for.
+/// Opens the power sources that the plan asks for; in a simulation, the scripted ones stand for all sensors.
 pub fn open_power(resolved: &Resolved, bench: &TestBench, root: &Path) -> anyhow::Result<Findings> {
     let context = bench.probe_context(resolved.devices.clone(), root);
-    let scripts = bench.simulation.as_ref().map(|simulation| simulation.power.as_slice()).unwrap_or_default();
-    power::open(&resolved.plan.power, &context, scripts).map_err(|error| Failure::usage(error.to_string()).into())
+    let request = &resolved.plan.power;
+    if let (Some(simulation), PowerRequest::Auto { .. }) = (&bench.simulation, request) {
+        return Ok(open_scripts(&simulation.power, &context));
+    }
+    power::open(request, &context).map_err(|error| Failure::usage(error.to_string()).into())
 }
 
 /// Saves the final record; when its folder cannot take it (a full disk), in the folder for temporary files instead.

@@ -84,6 +84,11 @@ impl Console {
             err_is_terminal: std::io::stderr().is_terminal(),
         }
     }
+    /// Whether results may be styled: a terminal, without NO_COLOR, that is not `dumb`.
+    pub fn colour(&self) -> bool {
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        self.out_is_terminal && !plain && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    }
     /// Writes one line to standard error.
     pub fn note(&self, text: &str) {
         note(text);

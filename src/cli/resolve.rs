@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::account::{self, Site};
+use crate::account::{self, Job, Site};
 use crate::cli::bench::TestBench;
 use crate::cli::commands::run::Args;
 use crate::cli::config::{self, FileConfig};
@@ -24,6 +24,8 @@ pub struct Resolved {
     pub devices: Vec<Device>,
     /// Where it will be accounted.
     pub site: Site,
+    /// The amount of work whose joules and grams are named at the end.
+    pub job: Job,
     /// Where records go.
     pub results: PathBuf,
     /// Whether to hide host name and serials.
@@ -71,6 +73,7 @@ pub fn resolve(args: &Args, bench: &TestBench, console: &mut Console) -> anyhow:
     let account = account_request(args, &mut merge);
     let site = account::resolve_site(account.grid.as_deref(), account.pue, account.site.as_deref(), base_dir())
         .map_err(|error| Failure::usage(error.to_string()))?;
+    let job = args.job.clone().unwrap_or_default();
     let power = power_request(args, &mut merge)?;
     let (kernels, shapes) = (merge.file.kernel.clone(), merge.file.shape.clone());
     let file_seed = merge.file.seed;
@@ -98,7 +101,7 @@ pub fn resolve(args: &Args, bench: &TestBench, console: &mut Console) -> anyhow:
         cases,
         expected_s,
     };
-    Ok(Resolved { plan, devices, site, results, redact })
+    Ok(Resolved { plan, devices, site, job, results, redact })
 }
 
 fn settings(args: &Args, merge: &mut Merge, preset: Preset) -> anyhow::Result<Settings> {

@@ -301,7 +301,7 @@ impl Bench<'_> {
             }
             self.observer.event(&Event::Window { case: &session.case, number, window: &cut.window });
             session.window_time = session.window_time + cut.window.duration();
-            let efficiency = self.efficiency(&device, &session.case, &cut.window);
+            let efficiency = efficiency(self.sampler, &device, &session.case, &cut.window);
             session.efficiencies.push(efficiency);
             session.measurement.windows.push(cut.window);
             let reason =
@@ -313,14 +313,6 @@ impl Bench<'_> {
         }
         stream.drain()?;
         self.verify_after(session)
-    }
-
-    /// Work per joule of a window, or per second when no sensor was read.
-    fn efficiency(&self, device: &Device, case: &Case, window: &Window) -> f64 {
-        let lead = Nanoseconds(window.start_ns.0.saturating_sub(2_000_000_000));
-        let traces = self.sampler.map(|sampler| sampler.traces_since(lead)).unwrap_or_default();
-        result::window_efficiency(&traces, device, case, window)
-            .unwrap_or_else(|| window.dispatches as f64 / window.duration().get())
     }
 
     /// Scans the output of the last window whole, and completes the measurement.
@@ -387,6 +379,15 @@ fn encode(element: ElementType, values: &[f32], bytes: &mut [u8]) {
             }
         }
     }
+}
+
+/// Work per joule of a window, or per second when no sensor was read.
+fn efficiency(sampler: Option<&Sampler>, device: &Device, case: &Case, window: &Window) -> f64 {
+    // The counter's tick before the window lies within this lead.
+    let lead = Nanoseconds(window.start_ns.0.saturating_sub(2_000_000_000));
+    let traces = sampler.map(|sampler| sampler.traces_since(lead)).unwrap_or_default();
+    result::window_efficiency(&traces, device, case, window)
+        .unwrap_or_else(|| window.dispatches as f64 / window.duration().get())
 }
 
 /// Loads the device until it is steady by rule, or the most time is up.

@@ -53,6 +53,16 @@ pub enum Evidence {
     Estimated,
 }
 
+impl Evidence {
+    /// Sign printed before a figure that was not measured.
+    pub const fn mark(self) -> &'static str {
+        match self {
+            Self::Measured => "",
+            Self::Declared | Self::Estimated => "≈",
+        }
+    }
+}
+
 impl std::fmt::Display for Evidence {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(match self {

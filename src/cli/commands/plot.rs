@@ -12,7 +12,7 @@ use crate::figure::{
     DOUBLE_COLUMN_MM, Figure, GREATEST_WIDTH_MM, LEAST_WIDTH_MM, RegionChart, SINGLE_COLUMN_MM, STANDARD_FIGURES,
     standard_figures, svg,
 };
-use crate::measure::result::evaluate;
+use crate::measure::result::{RunResult, evaluate};
 use crate::model::{RECORD_SCHEMA, RunRecord};
 
 /// Arguments of `wattmark plot`.
@@ -83,8 +83,13 @@ fn chosen(figures: Vec<Figure>, names: &[String], width: Option<Width>) -> Vec<F
 }
 
 /// Draws the standard figures of a run into a folder and returns the paths of the SVGs.
-pub fn draw_all(record: &RunRecord, regions: Option<&RegionChart>, folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let paths = write_figures(&standard_figures(record, &evaluate(record), regions), folder)?;
+pub fn draw_all(
+    record: &RunRecord,
+    result: &RunResult,
+    regions: Option<&RegionChart>,
+    folder: &Path,
+) -> anyhow::Result<Vec<PathBuf>> {
+    let paths = write_figures(&standard_figures(record, result, regions), folder)?;
     Ok(paths.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "svg")).collect())
 }
 

@@ -1,11 +1,12 @@
 //! `wattmark run`: run kernels, record power, account, chart.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 
+use crate::account::Job;
 use crate::cli::bench::{self, TestBench};
 use crate::cli::progress::Progress;
 use crate::cli::resolve::{self, Resolved};
@@ -46,6 +47,9 @@ pub struct Args {
     /// Site profile: a shipped one such as xining, or a TOML file.
     #[arg(long, value_name = "SITE")]
     pub site: Option<String>,
+    /// Amount of work to account, for example gemm=1e18; default: one EFLOP of f32 GEMM.
+    #[arg(long, value_name = "WORK=AMOUNT")]
+    pub job: Option<Job>,
     /// Seed of inputs and random gaps.
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
@@ -146,7 +150,7 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
 }
 
 fn create_folder(resolved: &Resolved, started: jiff::Timestamp) -> anyhow::Result<RunFolder> {
-    let host = if resolved.redact { "redacted".to_owned() } else { provenance::hostname() };
+    let host = if resolved.redact { "redacted".to_owned() } else { provenance::host_below(Path::new("/")).hostname };
     let id = store::new_id(resolved.plan.seed, started);
     RunFolder::create(&resolved.results, started, &host, &id)
         .map_err(|error| Failure::usage(format!("{error}")))
