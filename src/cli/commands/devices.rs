@@ -3,6 +3,7 @@
 //! What surprises people: a sensor belongs to a GPU by PCI address, so a device without one may show no sensor although
 //! the machine has it; such a sensor is then listed with the host.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ use serde::Serialize;
 use crate::cli::{Console, Exit, Failure};
 use crate::clock::{RunClock, WallClock};
 use crate::gpu::{Machine, WgpuMachine};
-use crate::model::{Device, DeviceLimits, Feature, Quantity, SourceInfo};
+use crate::model::{Device, DeviceLimits, Feature, Quantity, Scope, SourceInfo};
 use crate::power::{Obstacle, PROBES, PowerSource, ProbeContext};
 
 /// Arguments of `wattmark devices`.
@@ -190,9 +191,10 @@ fn limits(limits: &DeviceLimits) -> String {
 
 /// Scope, evidence and channels of a source in one line.
 fn describe(source: &SourceInfo) -> String {
-    let mut scopes: Vec<String> = source.channels.iter().map(|channel| channel.scope.to_string()).collect();
-    scopes.dedup();
-    let scope = if scopes.is_empty() { "no channels".to_owned() } else { scopes.join(" and ") };
+    let energetic = source.channels.iter().filter(|channel| channel.quantity.is_energetic());
+    let scopes: BTreeSet<Scope> = energetic.map(|channel| channel.scope).collect();
+    let scopes: Vec<String> = scopes.iter().map(Scope::to_string).collect();
+    let scope = if scopes.is_empty() { "no power".to_owned() } else { scopes.join(" and ") };
     let note = if source.note.is_empty() { String::new() } else { format!("\n{}", source.note) };
     format!("{scope}, {}; {}{note}", source.evidence, channels(source))
 }
@@ -202,7 +204,7 @@ pub(super) fn channels(source: &SourceInfo) -> String {
     let (energetic, other): (Vec<Quantity>, Vec<Quantity>) =
         source.channels.iter().map(|channel| channel.quantity).partition(|quantity| quantity.is_energetic());
     let mut words: Vec<&str> = energetic.into_iter().chain(other).map(words_of).collect();
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     words.retain(|word| seen.insert(*word));
     words.join(", ")
 }
@@ -258,5 +260,62 @@ mod tests {
             assert_eq!(human_bytes(bytes), text);
         }
         assert_eq!(human_bytes(u64::MAX), "16.00 EiB");
+    }
+
+    struct Fake(SourceInfo);
+
+    impl PowerSource for Fake {
+        fn info(&self) -> &SourceInfo {
+            &self.0
+        }
+        fn poll(&mut self, _: crate::clock::Nanoseconds, _: &mut [Option<f64>]) -> Result<(), crate::power::PollError> {
+            Ok(())
+        }
+    }
+
+    fn source(id: &str, device: Option<u32>, scope: Scope) -> Box<dyn PowerSource> {
+        let channel = |quantity| crate::model::Channel {
+            id: format!("{quantity:?}"),
+            quantity,
+            scope,
+            update_period_s: None,
+            averaging_window_s: None,
+            stated_error: None,
+        };
+        Box::new(Fake(SourceInfo {
+            id: id.into(),
+            kind: "fake".into(),
+            device,
+            evidence: crate::model::Evidence::Measured,
+            note: "average over 1 s".into(),
+            channels: [Quantity::Temperature, Quantity::InstantPower, Quantity::EnergyCounter].map(channel).into(),
+        }))
+    }
+
+    #[test]
+    fn a_device_shows_its_own_sensors_and_the_host_shows_the_others_once() {
+        let devices = simulated_devices();
+        let obstacle = Obstacle { what: "rapl".into(), why: "permission denied".into(), remedy: "sudo chmod".into() };
+        let findings = [Found {
+            kind: "fake",
+            summary: "",
+            sources: vec![source("fake:1", Some(1), Scope::Board), source("fake:host", None, Scope::WallAc)],
+            obstacles: vec![obstacle],
+        }];
+        let text = Listing::new(&devices, &findings).text();
+        let blocks: Vec<&str> = text.split("\n\n").collect();
+        assert!(blocks[0].starts_with("Device 0") && blocks[0].contains("no sensor found"), "{text}");
+        assert!(blocks[1].contains("fake:1: board, measured; instant power, energy counter, temperature"), "{text}");
+        assert!(blocks[2].starts_with("Power of the whole host") && blocks[2].contains("wall AC, measured"), "{text}");
+        assert!(blocks[3].contains("rapl: permission denied") && blocks[3].contains("→ sudo chmod"), "{text}");
+        assert_eq!(text.matches("fake:host").count(), 1);
+    }
+
+    fn simulated_devices() -> Vec<Device> {
+        use crate::gpu::simulated::{DeviceScript, Rate, SimulatedMachine};
+        let rate = Rate::SecondsPerDispatch(crate::units::Seconds::new(1.0));
+        let scripts = ["a", "b"].map(|name| DeviceScript::new(name, rate)).into();
+        let oracle: crate::gpu::simulated::Oracle = std::sync::Arc::new(|_, _| Vec::new());
+        SimulatedMachine::new(scripts, crate::clock::SimulatedClock::new(), Default::default(), oracle).devices()
     }
 }

@@ -172,7 +172,7 @@ fn source_checks(found: &Found) -> Vec<Check> {
     let obstacle = |o: &crate::power::Obstacle| Check::warn(&name, format!("{}: {}", o.what, o.why), o.remedy.clone());
     checks.extend(found.obstacles.iter().map(obstacle));
     if checks.is_empty() {
-        checks.push(Check::skip(&name, format!("nothing found ({})", found.summary)));
+        checks.push(Check::skip(&name, format!("none found: {}", found.summary)));
     }
     checks
 }
