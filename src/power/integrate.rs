@@ -75,6 +75,32 @@ pub fn window_energies(trace: &SourceTrace, from: Nanoseconds, until: Nanosecond
     scopes.into_iter().map(|scope| scope_energy(trace, scope, from, until)).collect()
 }
 
+/// Power over time for one scope: the instants and watts of its power readings (instant before averaged), or, where
+/// there is only a counter, its rate between two changes, stamped at the middle of the two.
+pub fn power_series(trace: &SourceTrace, scope: Scope) -> Vec<(Nanoseconds, Watts)> {
+    for quantity in [Quantity::InstantPower, Quantity::AveragedPower] {
+        let readings = Readings::find(trace, scope, quantity);
+        let series = readings.into_iter().flat_map(|readings| readings.starting_at(0));
+        let series: Vec<_> = series.map(|(t, watts)| (Nanoseconds(t), Watts::new(watts))).collect();
+        if !series.is_empty() {
+            return series;
+        }
+    }
+    let Some(readings) = Readings::find(trace, scope, Quantity::EnergyCounter) else { return Vec::new() };
+    let mut last: Option<(u64, f64)> = None;
+    let rate = |(t, energy): (u64, f64)| {
+        let (t0, before) = *last.get_or_insert((t, energy));
+        if energy == before {
+            return None;
+        }
+        last = Some((t, energy));
+        let watts = Joules::new(energy - before) / Seconds::from_nanoseconds(t - t0);
+        // A longer hole has no power of its own, and a counter that falls says nothing.
+        (t - t0 <= readings.reach && energy > before).then_some((Nanoseconds(t0 + (t - t0) / 2), watts))
+    };
+    readings.starting_at(0).filter_map(rate).collect()
+}
+
 /// One energetic channel with its readings.
 #[derive(Clone, Copy)]
 struct Readings<'a> {
@@ -101,7 +127,7 @@ impl<'a> Readings<'a> {
     }
 
     /// Readings from index `first` on.
-    fn from_index(&self, first: usize) -> impl Iterator<Item = (u64, f64)> + use<'a> {
+    fn starting_at(&self, first: usize) -> impl Iterator<Item = (u64, f64)> + use<'a> {
         let (t, values) = (self.t, self.values);
         (first..t.len()).filter_map(move |i| values[i].map(|value| (t[i].0, value)))
     }
@@ -180,7 +206,7 @@ fn integrate(readings: &Readings<'_>, from: Nanoseconds, until: Nanoseconds) -> 
         energy += (line(a) + line(b)) / 2.0 * (b - a) as f64 / NANOSECONDS_PER_SECOND;
     };
     let mut last = readings.back_from(before).next();
-    for (t, value) in readings.from_index(before) {
+    for (t, value) in readings.starting_at(before) {
         // Without a reading at or before the window's start, the first one is held backwards.
         add(last.unwrap_or((from, value)), (t, value));
         last = Some((t, value));
@@ -234,14 +260,14 @@ fn last_change(readings: &Readings<'_>, at: Nanoseconds) -> Option<(u64, f64)> {
 fn first_change(readings: &Readings<'_>, after: Nanoseconds) -> Option<(u64, f64)> {
     let first = readings.polls_until(after);
     let mut last = readings.back_from(first).next().map(|(_, value)| value);
-    readings.from_index(first).find(|(_, value)| last.replace(*value).is_some_and(|before| before != *value))
+    readings.starting_at(first).find(|(_, value)| last.replace(*value).is_some_and(|before| before != *value))
 }
 
 fn falls_between(readings: &Readings<'_>, from: u64, until: u64) -> bool {
     let first = readings.t.partition_point(|t| t.0 < from);
     let mut last = f64::NEG_INFINITY;
     readings
-        .from_index(first)
+        .starting_at(first)
         .take_while(|(t, _)| *t <= until)
         .any(|(_, value)| std::mem::replace(&mut last, value) > value)
 }
@@ -250,12 +276,16 @@ fn falls_between(readings: &Readings<'_>, from: u64, until: u64) -> bool {
 const FROZEN_PERIODS: f64 = 20.0;
 /// Least relative change of another channel that a frozen one should have followed.
 const UNFOLLOWED_CHANGE: f64 = 0.10;
+/// Standstill after which a counter that is its source's only energetic channel is frozen; the slowest known counter
+/// ticks every 100 ms.
+const LONE_COUNTER_STANDSTILL: Seconds = Seconds::new(2.0);
 /// Parts into which a standstill is cut to see whether another channel moved meanwhile.
 const STANDSTILL_PARTS: u64 = 4;
 
 /// Energetic channels that stood still for [`FROZEN_PERIODS`] or longer while another channel of the same source says
 /// that they should not have: a counter while power flowed, or a power while another power, or the rate of a counter,
-/// moved by more than a tenth. A source with a single energetic channel cannot be judged by itself.
+/// moved by more than a tenth. A counter without a witness is frozen after two seconds, since nothing that is switched
+/// on draws 0 W; power without a witness cannot be judged.
 pub fn frozen_channels(trace: &SourceTrace) -> Vec<String> {
     let energetic: Vec<Readings<'_>> = trace
         .source
@@ -267,6 +297,10 @@ pub fn frozen_channels(trace: &SourceTrace) -> Vec<String> {
     let frozen = energetic.iter().filter(|suspect| {
         let witnesses = energetic.iter().filter(|other| other.channel.id != suspect.channel.id);
         longest_standstill(suspect).is_some_and(|(from, until)| {
+            let is_lone_counter = energetic.len() == 1 && suspect.channel.quantity == Quantity::EnergyCounter;
+            if is_lone_counter {
+                return until - from >= LONE_COUNTER_STANDSTILL.to_nanoseconds();
+            }
             witnesses.clone().any(|witness| contradicts(suspect, witness, Nanoseconds(from), Nanoseconds(until)))
         })
     });
@@ -277,7 +311,7 @@ pub fn frozen_channels(trace: &SourceTrace) -> Vec<String> {
 fn longest_standstill(readings: &Readings<'_>) -> Option<(u64, u64)> {
     let mut longest: Option<(u64, u64)> = None;
     let mut current: Option<(u64, u64, f64)> = None;
-    for (t, value) in readings.from_index(0) {
+    for (t, value) in readings.starting_at(0) {
         let since = current.filter(|(_, _, held)| *held == value).map_or(t, |(since, _, _)| since);
         current = Some((since, t, value));
         if longest.is_none_or(|(from, until)| t - since > until - from) {

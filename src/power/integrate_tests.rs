@@ -201,6 +201,19 @@ fn frozen_power_is_found_where_the_counter_says_that_the_load_moved() {
     assert_eq!(frozen_channels(&trace(50.0, t, columns)), ["p"]);
 }
 
+#[test]
+fn a_counter_alone_gives_a_power_series_by_its_ticks() {
+    let mut trace = both(0.1, 1.0);
+    trace.source.channels.truncate(1);
+    trace.columns.truncate(1);
+    let series = power_series(&trace, Scope::Board);
+    // 100 changes; the first reading is no change.
+    assert_eq!(series.len(), 100);
+    assert!(series.iter().all(|(_, watts)| (watts.get() - 200.0).abs() < 1e-6));
+    assert_eq!(series[1].0, Nanoseconds(SECOND * 3 / 20));
+    assert!(power_series(&trace, Scope::WallAc).is_empty());
+}
+
 /// A piecewise-linear signal with knots every second.
 fn piecewise(knots: &[f64], t: f64) -> f64 {
     let i = (t.floor() as usize).min(knots.len() - 2);

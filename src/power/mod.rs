@@ -3,9 +3,18 @@
 //! To add a source, write one file that exports a [`Probe`] and add one line to [`PROBES`]. What surprises people: a
 //! failed read is a gap with a reason, never a zero, and never ends a run.
 
+pub mod amdgpu;
+pub mod estimate;
+mod gpu_metrics;
 pub mod integrate;
+pub mod intel_hwmon;
+pub mod meter_csv;
+pub mod nvml;
+pub mod rapl;
+pub mod request;
 pub mod sampler;
 pub mod scripted;
+mod sysfs;
 mod unwrap;
 
 use std::path::PathBuf;
@@ -14,7 +23,8 @@ use crate::clock::{Activity, Nanoseconds, RunClock};
 use crate::model::{Device, SourceInfo};
 use crate::units::Watts;
 
-pub use integrate::{Chosen, ScopeEnergy, frozen_channels, window_energies};
+pub use integrate::{Chosen, ScopeEnergy, frozen_channels, power_series, window_energies};
+pub use request::{PowerRequestError, open};
 pub use sampler::Sampler;
 pub use scripted::PowerScript;
 
@@ -90,4 +100,12 @@ pub struct Probe {
 }
 
 /// Every kind of power source, in order of preference under `--power auto`.
-pub const PROBES: &[&Probe] = &[];
+pub const PROBES: &[&Probe] = &[
+    &nvml::PROBE,
+    &amdgpu::PROBE,
+    &intel_hwmon::PROBE,
+    &rapl::PROBE,
+    &meter_csv::PROBE,
+    &scripted::PROBE,
+    &estimate::PROBE,
+];

@@ -1,0 +1,223 @@
+//! AMD graphics cards: power, temperature and clocks from hwmon, energy from the `gpu_metrics` table.
+//!
+//! Needs neither root nor a library. What surprises people: `power1_average` is averaged by the firmware and
+//! `power1_input` is not, and most cards have only one of the two; on an APU the power includes the CPU cores; and on
+//! dual-die boards (MI250) one die reports the power of both and the other reports zero, which is no reading.
+
+use std::path::PathBuf;
+
+use super::gpu_metrics::{JOULES_PER_UNIT, Layout, MAX_BYTES};
+use super::sysfs::{Hwmon, device_at, hwmons, read_bytes, read_line, read_number};
+use super::unwrap::Unwrap;
+use super::{Findings, Obstacle, PollError, PowerSource, Probe, ProbeContext};
+use crate::clock::Nanoseconds;
+use crate::model::{Channel, Device, DeviceKind, Evidence, Quantity, Scope, SourceInfo};
+use crate::units::{Ratio, Watts};
+
+/// The probe.
+pub const PROBE: Probe = Probe {
+    kind: "amdgpu",
+    summary: "power, energy, temperature and clocks of AMD graphics cards (Linux hwmon and gpu_metrics)",
+    open,
+};
+
+/// Systematic error taken as a prior until there are calibrations: AMD states none for these sensors.
+const PRIOR_ERROR: Ratio = Ratio::new(0.10);
+
+/// A reading from a hwmon file, with the factor that turns it into the channel's unit.
+struct FileRead {
+    path: PathBuf,
+    factor: f64,
+    zero_is_missing: bool,
+    energetic: bool,
+}
+
+/// A reading from the binary table.
+enum MetricsRead {
+    Power,
+    Energy,
+    Hotspot,
+    Clock,
+}
+
+enum Read {
+    File(FileRead),
+    Metrics(MetricsRead),
+}
+
+struct MetricsFile {
+    path: PathBuf,
+    layout: Layout,
+    buffer: Vec<u8>,
+    unwrap: Unwrap,
+}
+
+struct Card {
+    info: SourceInfo,
+    reads: Vec<Read>,
+    metrics: Option<MetricsFile>,
+}
+
+fn open(context: &ProbeContext) -> Findings {
+    let mut findings = Findings::default();
+    for hwmon in hwmons(&context.root).into_iter().filter(|hwmon| hwmon.name == "amdgpu") {
+        let Some(device) = device_at(&context.devices, &hwmon.pci) else { continue };
+        let metrics = metrics_file(&hwmon).unwrap_or_else(|obstacle| {
+            findings.obstacles.push(obstacle);
+            None
+        });
+        match card(&hwmon, device, metrics) {
+            Some(card) => findings.sources.push(Box::new(card)),
+            None => findings.obstacles.push(Obstacle {
+                what: hwmon.folder.display().to_string(),
+                why: "no power reading, or 0 W: on dual-die boards (MI250) the other die reports for both".to_owned(),
+                remedy: "measure the board's other die as well, or use an external meter, --power csv:FILE".to_owned(),
+            }),
+        }
+    }
+    findings
+}
+
+/// The table of a card; `None` where the driver has none.
+fn metrics_file(hwmon: &Hwmon) -> Result<Option<MetricsFile>, Obstacle> {
+    let path = hwmon.device.join("gpu_metrics");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let mut buffer = vec![0; MAX_BYTES];
+    let layout = read_bytes(&path, &mut buffer)
+        .map_err(|error| error.to_string())
+        .and_then(|length| Layout::of(&buffer[..length]))
+        .map_err(|why| Obstacle {
+            what: path.display().to_string(),
+            why,
+            remedy: "power is read from hwmon instead, without an energy counter".to_owned(),
+        })?;
+    Ok(Some(MetricsFile { path, layout, buffer, unwrap: Unwrap::new(layout.energy_range()) }))
+}
+
+/// Collects the channels of a card that answer.
+struct Channels {
+    scope: Scope,
+    channels: Vec<Channel>,
+    reads: Vec<Read>,
+}
+
+impl Channels {
+    fn has(&self, quantity: Quantity) -> bool {
+        self.channels.iter().any(|channel| channel.quantity == quantity)
+    }
+
+    fn add(&mut self, id: &str, quantity: Quantity, read: Read) {
+        self.channels.push(Channel {
+            id: id.to_owned(),
+            quantity,
+            scope: self.scope,
+            update_period_s: None,
+            averaging_window_s: None,
+            stated_error: quantity.is_energetic().then_some(PRIOR_ERROR),
+        });
+        self.reads.push(read);
+    }
+
+    fn add_file(&mut self, id: &str, quantity: Quantity, path: PathBuf, factor: f64) {
+        let energetic = quantity.is_energetic();
+        let zero_is_missing = energetic || quantity == Quantity::PowerLimit;
+        let answers = read_number(&path).is_ok_and(|value| value != 0.0 || !zero_is_missing);
+        if answers {
+            self.add(id, quantity, Read::File(FileRead { path, factor, zero_is_missing, energetic }));
+        }
+    }
+}
+
+fn card(hwmon: &Hwmon, device: &Device, mut metrics: Option<MetricsFile>) -> Option<Card> {
+    let is_apu = device.kind == DeviceKind::Integrated;
+    let scope = if is_apu { Scope::Package } else { Scope::Board };
+    let mut found = Channels { scope, channels: Vec::new(), reads: Vec::new() };
+    let file = |name: &str| hwmon.folder.join(name);
+    let watts = Watts::from_microwatts(1.0).get();
+    found.add_file("power.instant", Quantity::InstantPower, file("power1_input"), watts);
+    found.add_file("power.average", Quantity::AveragedPower, file("power1_average"), watts);
+    if let Some(table) = &metrics {
+        let now = table.layout.read(&table.buffer);
+        let quantity = if table.layout.power_is_averaged { Quantity::AveragedPower } else { Quantity::InstantPower };
+        if now.power_w.is_some() && !found.has(quantity) {
+            found.add("power.socket", quantity, Read::Metrics(MetricsRead::Power));
+        }
+        if now.energy_raw.is_some() {
+            found.add("energy", Quantity::EnergyCounter, Read::Metrics(MetricsRead::Energy));
+        }
+    }
+    if found.channels.is_empty() {
+        return None;
+    }
+    for index in 1..=3 {
+        let label = read_line(&file(&format!("temp{index}_label"))).unwrap_or_else(|| index.to_string());
+        let path = file(&format!("temp{index}_input"));
+        found.add_file(&format!("temperature.{label}"), Quantity::Temperature, path, 1e-3);
+    }
+    found.add_file("clock.core", Quantity::CoreClock, file("freq1_input"), 1.0);
+    found.add_file("clock.memory", Quantity::MemoryClock, file("freq2_input"), 1.0);
+    found.add_file("power.limit", Quantity::PowerLimit, file("power1_cap"), watts);
+    found.add_file("power.limit.default", Quantity::PowerLimit, file("power1_cap_default"), watts);
+    if let Some(table) = &metrics {
+        let now = table.layout.read(&table.buffer);
+        if now.hotspot_c.is_some() && !found.has(Quantity::Temperature) {
+            found.add("temperature.hotspot", Quantity::Temperature, Read::Metrics(MetricsRead::Hotspot));
+        }
+        if now.clock_hz.is_some() && !found.has(Quantity::CoreClock) {
+            found.add("clock.core", Quantity::CoreClock, Read::Metrics(MetricsRead::Clock));
+        }
+    }
+    if !found.reads.iter().any(|read| matches!(read, Read::Metrics(_))) {
+        metrics = None;
+    }
+    Some(Card { info: info(hwmon, device.ordinal, is_apu, found.channels), reads: found.reads, metrics })
+}
+
+fn info(hwmon: &Hwmon, ordinal: u32, is_apu: bool, channels: Vec<Channel>) -> SourceInfo {
+    let scope = if is_apu { "APU: power includes the CPU cores; " } else { "" };
+    SourceInfo {
+        id: format!("{}:{}", PROBE.kind, hwmon.pci),
+        kind: PROBE.kind.to_owned(),
+        device: Some(ordinal),
+        evidence: Evidence::Measured,
+        note: format!("{scope}average power is averaged by the firmware over an unstated time; update period unknown"),
+        channels,
+    }
+}
+
+impl PowerSource for Card {
+    fn info(&self) -> &SourceInfo {
+        &self.info
+    }
+
+    fn poll(&mut self, _now: Nanoseconds, values: &mut [Option<f64>]) -> Result<(), PollError> {
+        let mut table = Default::default();
+        if let Some(metrics) = &mut self.metrics {
+            let length = read_bytes(&metrics.path, &mut metrics.buffer)?;
+            // The driver never changes its table's revision while it runs; one that does is not understood.
+            if Layout::of(&metrics.buffer[..length]) == Ok(metrics.layout) {
+                table = metrics.layout.read(&metrics.buffer[..length]);
+            }
+        }
+        for (read, slot) in self.reads.iter().zip(values) {
+            *slot = match read {
+                Read::File(file) => match read_number(&file.path) {
+                    Ok(value) => Some(value * file.factor).filter(|_| value != 0.0 || !file.zero_is_missing),
+                    Err(error) if file.energetic => return Err(error),
+                    // Telemetry that fails costs its own slot, not the power of this poll.
+                    Err(_) => None,
+                },
+                Read::Metrics(MetricsRead::Power) => table.power_w,
+                Read::Metrics(MetricsRead::Energy) => table
+                    .energy_raw
+                    .and_then(|raw| self.metrics.as_mut()?.unwrap.total(raw))
+                    .map(|units| units * JOULES_PER_UNIT),
+                Read::Metrics(MetricsRead::Hotspot) => table.hotspot_c,
+                Read::Metrics(MetricsRead::Clock) => table.clock_hz,
+            };
+        }
+        Ok(())
+    }
+}
