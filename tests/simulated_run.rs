@@ -103,9 +103,9 @@ fn joules_flops_per_watt_and_grams_are_those_computed_by_hand() {
         assert!(near(joules.get(), 250.0 * window.duration().get()));
     }
     // 1e18 FLOP over 4e9 FLOP/J = 2.5e8 J = 69.4444 kWh; times 1.2 times 179.6 g/kWh = 14 966.67 g.
-    let site = account::resolve_site(Some("0.1796"), Some(1.2), None).unwrap();
-    let carbon = account::per_exaflop(case, &site).unwrap();
-    assert!(near(carbon.grams.point.get(), 2.5e8 / 3.6e6 * 1.2 * 179.6), "{}", carbon.grams.point);
+    let site = account::resolve_site(Some("0.1796"), Some(1.2), None, bench.path()).unwrap();
+    let row = &account::case_carbon(&result, &site).rows[0];
+    assert!(near(row.carbon_per_unit.point.get(), 2.5e8 / 3.6e6 * 1.2 * 179.6), "{}", row.carbon_per_unit.point);
     let printed = text(&output.stdout);
     assert!(printed.contains("simulated"), "{printed}");
     assert!(printed.contains("15.0 kg") || printed.contains("14967") || printed.contains("14.97 kg"), "{printed}");

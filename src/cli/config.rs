@@ -275,6 +275,7 @@ mod tests {
                 results: Some("out".into()),
                 redact: Some(true),
                 sampler_hz: Some(50.0),
+                ..FileConfig::default()
             }
         );
         assert_eq!(parse_text(""), Ok(FileConfig::default()));

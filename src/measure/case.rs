@@ -149,8 +149,7 @@ impl Bench<'_> {
         self.fill(case, &instance, &program)?;
         let problem = workload::problem(&case.problem)
             .ok_or_else(|| Outcome::Skipped(skip(case, SkipReason::Other, "unknown problem")))?;
-        let expected = problem.reference(&instance, self.settings.verify_samples, seed);
-        let probe = ProbePlan::new(&expected, &problem.tensors(&case.shape, case.element));
+        let probe = ProbePlan::sample(problem, &instance, self.settings.verify_samples, seed);
         let mut session = Session {
             case: case.clone(),
             instance,

@@ -17,7 +17,7 @@ pub fn settings(preset: Preset) -> Settings {
             preheat_min_s: s(0.4),
             preheat_max_s: s(0.4),
             steady_span_s: s(0.0),
-            window_s: s(0.7),
+            window_s: s(0.6),
             windows_min: 3,
             windows_max: 3,
             target_half_width: Ratio::new(0.01),

@@ -10,7 +10,7 @@ use crate::model::{
 };
 use crate::power::integrate::{self, Chosen, ScopeEnergy};
 use crate::stats;
-use crate::units::{Bytes, BytesPerJoule, Flop, FlopPerJoule, Joules, Quantity as _, Ratio, Watts};
+use crate::units::{Bytes, BytesPerJoule, Flop, FlopPerJoule, Joules, Ratio, Watts};
 
 /// Confidence of all intervals.
 const CONFIDENCE: f64 = 0.95;
