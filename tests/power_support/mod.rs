@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use wattmark::clock::{RunClock, SimulatedClock};
-use wattmark::model::{Device, DeviceKind, DeviceLimits, SubgroupRange};
+use wattmark::clock::{Nanoseconds, RunClock, SimulatedClock};
+use wattmark::model::{Device, DeviceKind, DeviceLimits, SourceTrace, SubgroupRange};
 use wattmark::power::{Findings, PROBES, ProbeContext};
+use wattmark::units::Seconds;
 
 /// A tree in a temporary folder.
 pub struct Tree {
@@ -115,4 +116,19 @@ pub fn context(root: &Path) -> (ProbeContext, SimulatedClock) {
 pub fn open(kind: &str, context: &ProbeContext) -> Findings {
     let probe = PROBES.iter().find(|probe| probe.kind == kind).unwrap();
     (probe.open)(context)
+}
+
+/// An instant of the run.
+pub fn at(seconds: f64) -> Nanoseconds {
+    Nanoseconds(0).plus(Seconds::new(seconds))
+}
+
+/// Values of a channel.
+pub fn values(trace: &SourceTrace, channel: &str) -> Vec<Option<f64>> {
+    trace.column(channel).unwrap_or_else(|| panic!("no channel {channel} in {:?}", trace.source)).values.clone()
+}
+
+/// The last value of a channel.
+pub fn last(trace: &SourceTrace, channel: &str) -> f64 {
+    values(trace, channel).last().copied().flatten().unwrap()
 }
