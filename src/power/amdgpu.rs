@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use super::gpu_metrics::{JOULES_PER_UNIT, Layout, MAX_BYTES};
+use super::gpu_metrics::{JOULES_PER_UNIT, Layout, MAX_BYTES, Metrics};
 use super::sysfs::{Hwmon, device_at, hwmons, read_bytes, read_line, read_number};
 use super::unwrap::Unwrap;
 use super::{Findings, Obstacle, PollError, PowerSource, Probe, ProbeContext};
@@ -24,12 +24,14 @@ pub const PROBE: Probe = Probe {
 /// Systematic error taken as a prior until there are calibrations: AMD states none for these sensors.
 const PRIOR_ERROR: Ratio = Ratio::new(0.10);
 
+/// Polls a second for clocks and temperature: each asks the card's firmware, and none moves faster than the load.
+const TELEMETRY_HZ: f64 = 5.0;
+
 /// A reading from a hwmon file, with the factor that turns it into the channel's unit.
 struct FileRead {
     path: PathBuf,
     factor: f64,
     zero_is_missing: bool,
-    energetic: bool,
 }
 
 /// A reading from the binary table.
@@ -45,6 +47,7 @@ enum Read {
     Metrics(MetricsRead),
 }
 
+#[derive(Clone)]
 struct MetricsFile {
     path: PathBuf,
     layout: Layout,
@@ -56,6 +59,7 @@ struct Card {
     info: SourceInfo,
     reads: Vec<Read>,
     metrics: Option<MetricsFile>,
+    hz: Option<f64>,
 }
 
 fn open(context: &ProbeContext) -> Findings {
@@ -66,8 +70,12 @@ fn open(context: &ProbeContext) -> Findings {
             findings.obstacles.push(obstacle);
             None
         });
+        let telemetry = telemetry(&hwmon, device, metrics.clone());
         match card(&hwmon, device, metrics) {
-            Some(card) => findings.sources.push(Box::new(card)),
+            Some(card) => {
+                findings.sources.push(Box::new(card));
+                findings.sources.extend(telemetry.map(|card| -> Box<dyn PowerSource> { Box::new(card) }));
+            }
             None => findings.obstacles.push(Obstacle {
                 what: hwmon.folder.display().to_string(),
                 why: "no power reading, or 0 W: on dual-die boards (MI250) the other die reports for both".to_owned(),
@@ -121,23 +129,47 @@ impl Channels {
     }
 
     fn add_file(&mut self, id: &str, quantity: Quantity, path: PathBuf, factor: f64) {
-        let energetic = quantity.is_energetic();
-        let zero_is_missing = energetic || quantity == Quantity::PowerLimit;
+        let zero_is_missing = quantity.is_energetic() || quantity == Quantity::PowerLimit;
         let answers = read_number(&path).is_ok_and(|value| value != 0.0 || !zero_is_missing);
         if answers {
-            self.add(id, quantity, Read::File(FileRead { path, factor, zero_is_missing, energetic }));
+            self.add(id, quantity, Read::File(FileRead { path, factor, zero_is_missing }));
         }
     }
 }
 
-fn card(hwmon: &Hwmon, device: &Device, mut metrics: Option<MetricsFile>) -> Option<Card> {
-    let is_apu = device.kind == DeviceKind::Integrated;
-    let scope = if is_apu { Scope::Package } else { Scope::Board };
-    let mut found = Channels { scope, channels: Vec::new(), reads: Vec::new() };
-    let file = |name: &str| hwmon.folder.join(name);
+impl Channels {
+    /// A source of what was found; `None` if nothing was.
+    fn into_card(
+        self,
+        id: &str,
+        hwmon: &Hwmon,
+        device: &Device,
+        metrics: Option<MetricsFile>,
+        note: String,
+    ) -> Option<Card> {
+        let info = SourceInfo {
+            id: format!("{id}:{}", hwmon.pci),
+            kind: PROBE.kind.to_owned(),
+            device: Some(device.ordinal),
+            evidence: Evidence::Measured,
+            note,
+            channels: self.channels,
+        };
+        let metrics = metrics.filter(|_| self.reads.iter().any(|read| matches!(read, Read::Metrics(_))));
+        (!self.reads.is_empty()).then_some(Card { info, reads: self.reads, metrics, hz: None })
+    }
+}
+
+/// What the power of a device includes.
+fn scope(device: &Device) -> Scope {
+    if device.kind == DeviceKind::Integrated { Scope::Package } else { Scope::Board }
+}
+
+fn card(hwmon: &Hwmon, device: &Device, metrics: Option<MetricsFile>) -> Option<Card> {
+    let mut found = Channels { scope: scope(device), channels: Vec::new(), reads: Vec::new() };
     let watts = Watts::from_microwatts(1.0).get();
-    found.add_file("power.instant", Quantity::InstantPower, file("power1_input"), watts);
-    found.add_file("power.average", Quantity::AveragedPower, file("power1_average"), watts);
+    found.add_file("power.instant", Quantity::InstantPower, hwmon.folder.join("power1_input"), watts);
+    found.add_file("power.average", Quantity::AveragedPower, hwmon.folder.join("power1_average"), watts);
     if let Some(table) = &metrics {
         let now = table.layout.read(&table.buffer);
         let quantity = if table.layout.power_is_averaged { Quantity::AveragedPower } else { Quantity::InstantPower };
@@ -148,14 +180,20 @@ fn card(hwmon: &Hwmon, device: &Device, mut metrics: Option<MetricsFile>) -> Opt
             found.add("energy", Quantity::EnergyCounter, Read::Metrics(MetricsRead::Energy));
         }
     }
-    if found.channels.is_empty() {
-        return None;
-    }
+    let apu = if found.scope == Scope::Package { "APU: power includes the CPU cores; " } else { "" };
+    let note = format!("{apu}average power is averaged by the firmware over an unstated time; update period unknown");
+    found.into_card(PROBE.kind, hwmon, device, metrics, note)
+}
+
+fn telemetry(hwmon: &Hwmon, device: &Device, metrics: Option<MetricsFile>) -> Option<Card> {
+    let mut found = Channels { scope: scope(device), channels: Vec::new(), reads: Vec::new() };
+    let file = |name: &str| hwmon.folder.join(name);
     for index in 1..=3 {
         let label = read_line(&file(&format!("temp{index}_label"))).unwrap_or_else(|| index.to_string());
         let path = file(&format!("temp{index}_input"));
         found.add_file(&format!("temperature.{label}"), Quantity::Temperature, path, 1e-3);
     }
+    let watts = Watts::from_microwatts(1.0).get();
     found.add_file("clock.core", Quantity::CoreClock, file("freq1_input"), 1.0);
     found.add_file("clock.memory", Quantity::MemoryClock, file("freq2_input"), 1.0);
     found.add_file("power.limit", Quantity::PowerLimit, file("power1_cap"), watts);
@@ -169,22 +207,9 @@ fn card(hwmon: &Hwmon, device: &Device, mut metrics: Option<MetricsFile>) -> Opt
             found.add("clock.core", Quantity::CoreClock, Read::Metrics(MetricsRead::Clock));
         }
     }
-    if !found.reads.iter().any(|read| matches!(read, Read::Metrics(_))) {
-        metrics = None;
-    }
-    Some(Card { info: info(hwmon, device.ordinal, is_apu, found.channels), reads: found.reads, metrics })
-}
-
-fn info(hwmon: &Hwmon, ordinal: u32, is_apu: bool, channels: Vec<Channel>) -> SourceInfo {
-    let scope = if is_apu { "APU: power includes the CPU cores; " } else { "" };
-    SourceInfo {
-        id: format!("{}:{}", PROBE.kind, hwmon.pci),
-        kind: PROBE.kind.to_owned(),
-        device: Some(ordinal),
-        evidence: Evidence::Measured,
-        note: format!("{scope}average power is averaged by the firmware over an unstated time; update period unknown"),
-        channels,
-    }
+    let note = "clocks, temperatures and limits, polled more slowly than power".to_owned();
+    let card = found.into_card("amdgpu-telemetry", hwmon, device, metrics, note)?;
+    Some(Card { hz: Some(TELEMETRY_HZ), ..card })
 }
 
 impl PowerSource for Card {
@@ -192,8 +217,12 @@ impl PowerSource for Card {
         &self.info
     }
 
+    fn useful_hz(&self) -> Option<f64> {
+        self.hz
+    }
+
     fn poll(&mut self, _now: Nanoseconds, values: &mut [Option<f64>]) -> Result<(), PollError> {
-        let mut table = Default::default();
+        let mut table = Metrics::default();
         if let Some(metrics) = &mut self.metrics {
             let length = read_bytes(&metrics.path, &mut metrics.buffer)?;
             // The driver never changes its table's revision while it runs; one that does is not understood.
@@ -201,13 +230,13 @@ impl PowerSource for Card {
                 table = metrics.layout.read(&metrics.buffer[..length]);
             }
         }
-        for (read, slot) in self.reads.iter().zip(values) {
+        for ((read, channel), slot) in self.reads.iter().zip(&self.info.channels).zip(values) {
             *slot = match read {
                 Read::File(file) => match read_number(&file.path) {
                     Ok(value) => Some(value * file.factor).filter(|_| value != 0.0 || !file.zero_is_missing),
-                    Err(error) if file.energetic => return Err(error),
-                    // Telemetry that fails costs its own slot, not the power of this poll.
-                    Err(_) => None,
+                    // A clock or temperature that fails for once costs its own slot only.
+                    Err(PollError::Transient(_)) if !channel.quantity.is_energetic() => None,
+                    Err(error) => return Err(error),
                 },
                 Read::Metrics(MetricsRead::Power) => table.power_w,
                 Read::Metrics(MetricsRead::Energy) => table

@@ -282,7 +282,7 @@ const LONE_COUNTER_STANDSTILL: Seconds = Seconds::new(2.0);
 /// Parts into which a standstill is cut to see whether another channel moved meanwhile.
 const STANDSTILL_PARTS: u64 = 4;
 
-/// Energetic channels that stood still for [`FROZEN_PERIODS`] or longer while another channel of the same source says
+/// Energetic channels that stood still for 20 update periods or longer while another channel of the same source says
 /// that they should not have: a counter while power flowed, or a power while another power, or the rate of a counter,
 /// moved by more than a tenth. A counter without a witness is frozen after two seconds, since nothing that is switched
 /// on draws 0 W; power without a witness cannot be judged.

@@ -5,7 +5,7 @@
 //! second time; only top-level `package-*` domains are read. Since Linux 5.10 only root may read them.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::sysfs::{entries, failure, read_line, read_number};
 use super::unwrap::Unwrap;
@@ -51,14 +51,7 @@ fn open(context: &ProbeContext) -> Findings {
                 packages.push(Package { energy, unwrap: Unwrap::new(range) });
             }
             Err(error) => {
-                let denied = error.kind() == ErrorKind::PermissionDenied;
-                let remedy =
-                    if denied { REMEDY } else { "check that the host lets this container see /sys/class/powercap" };
-                findings.obstacles.push(Obstacle {
-                    what: energy.display().to_string(),
-                    why: failure(&energy, &error).to_string(),
-                    remedy: remedy.to_owned(),
-                });
+                findings.obstacles.push(obstacle(&energy, &error));
             }
         }
     }
@@ -67,6 +60,12 @@ fn open(context: &ProbeContext) -> Findings {
         findings.sources.push(Box::new(Rapl { info: info(packages.len()), packages }));
     }
     findings
+}
+
+fn obstacle(energy: &Path, error: &std::io::Error) -> Obstacle {
+    let denied = error.kind() == ErrorKind::PermissionDenied;
+    let remedy = if denied { REMEDY } else { "check that the host lets this container see /sys/class/powercap" };
+    Obstacle { what: energy.display().to_string(), why: failure(energy, error).to_string(), remedy: remedy.to_owned() }
 }
 
 fn info(packages: usize) -> SourceInfo {
@@ -102,5 +101,18 @@ impl PowerSource for Rapl {
             *slot = sum.map(|microjoules| Joules::from_microjoules(microjoules).get());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn denied_permission_is_answered_with_the_command_that_grants_it() {
+        let denied = std::io::Error::from_raw_os_error(13);
+        let found = obstacle(Path::new("/sys/class/powercap/intel-rapl:0/energy_uj"), &denied);
+        assert!(found.why.contains("/sys/class/powercap/intel-rapl:0/energy_uj: Permission denied"), "{}", found.why);
+        assert!(found.remedy.starts_with("sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj"));
     }
 }
