@@ -117,7 +117,7 @@ fn find(run: &Path, results_dir: &Path) -> Result<PathBuf, StoreError> {
 /// The one folder whose name begins with `prefix`; for `latest`, the one with the latest time stamp.
 fn by_name<'a>(prefix: &str, folders: &'a [PathBuf], results_dir: &Path) -> Result<&'a PathBuf, StoreError> {
     let fitting: Vec<&PathBuf> = if prefix == LATEST {
-        folders.iter().filter(|folder| has_run_name(folder)).next_back().into_iter().collect()
+        folders.iter().rfind(|folder| has_run_name(folder)).into_iter().collect()
     } else {
         folders.iter().filter(|folder| name_of(folder).starts_with(prefix)).collect()
     };
