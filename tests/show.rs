@@ -1,5 +1,7 @@
 //! `wattmark show` as a user meets it.
 
+#![allow(clippy::unwrap_used)] // a test that cannot set itself up must stop
+
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
