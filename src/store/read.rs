@@ -255,8 +255,15 @@ fn of_version(
         })?;
         return Ok((record, vec![format!("record format {version} was read as {SCHEMA_VERSION}")]));
     }
-    let record = serde_json::from_str(text).map_err(|error| bad_field(&error, text, path))?;
-    let newer = (version.minor > SCHEMA_VERSION.minor).then(|| {
+    let is_newer = version.minor > SCHEMA_VERSION.minor;
+    let record = serde_json::from_str(text).map_err(|error| match bad_field(&error, text, path) {
+        StoreError::Field { path, field, why, line } if is_newer => {
+            let why = format!("{why}; the record is of the newer format {version}, so use wattmark {writer}");
+            StoreError::Field { path, field, why, line }
+        }
+        other => other,
+    })?;
+    let newer = is_newer.then(|| {
         format!(
             "record format {version} is newer than this build's {SCHEMA_VERSION} (written by wattmark {writer}): fields \
              it does not know are ignored"

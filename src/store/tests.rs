@@ -92,6 +92,17 @@ fn a_newer_minor_version_is_read_with_a_warning_and_its_new_fields_are_ignored()
 }
 
 #[test]
+fn a_newer_minor_version_that_cannot_be_read_names_the_wattmark_that_can() {
+    let newer = GOLDEN.replacen("\"minor\": 0", "\"minor\": 7", 1).replacen(
+        "\"preset\": \"quick\"",
+        "\"preset\": \"brisk\"",
+        1,
+    );
+    let text = error_of(&newer).to_string();
+    assert!(text.contains("`plan.preset`") && text.contains("newer format 1.7, so use wattmark 0.1.0"), "{text}");
+}
+
+#[test]
 fn an_older_major_version_without_a_migration_is_refused() {
     let older = GOLDEN.replacen("\"major\": 1", "\"major\": 0", 1);
     assert!(matches!(error_of(&older), StoreError::TooOld { .. }));

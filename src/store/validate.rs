@@ -61,6 +61,7 @@ pub fn check(record: &RunRecord) -> Vec<Finding> {
     for (index, measurement) in record.measurements.iter().enumerate() {
         check_measurement(&format!("measurements[{index}]"), measurement, end, &mut found);
     }
+    check_turns(record, &mut found);
     for (index, trace) in record.traces.iter().enumerate() {
         check_trace(&format!("traces[{index}]"), trace, record, &mut found);
     }
@@ -221,6 +222,23 @@ fn check_windows(field: &str, windows: &[Window], end: Option<Nanoseconds>, foun
     }
 }
 
+/// Cases on one device take turns: two loads at once would share one energy.
+fn check_turns(record: &RunRecord, found: &mut Findings) {
+    let mut windows: Vec<(u32, &Window, String)> = Vec::new();
+    for (index, measurement) in record.measurements.iter().enumerate() {
+        let field = |at: usize| format!("measurements[{index}].windows[{at}]");
+        let own = measurement.windows.iter().enumerate();
+        windows.extend(own.map(|(at, window)| (measurement.case.device, window, field(at))));
+    }
+    windows.sort_by_key(|(device, window, _)| (*device, window.start_ns));
+    for pair in windows.windows(2) {
+        let [(device, before, first), (other, after, second)] = pair else { continue };
+        found.require(device != other || after.start_ns >= before.end_ns, second, || {
+            format!("overlaps {first} on device {device}: their energies cannot be told apart")
+        });
+    }
+}
+
 fn check_measurement(field: &str, measurement: &Measurement, end: Option<Nanoseconds>, found: &mut Findings) {
     check_windows(&format!("{field}.windows"), &measurement.windows, end, found);
     let measured = measurement.measured().count();
@@ -346,7 +364,8 @@ mod tests {
     #[test]
     fn each_defect_is_found_where_it_is() {
         type Change = fn(&mut RunRecord);
-        let defects: [(&str, Change); 14] = [
+        let defects: [(&str, Change); 15] = [
+            ("measurements[1].windows[0]", |r| r.measurements[0].windows[3].end_ns = Nanoseconds(6_500_000_000)),
             ("traces[0].columns[1].values", |r| r.traces[0].columns[1].values.truncate(3)),
             ("traces[0].t_ns[5]", |r| r.traces[0].t_ns[5] = r.traces[0].t_ns[4]),
             ("traces[0].columns[0].channel", |r| r.traces[0].columns[0].channel = "other".to_owned()),
