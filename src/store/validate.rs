@@ -100,6 +100,56 @@ fn compare(path: &str, raw: &Value, known: &Value, found: &mut Findings) {
     }
 }
 
+/// First required number of a record that is not finite. JSON would write it as `null`, and the record could not be read.
+pub(super) fn first_non_finite(record: &RunRecord) -> Option<String> {
+    let settings = &record.plan.settings;
+    let seconds = [
+        ("idle_s", settings.idle_s),
+        ("preheat_min_s", settings.preheat_min_s),
+        ("preheat_max_s", settings.preheat_max_s),
+        ("steady_span_s", settings.steady_span_s),
+        ("window_s", settings.window_s),
+        ("case_timeout_s", settings.case_timeout_s),
+        ("submission_s", settings.submission_s),
+        ("random_gap_s", settings.random_gap_s),
+    ];
+    let mut numbers: Vec<(String, f64)> =
+        seconds.iter().map(|(name, value)| (format!("plan.settings.{name}"), value.get())).collect();
+    numbers.push(("plan.settings.target_half_width".to_owned(), settings.target_half_width.get()));
+    numbers.push(("plan.settings.sampler_hz".to_owned(), settings.sampler_hz));
+    numbers.push(("plan.expected_s".to_owned(), record.plan.expected_s.get()));
+    for (name, case) in cases(record) {
+        numbers.push((format!("{name}.work.flop"), case.work.flop.get()));
+        numbers.push((format!("{name}.work.bytes"), case.work.bytes.get()));
+    }
+    for (index, measurement) in record.measurements.iter().enumerate() {
+        let mut number = |name: &str, value: f64| numbers.push((format!("measurements[{index}].{name}"), value));
+        if let Verification::Passed { before, after } = &measurement.verification {
+            for (name, check) in [("before", before), ("after", after)] {
+                number(&format!("verification.{name}.worst_error_in_bounds"), check.worst_error_in_bounds);
+                number(&format!("verification.{name}.max_abs_error"), check.max_abs_error);
+            }
+        }
+        if let Some(calibration) = &measurement.calibration {
+            number("calibration.per_dispatch_s", calibration.per_dispatch_s.get());
+        }
+        if let Some(steadiness) = &measurement.steadiness {
+            number("steadiness.after_s", steadiness.after_s.get());
+        }
+    }
+    let cadences = record.traces.iter().enumerate();
+    numbers.extend(cadences.map(|(index, trace)| (format!("traces[{index}].requested_hz"), trace.requested_hz)));
+    numbers.into_iter().find(|(_, value)| !value.is_finite()).map(|(field, _)| field)
+}
+
+/// Every case of a record with the path of its field.
+fn cases(record: &RunRecord) -> impl Iterator<Item = (String, &Case)> {
+    let plan = record.plan.cases.iter().enumerate().map(|(i, case)| (format!("plan.cases[{i}]"), case));
+    let measured = record.measurements.iter().enumerate().map(|(i, m)| (format!("measurements[{i}].case"), &m.case));
+    let skipped = record.skips.iter().enumerate().map(|(i, skip)| (format!("skips[{i}].case"), &skip.case));
+    plan.chain(measured).chain(skipped)
+}
+
 /// Length of the run on its own clock, from the two wall-clock stamps; `None` while it runs or when they cannot be read.
 fn duration_of(record: &RunRecord) -> Option<Nanoseconds> {
     let started: jiff::Timestamp = record.started.parse().ok()?;
@@ -160,10 +210,7 @@ fn check_devices(record: &RunRecord, found: &mut Findings) {
             });
         }
     }
-    let plan = record.plan.cases.iter().enumerate().map(|(i, case)| (format!("plan.cases[{i}]"), case));
-    let measured = record.measurements.iter().enumerate().map(|(i, m)| (format!("measurements[{i}].case"), &m.case));
-    let skipped = record.skips.iter().enumerate().map(|(i, skip)| (format!("skips[{i}].case"), &skip.case));
-    for (field, case) in plan.chain(measured).chain(skipped) {
+    for (field, case) in cases(record) {
         check_case(&field, case, &seen, found);
     }
     for (index, idle) in record.idle.iter().enumerate() {
