@@ -62,7 +62,7 @@ pub fn csv_tidy(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut rows = csv::Writer::from_writer(out);
-    rows.write_record(TIDY)?;
+    rows.write_record(TIDY).map_err(io_error)?;
     for case in &result.cases {
         if case.verified {
             for metric in metrics(case, carbon) {
@@ -138,14 +138,14 @@ fn write_row<W: Write>(
         &metric.evidence,
         status,
         note,
-    ])?;
-    Ok(())
+    ])
+    .map_err(io_error)
 }
 
 /// Every reading of every power source in long form; times in seconds since the run began, a gap as an empty value.
 pub fn csv_traces(record: &RunRecord, out: &mut dyn Write) -> io::Result<()> {
     let mut rows = csv::Writer::from_writer(out);
-    rows.write_record(TRACES)?;
+    rows.write_record(TRACES).map_err(io_error)?;
     for trace in &record.traces {
         for column in &trace.columns {
             let channel = trace.source.channels.iter().find(|channel| channel.id == column.channel);
@@ -154,11 +154,20 @@ pub fn csv_traces(record: &RunRecord, out: &mut dyn Write) -> io::Result<()> {
             for (instant, value) in trace.t_ns.iter().zip(&column.values) {
                 let time = seconds(instant.0);
                 let value = value.map(|value| value.to_string()).unwrap_or_default();
-                rows.write_record([time.as_str(), &trace.source.id, &scope, &column.channel, unit, &value])?;
+                rows.write_record([time.as_str(), &trace.source.id, &scope, &column.channel, unit, &value])
+                    .map_err(io_error)?;
             }
         }
     }
     rows.flush()
+}
+
+/// The error underneath, so that a broken pipe is recognised as one.
+fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("cannot write CSV: {other:?}")),
+    }
 }
 
 /// Nanoseconds as seconds with all nine digits, without rounding through a float.

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use super::number::significant;
 use super::sheet::{ESTIMATED_MARK, common_energy};
 use super::{Carbon, compact_shape};
-use crate::measure::result::{CaseResult, EnergyMethod};
-use crate::model::{Device, Evidence, RunRecord, Scope, Warning, WarningCode};
+use crate::measure::result::{CaseResult, EnergyMethod, RunResult};
+use crate::model::{Case, Evidence, RunRecord, Scope, Warning, WarningCode};
 
 /// What the watts of a scope include and leave out.
 pub(super) fn scope_sentence(scope: Scope) -> &'static str {
@@ -26,59 +26,55 @@ pub(super) fn scope_sentence(scope: Scope) -> &'static str {
     }
 }
 
-/// Label and text of each line.
-pub(super) fn legend(
+/// What holds for one device: what its watts include, and its idle power.
+pub(super) fn of_device(cases: &[&CaseResult]) -> Vec<(String, String)> {
+    let mut lines: Vec<(String, String)> = Vec::new();
+    lines.extend(watts(cases).map(|text| ("watts".to_owned(), text)));
+    lines.extend(other_scopes(cases).into_iter().map(|(scope, text)| (format!("{scope}!"), text)));
+    lines.extend(idle(cases).map(|text| ("idle".to_owned(), text)));
+    lines.extend(estimated(cases).map(|text| (ESTIMATED_MARK.to_owned(), text)));
+    lines
+}
+
+/// What holds for all devices: how an interval is defined, what the shares and the carbon mean, and the warnings.
+pub(super) fn of_run(
     record: &RunRecord,
-    device: &Device,
-    cases: &[&CaseResult],
+    result: &RunResult,
     carbon: Option<&Carbon>,
     every_warning: bool,
 ) -> Vec<(String, String)> {
+    let cases = &result.cases;
     let mut lines: Vec<(String, String)> = Vec::new();
-    let mut line = |label: &str, text: String| lines.push((label.to_owned(), text));
-    if let Some(text) = watts(cases) {
-        line("watts", text);
-    }
-    for (scope, text) in other_scopes(cases) {
-        line(&format!("{scope}!"), text);
-    }
-    if let Some(text) = idle(cases) {
-        line("idle", text);
-    }
+    let mut line = |label: &str, text: &str| lines.push((label.to_owned(), text.to_owned()));
     if cases.iter().any(|case| case.flop_rate.is_some() || case.byte_rate.is_some()) {
         line(
             "±95%",
             "half-width of the 95 % interval over n windows, relative to the figure (Student's t for the scatter; for watts \
-             and joules also sensor gain and window edges); — means that there is none"
-                .to_owned(),
+             and joules also sensor gain and window edges); — means that there is none",
         );
     }
-    if let Some(text) = estimated(cases) {
-        line(ESTIMATED_MARK, text);
-    }
     if cases.iter().any(|case| case.of_ceiling.is_some()) {
-        line("of ceil.", "share of the ceiling that this run's own probes measured on this device".to_owned());
+        line("of ceil.", "share of the ceiling that this run's own probes measured on the same device");
     }
     if carbon.is_some() && cases.iter().any(|case| case.headline_energy().is_some()) {
         line(
             "carbon",
             "gross energy × PUE × grid factor for that amount of work (EFLOP: 10^18 operations, PB: 10^15 bytes); its \
-             interval is that of the energy, the factor's own error not included"
-                .to_owned(),
+             interval is that of the energy, the factor's own error not included",
         );
     }
-    lines.extend(warnings(record, device, cases, every_warning));
+    lines.extend(warnings(record, result, every_warning));
     lines
 }
 
 fn watts(cases: &[&CaseResult]) -> Option<String> {
     let energy = common_energy(cases)?;
     let method = match energy.method {
-        EnergyMethod::Counter => "energy counter",
-        EnergyMethod::Integral => "integral of power samples",
+        EnergyMethod::Counter => "from the energy counter",
+        EnergyMethod::Integral => "integrated from power samples",
     };
     let sentence = scope_sentence(energy.scope);
-    Some(format!("{} scope: {sentence}. Gross: idle power is not subtracted. Energy by {method}", energy.scope))
+    Some(format!("{} scope: {sentence}. Gross: idle power is not subtracted. Joules {method}", energy.scope))
 }
 
 /// Scopes of rows that differ from the rest.
@@ -121,15 +117,14 @@ fn estimated(cases: &[&CaseResult]) -> Option<String> {
 }
 
 /// One line per code that occurs, or one per warning.
-fn warnings(record: &RunRecord, device: &Device, cases: &[&CaseResult], every: bool) -> Vec<(String, String)> {
-    let of_cases = cases.iter().flat_map(|case| case.warnings.iter().map(|warning| (Some(*case), warning)));
+fn warnings(record: &RunRecord, result: &RunResult, every: bool) -> Vec<(String, String)> {
+    let of_cases = result.cases.iter().flat_map(|case| case.warnings.iter().map(|warning| (Some(&case.case), warning)));
     // Warnings of measurements that have no result (failed before a window) and of the run as a whole.
-    let unseen = record.measurements.iter().filter(|measurement| {
-        measurement.case.device == device.ordinal && !cases.iter().any(|case| case.case == measurement.case)
-    });
-    let rest =
-        unseen.flat_map(|measurement| &measurement.warnings).chain(&record.warnings).map(|warning| (None, warning));
-    let all: Vec<(Option<&CaseResult>, &Warning)> = of_cases.chain(rest).collect();
+    let unseen =
+        record.measurements.iter().filter(|measurement| !result.cases.iter().any(|c| c.case == measurement.case));
+    let of_unseen = unseen.flat_map(|measurement| measurement.warnings.iter().map(|w| (Some(&measurement.case), w)));
+    let of_run = record.warnings.iter().map(|warning| (None, warning));
+    let all: Vec<(Option<&Case>, &Warning)> = of_cases.chain(of_unseen).chain(of_run).collect();
     if every {
         return all.iter().map(|(case, warning)| (warning.code.code().to_owned(), with_case(*case, warning))).collect();
     }
@@ -150,9 +145,11 @@ fn warnings(record: &RunRecord, device: &Device, cases: &[&CaseResult], every: b
         .collect()
 }
 
-fn with_case(case: Option<&CaseResult>, warning: &Warning) -> String {
+fn with_case(case: Option<&Case>, warning: &Warning) -> String {
     match case {
-        Some(case) => format!("{} {}: {}", case.case.variant, compact_shape(&case.case.shape), warning.text),
+        Some(case) => {
+            format!("device {}, {} {}: {}", case.device, case.variant, compact_shape(&case.shape), warning.text)
+        }
         None => format!("whole run: {}", warning.text),
     }
 }

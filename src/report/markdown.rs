@@ -8,31 +8,29 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::Carbon;
 use super::number::MISSING;
-use super::sheet::{Grid, Kind, Row, sheets};
+use super::sheet::{Grid, Kind, Row, sheet};
 use crate::measure::result::RunResult;
 use crate::model::RunRecord;
 
-/// The whole record as Markdown, one section per device.
+/// The whole record as Markdown: the run, one section per device, the legend.
 pub fn markdown(record: &RunRecord, result: &RunResult, carbon: Option<&Carbon>) -> String {
-    let mut text = String::new();
-    for sheet in sheets(record, result, carbon, false) {
+    let sheet = sheet(record, result, carbon, false);
+    let mut text = listed(&sheet.facts);
+    for device in &sheet.devices {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "## {}\n", escaped(&sheet.title));
-        for (label, fact) in &sheet.facts {
-            let _ = writeln!(text, "- {label}: {}", escaped(fact));
-        }
-        for grid in &sheet.grids {
+        let _ = write!(text, "\n## {}\n\n{}", escaped(&device.title), listed(&device.facts));
+        for grid in &device.grids {
             let _ = write!(text, "\n{}\n", grid_text(grid));
         }
-        text.push('\n');
-        for (label, explanation) in &sheet.legend {
-            let _ = writeln!(text, "- **{label}**: {}", escaped(explanation));
-        }
-        text.push('\n');
+        let _ = write!(text, "\n{}", listed(&device.legend));
     }
-    text.truncate(text.trim_end().len());
-    text.push('\n');
+    let _ = write!(text, "\n## Legend\n\n{}", listed(&sheet.legend));
     text
+}
+
+/// Labels and texts as a list.
+fn listed(lines: &[(String, String)]) -> String {
+    lines.iter().map(|(label, text)| format!("- **{label}**: {}\n", escaped(text))).collect()
 }
 
 fn escaped(text: &str) -> String {

@@ -42,11 +42,14 @@ pub fn significant(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
-/// A ratio in percent with two figures: `0.34%`, `3.4%`, `34%`.
+/// A ratio in percent with one or two figures: `0.03%`, `0.3%`, `3.4%`, `34%`; `<0.01%` for less, and `—` for infinities and NaN.
 pub fn percent(ratio: f64) -> String {
     let value = ratio * 100.0;
-    if !value.is_finite() {
-        return MISSING.to_owned();
+    match value.abs() {
+        size if !size.is_finite() => return MISSING.to_owned(),
+        0.0 => return "0%".to_owned(),
+        size if size < 0.005 => return "<0.01%".to_owned(),
+        _ => {}
     }
     let decimals = match value.abs() {
         size if size >= 9.95 => 0,
@@ -113,7 +116,16 @@ mod tests {
 
     #[test]
     fn percentages_carry_two_figures() {
-        for (ratio, text) in [(0.0034, "0.3%"), (0.00034, "0.03%"), (0.034, "3.4%"), (0.34, "34%"), (1.204, "120%")] {
+        for (ratio, text) in [
+            (0.0034, "0.3%"),
+            (0.00034, "0.03%"),
+            (0.0, "0%"),
+            (1e-6, "<0.01%"),
+            (f64::INFINITY, "—"),
+            (0.034, "3.4%"),
+            (0.34, "34%"),
+            (1.204, "120%"),
+        ] {
             assert_eq!(percent(ratio), text, "{ratio}");
         }
     }

@@ -6,17 +6,27 @@
 use super::number::{MISSING, compact_shape, percent, plus_minus, prefix_for, significant};
 use super::{Carbon, legend};
 use crate::measure::result::{CaseResult, EnergyResult, RunResult};
-use crate::model::{Case, Counted, Device, Evidence, Measurement, RunRecord, Scope, Skip, Verification};
+use crate::model::{Case, Counted, Device, Evidence, Measurement, RunRecord, RunStatus, Scope, Skip, Verification};
 
 /// Mark before a figure that was not measured.
 pub(super) const ESTIMATED_MARK: &str = "≈";
+
+/// Everything said about a run.
+pub(super) struct Sheet {
+    /// Label and text of the lines above everything.
+    pub facts: Vec<(String, String)>,
+    /// One block per device that has a case.
+    pub devices: Vec<DeviceSheet>,
+    /// Label and text of the lines below everything.
+    pub legend: Vec<(String, String)>,
+}
 
 /// Everything said about one device.
 pub(super) struct DeviceSheet {
     /// Name, as a heading.
     pub title: String,
     /// Label and text of the lines above the tables.
-    pub facts: Vec<(&'static str, String)>,
+    pub facts: Vec<(String, String)>,
     /// One grid per kind of work that occurs.
     pub grids: Vec<Grid>,
     /// Label and text of the lines below the tables.
@@ -67,28 +77,22 @@ struct Scales {
     carbon: (&'static str, f64),
 }
 
-/// The sheet of every device that has a case.
-pub(super) fn sheets(
-    record: &RunRecord,
-    result: &RunResult,
-    carbon: Option<&Carbon>,
-    warnings: bool,
-) -> Vec<DeviceSheet> {
+/// Everything there is to say: about the run, and about every device that has a case.
+pub(super) fn sheet(record: &RunRecord, result: &RunResult, carbon: Option<&Carbon>, warnings: bool) -> Sheet {
     let has_case = |device: &&Device| {
         result.cases.iter().any(|case| case.case.device == device.ordinal)
             || record.measurements.iter().any(|measurement| measurement.case.device == device.ordinal)
             || record.skips.iter().any(|skip| skip.case.device == device.ordinal)
     };
-    record.devices.iter().filter(has_case).map(|device| sheet(record, result, device, carbon, warnings)).collect()
+    let devices = record.devices.iter().filter(has_case);
+    Sheet {
+        facts: run_facts(record, carbon),
+        devices: devices.map(|device| device_sheet(record, result, device, carbon)).collect(),
+        legend: legend::of_run(record, result, carbon, warnings),
+    }
 }
 
-fn sheet(
-    record: &RunRecord,
-    result: &RunResult,
-    device: &Device,
-    carbon: Option<&Carbon>,
-    warnings: bool,
-) -> DeviceSheet {
+fn device_sheet(record: &RunRecord, result: &RunResult, device: &Device, carbon: Option<&Carbon>) -> DeviceSheet {
     let cases: Vec<&CaseResult> = result.cases.iter().filter(|case| case.case.device == device.ordinal).collect();
     let grids = [Counted::Flop, Counted::Bytes]
         .into_iter()
@@ -96,9 +100,9 @@ fn sheet(
         .collect();
     DeviceSheet {
         title: device.name.clone(),
-        facts: facts(record, device, &cases, carbon),
+        facts: device_facts(record, device, &cases),
         grids,
-        legend: legend::legend(record, device, &cases, carbon, warnings),
+        legend: legend::of_device(&cases),
     }
 }
 
@@ -110,36 +114,39 @@ pub(super) fn common_energy<'a>(cases: &[&'a CaseResult]) -> Option<&'a EnergyRe
     energies.iter().rev().copied().max_by_key(|energy| same(energy))
 }
 
-fn facts(
-    record: &RunRecord,
-    device: &Device,
-    cases: &[&CaseResult],
-    carbon: Option<&Carbon>,
-) -> Vec<(&'static str, String)> {
-    let pci = device.pci.as_ref().map(|pci| format!(", PCI {pci}")).unwrap_or_default();
-    let driver = [device.driver.as_str(), device.driver_info.as_str()].map(str::trim).join(" ");
-    let mut facts = vec![(
-        "device",
-        format!("{}, {}{pci}, {}, driver {}", device.ordinal, device.kind, device.backend, driver.trim()),
-    )];
-    facts.push(("power", power_fact(record, device, cases)));
+fn run_facts(record: &RunRecord, carbon: Option<&Carbon>) -> Vec<(String, String)> {
     let settings = &record.plan.settings;
-    let simulated = if record.simulated { ", simulated: times and power are scripted" } else { "" };
-    facts.push((
-        "run",
-        format!(
-            "{}, preset {}, windows of {} s or more, {} to {} a case{simulated}",
-            record.run_id,
-            record.plan.preset,
-            significant(settings.window_s.get()),
-            settings.windows_min,
-            settings.windows_max
-        ),
-    ));
+    let windows = if settings.windows_min == settings.windows_max {
+        settings.windows_max.to_string()
+    } else {
+        format!("{} to {}", settings.windows_min, settings.windows_max)
+    };
+    let status = match &record.status {
+        RunStatus::Complete => String::new(),
+        RunStatus::Running => ", not finished".to_owned(),
+        RunStatus::Interrupted => ", interrupted".to_owned(),
+        RunStatus::Failed { reason } => format!(", ended by an error: {reason}"),
+    };
+    let text = format!(
+        "{}, preset {}, {windows} windows a case of {} or more{status}",
+        record.run_id, record.plan.preset, settings.window_s
+    );
+    let mut facts = vec![("run".to_owned(), text)];
+    if record.simulated {
+        facts.push(("simulated".to_owned(), "times and power are scripted; no hardware was measured".to_owned()));
+    }
     if let Some(carbon) = carbon {
-        facts.push(("grid", carbon.grid.clone()));
+        facts.push(("grid".to_owned(), carbon.grid.clone()));
     }
     facts
+}
+
+fn device_facts(record: &RunRecord, device: &Device, cases: &[&CaseResult]) -> Vec<(String, String)> {
+    let pci = device.pci.as_ref().map(|pci| format!(", PCI {pci}")).unwrap_or_default();
+    let driver = [device.driver.as_str(), device.driver_info.as_str()].map(str::trim).join(" ");
+    let text =
+        format!("{}, {}{pci}, backend {}, driver {}", device.ordinal, device.kind, device.backend, driver.trim());
+    vec![("device".to_owned(), text), ("power".to_owned(), power_fact(record, device, cases))]
 }
 
 fn power_fact(record: &RunRecord, device: &Device, cases: &[&CaseResult]) -> String {

@@ -6,7 +6,7 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::TableOptions;
-use super::sheet::{Column, DeviceSheet, Grid, Kind, Row, sheets};
+use super::sheet::{Column, DeviceSheet, Grid, Kind, Row, sheet};
 use crate::measure::result::RunResult;
 use crate::model::RunRecord;
 
@@ -21,24 +21,39 @@ const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";
 const RESET: &str = "\x1b[0m";
 
-/// The whole record as text for a terminal, one block per device.
+/// The whole record as text for a terminal: the run, one block per device, the legend.
 pub fn table(record: &RunRecord, result: &RunResult, options: &TableOptions) -> String {
     let width = if options.width == 0 { DEFAULT_WIDTH } else { options.width };
-    let sheets = sheets(record, result, options.carbon.as_ref(), options.warnings);
-    if sheets.is_empty() {
-        return format!("{}: no case was measured or skipped yet\n", record.run_id);
+    let sheet = sheet(record, result, options.carbon.as_ref(), options.warnings);
+    let mut text: String = sheet.facts.iter().map(|(label, fact)| labelled(label, fact, width)).collect();
+    if sheet.devices.is_empty() {
+        text.push_str("\nno case was measured or skipped yet\n");
     }
-    let blocks: Vec<String> = sheets.iter().map(|sheet| block(sheet, width, options.colour)).collect();
-    blocks.join("\n\n")
+    let mut dropped = Vec::new();
+    for device in &sheet.devices {
+        text.push('\n');
+        text.push_str(&block(device, width, options.colour, &mut dropped));
+    }
+    if !sheet.legend.is_empty() {
+        text.push('\n');
+    }
+    text.extend(sheet.legend.iter().map(|(label, explanation)| labelled(label, explanation, width)));
+    dropped.sort_unstable();
+    dropped.dedup();
+    if !dropped.is_empty() {
+        let what = dropped.join(" and ");
+        let hint = format!("{what} left out at {width} columns; widen the terminal or use `wattmark export`");
+        text.push_str(&labelled("narrow", &hint, width));
+    }
+    text
 }
 
-fn block(sheet: &DeviceSheet, width: usize, colour: bool) -> String {
+fn block(sheet: &DeviceSheet, width: usize, colour: bool, dropped: &mut Vec<&'static str>) -> String {
     let paint = |text: &str, style: &str| if colour { format!("{style}{text}{RESET}") } else { text.to_owned() };
     let mut text = format!("{}\n", paint(&sheet.title, BOLD));
     for (label, fact) in &sheet.facts {
         text.push_str(&labelled(label, fact, width));
     }
-    let mut dropped = Vec::new();
     for grid in &sheet.grids {
         text.push('\n');
         let (rendered, left_out) = fitted(grid, width);
@@ -49,17 +64,11 @@ fn block(sheet: &DeviceSheet, width: usize, colour: bool) -> String {
         }
         dropped.extend(left_out);
     }
-    text.push('\n');
+    if !sheet.legend.is_empty() {
+        text.push('\n');
+    }
     for (label, explanation) in &sheet.legend {
         text.push_str(&labelled(label, explanation, width));
-    }
-    dropped.dedup();
-    if !dropped.is_empty() {
-        let what = format!(
-            "{} left out at {width} columns; widen the terminal or use `wattmark export`",
-            dropped.join(" and ")
-        );
-        text.push_str(&labelled("narrow", &what, width));
     }
     text
 }
@@ -133,13 +142,14 @@ fn head_height(columns: &[Column]) -> usize {
     columns.iter().map(|column| column.head.lines().count()).max().unwrap_or(1)
 }
 
-/// The parts of a text on lines of their own, filled up to the longest single part or a third of the whole.
+/// A text of several words on two lines of about the same length.
 fn split(text: &str, apply: bool) -> String {
     if !apply || !text.contains(' ') {
         return text.to_owned();
     }
-    let half = text.chars().count().div_ceil(2) + 1;
-    wrapped(text, half).join("\n")
+    let length = text.chars().count();
+    let lines = (length.div_ceil(2)..=length).map(|width| wrapped(text, width)).find(|lines| lines.len() <= 2);
+    lines.unwrap_or_default().join("\n")
 }
 
 fn rendered(grid: &Grid, step: Narrowing, width: usize) -> Vec<String> {

@@ -50,7 +50,7 @@ fn a_full_suite_at_100_columns() {
 fn every_warning_with_its_case() {
     let record = sample::record();
     let text = table(&record, &sample::result(&record), &TableOptions { warnings: true, ..options(120) });
-    assert!(text.contains("W08       gemm/tiled-f32 k=m=n=1024: clocks were held down"), "{text}");
+    assert!(text.contains("W08       device 0, gemm/tiled-f32 k=m=n=1024: clocks were held down"), "{text}");
     assert!(text.contains("W11       whole run: the sampler reached"), "{text}");
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::validate::first_non_finite;
 use super::{StoreError, write_text};
 use crate::model::RunRecord;
 
@@ -105,9 +106,13 @@ impl RunFolder {
 
     /// Saves the record: a new file in the same folder, synced, then renamed over the last save.
     ///
-    /// On any failure the last save stays as it was.
+    /// On any failure the last save stays as it was. A record with a number that JSON cannot hold is such a failure: it
+    /// would replace a readable save by an unreadable one.
     pub fn save(&self, record: &RunRecord) -> Result<(), StoreError> {
-        self.save_through(|out| write_text(record, out))
+        self.save_through(|out| match first_non_finite(record) {
+            Some(field) => Err(io::Error::other(format!("field {field} is infinite or not a number"))),
+            None => write_text(record, out),
+        })
     }
 
     fn save_through(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), StoreError> {

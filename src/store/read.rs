@@ -117,7 +117,7 @@ fn find(run: &Path, results_dir: &Path) -> Result<PathBuf, StoreError> {
 /// The one folder whose name begins with `prefix`; for `latest`, the one with the latest time stamp.
 fn by_name<'a>(prefix: &str, folders: &'a [PathBuf], results_dir: &Path) -> Result<&'a PathBuf, StoreError> {
     let fitting: Vec<&PathBuf> = if prefix == LATEST {
-        folders.iter().filter(|folder| has_run_name(folder)).next_back().into_iter().collect()
+        folders.iter().rfind(|folder| has_run_name(folder)).into_iter().collect()
     } else {
         folders.iter().filter(|folder| name_of(folder).starts_with(prefix)).collect()
     };
@@ -255,8 +255,15 @@ fn of_version(
         })?;
         return Ok((record, vec![format!("record format {version} was read as {SCHEMA_VERSION}")]));
     }
-    let record = serde_json::from_str(text).map_err(|error| bad_field(&error, text, path))?;
-    let newer = (version.minor > SCHEMA_VERSION.minor).then(|| {
+    let is_newer = version.minor > SCHEMA_VERSION.minor;
+    let record = serde_json::from_str(text).map_err(|error| match bad_field(&error, text, path) {
+        StoreError::Field { path, field, why, line } if is_newer => {
+            let why = format!("{why}; the record is of the newer format {version}, so use wattmark {writer}");
+            StoreError::Field { path, field, why, line }
+        }
+        other => other,
+    })?;
+    let newer = is_newer.then(|| {
         format!(
             "record format {version} is newer than this build's {SCHEMA_VERSION} (written by wattmark {writer}): fields \
              it does not know are ignored"

@@ -31,4 +31,34 @@ mod tests {
              (and raise the version if fields changed)"
         );
     }
+
+    /// Names of all fields that occur anywhere in a JSON value, except those under maps with free keys.
+    fn fields(value: &serde_json::Value, into: &mut std::collections::BTreeSet<String>) {
+        const FREE_KEYS: [&str; 5] = ["shape", "params", "origins", "libraries", "device_details"];
+        match value {
+            serde_json::Value::Object(map) => {
+                for (key, inner) in map {
+                    into.insert(key.clone());
+                    if !FREE_KEYS.contains(&key.as_str()) {
+                        fields(inner, into);
+                    }
+                }
+            }
+            serde_json::Value::Array(items) => items.iter().for_each(|item| fields(item, into)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn the_readme_of_the_results_explains_every_field() {
+        let readme = include_str!("../../results/README.md");
+        let golden = serde_json::from_str(include_str!("../../tests/fixtures/records/v1.0.json")).unwrap();
+        let mut names = std::collections::BTreeSet::new();
+        fields(&golden, &mut names);
+        // The limits of a device are explained as a group.
+        let limits = |name: &String| name.starts_with("max_") && !["max_abs_error"].contains(&name.as_str());
+        let missing: Vec<&String> =
+            names.iter().filter(|name| !limits(name) && !readme.contains(name.as_str())).collect();
+        assert!(missing.is_empty(), "not in results/README.md: {missing:?}");
+    }
 }

@@ -41,6 +41,18 @@ fn a_saved_record_is_read_back_as_it_was() {
 }
 
 #[test]
+fn a_number_that_json_cannot_hold_never_replaces_a_readable_save() {
+    let results = tempfile::tempdir().unwrap();
+    let folder = RunFolder::create(results.path(), "2026-08-22T10:15:30Z".parse().unwrap(), "h", "0000").unwrap();
+    folder.save(&golden()).unwrap();
+    let mut record = golden();
+    record.measurements[2].calibration.as_mut().unwrap().per_dispatch_s = crate::units::Seconds::new(f64::NAN);
+    let text = folder.save(&record).unwrap_err().to_string();
+    assert!(text.contains("measurements[2].calibration.per_dispatch_s is infinite or not a number"), "{text}");
+    assert_eq!(read(folder.path()).unwrap().record, golden());
+}
+
+#[test]
 fn an_empty_file_and_a_foreign_one_are_told_apart() {
     assert!(matches!(error_of(""), StoreError::Empty { .. }));
     for (text, found) in
@@ -89,6 +101,17 @@ fn a_newer_minor_version_is_read_with_a_warning_and_its_new_fields_are_ignored()
     assert_eq!(loaded.warnings.len(), 1);
     assert!(loaded.warnings[0].contains("1.7") && loaded.warnings[0].contains("ignored"), "{:?}", loaded.warnings);
     assert_eq!(loaded.record.measurements, golden().measurements);
+}
+
+#[test]
+fn a_newer_minor_version_that_cannot_be_read_names_the_wattmark_that_can() {
+    let newer = GOLDEN.replacen("\"minor\": 0", "\"minor\": 7", 1).replacen(
+        "\"preset\": \"quick\"",
+        "\"preset\": \"brisk\"",
+        1,
+    );
+    let text = error_of(&newer).to_string();
+    assert!(text.contains("`plan.preset`") && text.contains("newer format 1.7, so use wattmark 0.1.0"), "{text}");
 }
 
 #[test]

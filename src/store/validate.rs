@@ -61,6 +61,7 @@ pub fn check(record: &RunRecord) -> Vec<Finding> {
     for (index, measurement) in record.measurements.iter().enumerate() {
         check_measurement(&format!("measurements[{index}]"), measurement, end, &mut found);
     }
+    check_turns(record, &mut found);
     for (index, trace) in record.traces.iter().enumerate() {
         check_trace(&format!("traces[{index}]"), trace, record, &mut found);
     }
@@ -70,7 +71,10 @@ pub fn check(record: &RunRecord) -> Vec<Finding> {
 /// Fields of the text that the format does not have.
 pub fn unknown_fields(text: &str, record: &RunRecord) -> Vec<Finding> {
     let mut found = Findings::default();
-    if let (Ok(raw), Ok(known)) = (serde_json::from_str::<Value>(text), serde_json::to_value(record)) {
+    if let (Ok(raw), Ok(known)) = (serde_json::from_str::<Value>(text), serde_json::to_value(record))
+        // A migrated record has the fields of its own version.
+        && raw["version"]["major"] == SCHEMA_VERSION.major
+    {
         compare("", &raw, &known, &mut found);
     }
     found.0
@@ -94,6 +98,56 @@ fn compare(path: &str, raw: &Value, known: &Value, found: &mut Findings) {
         }
         _ => {}
     }
+}
+
+/// First required number of a record that is not finite. JSON would write it as `null`, and the record could not be read.
+pub(super) fn first_non_finite(record: &RunRecord) -> Option<String> {
+    let settings = &record.plan.settings;
+    let seconds = [
+        ("idle_s", settings.idle_s),
+        ("preheat_min_s", settings.preheat_min_s),
+        ("preheat_max_s", settings.preheat_max_s),
+        ("steady_span_s", settings.steady_span_s),
+        ("window_s", settings.window_s),
+        ("case_timeout_s", settings.case_timeout_s),
+        ("submission_s", settings.submission_s),
+        ("random_gap_s", settings.random_gap_s),
+    ];
+    let mut numbers: Vec<(String, f64)> =
+        seconds.iter().map(|(name, value)| (format!("plan.settings.{name}"), value.get())).collect();
+    numbers.push(("plan.settings.target_half_width".to_owned(), settings.target_half_width.get()));
+    numbers.push(("plan.settings.sampler_hz".to_owned(), settings.sampler_hz));
+    numbers.push(("plan.expected_s".to_owned(), record.plan.expected_s.get()));
+    for (name, case) in cases(record) {
+        numbers.push((format!("{name}.work.flop"), case.work.flop.get()));
+        numbers.push((format!("{name}.work.bytes"), case.work.bytes.get()));
+    }
+    for (index, measurement) in record.measurements.iter().enumerate() {
+        let mut number = |name: &str, value: f64| numbers.push((format!("measurements[{index}].{name}"), value));
+        if let Verification::Passed { before, after } = &measurement.verification {
+            for (name, check) in [("before", before), ("after", after)] {
+                number(&format!("verification.{name}.worst_error_in_bounds"), check.worst_error_in_bounds);
+                number(&format!("verification.{name}.max_abs_error"), check.max_abs_error);
+            }
+        }
+        if let Some(calibration) = &measurement.calibration {
+            number("calibration.per_dispatch_s", calibration.per_dispatch_s.get());
+        }
+        if let Some(steadiness) = &measurement.steadiness {
+            number("steadiness.after_s", steadiness.after_s.get());
+        }
+    }
+    let cadences = record.traces.iter().enumerate();
+    numbers.extend(cadences.map(|(index, trace)| (format!("traces[{index}].requested_hz"), trace.requested_hz)));
+    numbers.into_iter().find(|(_, value)| !value.is_finite()).map(|(field, _)| field)
+}
+
+/// Every case of a record with the path of its field.
+fn cases(record: &RunRecord) -> impl Iterator<Item = (String, &Case)> {
+    let plan = record.plan.cases.iter().enumerate().map(|(i, case)| (format!("plan.cases[{i}]"), case));
+    let measured = record.measurements.iter().enumerate().map(|(i, m)| (format!("measurements[{i}].case"), &m.case));
+    let skipped = record.skips.iter().enumerate().map(|(i, skip)| (format!("skips[{i}].case"), &skip.case));
+    plan.chain(measured).chain(skipped)
 }
 
 /// Length of the run on its own clock, from the two wall-clock stamps; `None` while it runs or when they cannot be read.
@@ -156,10 +210,7 @@ fn check_devices(record: &RunRecord, found: &mut Findings) {
             });
         }
     }
-    let plan = record.plan.cases.iter().enumerate().map(|(i, case)| (format!("plan.cases[{i}]"), case));
-    let measured = record.measurements.iter().enumerate().map(|(i, m)| (format!("measurements[{i}].case"), &m.case));
-    let skipped = record.skips.iter().enumerate().map(|(i, skip)| (format!("skips[{i}].case"), &skip.case));
-    for (field, case) in plan.chain(measured).chain(skipped) {
+    for (field, case) in cases(record) {
         check_case(&field, case, &seen, found);
     }
     for (index, idle) in record.idle.iter().enumerate() {
@@ -214,6 +265,23 @@ fn check_windows(field: &str, windows: &[Window], end: Option<Nanoseconds>, foun
         });
         found.require(!(window.kind == WindowKind::Measure && window.dispatches == 0), &field, || {
             "counts as measured, yet nothing completed in it".to_owned()
+        });
+    }
+}
+
+/// Cases on one device take turns: two loads at once would share one energy.
+fn check_turns(record: &RunRecord, found: &mut Findings) {
+    let mut windows: Vec<(u32, &Window, String)> = Vec::new();
+    for (index, measurement) in record.measurements.iter().enumerate() {
+        let field = |at: usize| format!("measurements[{index}].windows[{at}]");
+        let own = measurement.windows.iter().enumerate();
+        windows.extend(own.map(|(at, window)| (measurement.case.device, window, field(at))));
+    }
+    windows.sort_by_key(|(device, window, _)| (*device, window.start_ns));
+    for pair in windows.windows(2) {
+        let [(device, before, first), (other, after, second)] = pair else { continue };
+        found.require(device != other || after.start_ns >= before.end_ns, second, || {
+            format!("overlaps {first} on device {device}: their energies cannot be told apart")
         });
     }
 }
@@ -343,7 +411,8 @@ mod tests {
     #[test]
     fn each_defect_is_found_where_it_is() {
         type Change = fn(&mut RunRecord);
-        let defects: [(&str, Change); 14] = [
+        let defects: [(&str, Change); 15] = [
+            ("measurements[1].windows[0]", |r| r.measurements[0].windows[3].end_ns = Nanoseconds(6_500_000_000)),
             ("traces[0].columns[1].values", |r| r.traces[0].columns[1].values.truncate(3)),
             ("traces[0].t_ns[5]", |r| r.traces[0].t_ns[5] = r.traces[0].t_ns[4]),
             ("traces[0].columns[0].channel", |r| r.traces[0].columns[0].channel = "other".to_owned()),
