@@ -20,10 +20,14 @@ pub const SHIPPED_SITES: [(&str, &str); 4] = [
 ];
 
 /// A resolved site, and what a reader must be told about how it came about.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Site {
     /// Grid and PUE.
     pub profile: SiteProfile,
+    /// False if the grid is the default, the world average.
+    pub grid_given: bool,
+    /// False if the PUE is the default, the device alone.
+    pub pue_given: bool,
     /// One sentence each: defaults that were taken, values that a flag replaced.
     pub notes: Vec<String>,
 }
@@ -72,15 +76,17 @@ pub fn resolve_site(
         Some(profile) => (Some(profile.grid), Some(profile.pue), profile.note),
         None => (None, None, String::new()),
     };
-    let grid = match given_grid.or(site_grid) {
+    let (grid, pue) = (given_grid.or(site_grid), given_pue.or(site_pue));
+    let (grid_given, pue_given) = (grid.is_some(), pue.is_some());
+    let grid = match grid {
         Some(factor) => factor,
         None => default_grid(&mut notes)?,
     };
-    let pue = given_pue.or(site_pue).unwrap_or_else(|| default_pue(&mut notes));
+    let pue = pue.unwrap_or_else(|| default_pue(&mut notes));
     if grid.intensity_g_per_kwh.get() == 0.0 {
         notes.push("a grid factor of 0 claims electricity without any emissions, upstream included".to_owned());
     }
-    Ok(Site { profile: SiteProfile { name, grid, pue, note }, notes })
+    Ok(Site { profile: SiteProfile { name, grid, pue, note }, grid_given, pue_given, notes })
 }
 
 fn default_grid(notes: &mut Vec<String>) -> Result<GridFactor, AccountError> {
