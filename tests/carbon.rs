@@ -1,10 +1,10 @@
 //! `wattmark carbon` and `wattmark compare` through the program: wrong factors, PUEs, jobs and records, and their exit codes.
 
-use assert_cmd::Command;
+use assert_cmd::cargo::cargo_bin_cmd;
 use predicates::prelude::*;
 
 fn wattmark(args: &[&str]) -> assert_cmd::assert::Assert {
-    Command::cargo_bin("wattmark").unwrap().args(args).assert()
+    cargo_bin_cmd!("wattmark").args(args).assert()
 }
 
 #[test]

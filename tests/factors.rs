@@ -1,10 +1,10 @@
 //! `wattmark factors` through the program: whole identities, suggestions, JSON.
 
-use assert_cmd::Command;
+use assert_cmd::cargo::cargo_bin_cmd;
 use predicates::prelude::*;
 
 fn factors(args: &[&str]) -> assert_cmd::assert::Assert {
-    Command::cargo_bin("wattmark").unwrap().arg("factors").args(args).assert()
+    cargo_bin_cmd!("wattmark").arg("factors").args(args).assert()
 }
 
 #[test]

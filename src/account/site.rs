@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::AccountError;
 use super::catalogue::{DEFAULT_REGION, factor_for};
-use super::factor::{check_keys, factor_from_table, parse_grid, parse_table, read_table};
+use super::factor::{check_keys, factor_from_table, names_a_file, parse_grid, parse_table, read_table};
 use super::suggest;
 use crate::model::{Evidence, GridFactor, Pue, SiteProfile};
 
@@ -116,18 +116,16 @@ fn checked_pue(value: f64, evidence: Evidence, source: &str) -> Result<Pue, Acco
 }
 
 fn load_site(name: &str, base_dir: &Path) -> Result<SiteProfile, AccountError> {
-    let path = base_dir.join(name);
-    if name.to_ascii_lowercase().ends_with(".toml") || name.contains(['/', '\\']) || path.is_file() {
+    let names = SHIPPED_SITES.map(|(own, _)| own);
+    let shipped = SHIPPED_SITES.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
+    let Some((own, text)) = shipped.filter(|_| !names_a_file(name)) else {
+        let path = base_dir.join(name);
+        if !names_a_file(name) && !path.is_file() {
+            let (hint, known) = (suggest::hint(name, names), names.join(", "));
+            return Err(AccountError::UnknownSite { given: name.to_owned(), hint, known });
+        }
         let folder = path.parent().map_or_else(|| base_dir.to_path_buf(), Path::to_path_buf);
         return site_from_table(read_table("site", &path)?, &path, &folder);
-    }
-    let names = SHIPPED_SITES.map(|(own, _)| own);
-    let Some((own, text)) = SHIPPED_SITES.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)) else {
-        return Err(AccountError::UnknownSite {
-            given: name.to_owned(),
-            hint: suggest::hint(name, names),
-            known: names.join(", "),
-        });
     };
     let path = PathBuf::from(format!("{own}.toml (shipped)"));
     site_from_table(parse_table("site", &path, text)?, &path, base_dir)

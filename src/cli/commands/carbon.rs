@@ -386,4 +386,19 @@ mod tests {
         let error = account_jobs(&run.result, &site, &["gemm=1e18".parse().unwrap()]).unwrap_err();
         assert_eq!(crate::cli::exit::code_of(&error), Exit::Usage);
     }
+
+    #[test]
+    fn a_record_is_read_from_its_folder_and_a_newer_one_is_refused() {
+        let run = run("Device X", &[Spec::default()]);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("run.json");
+        std::fs::write(&file, serde_json::to_string(&run.record).unwrap()).unwrap();
+        assert_eq!(load(folder.path()).unwrap(), run.record);
+        let mut newer = run.record.clone();
+        newer.version.major += 1;
+        std::fs::write(&file, serde_json::to_string(&newer).unwrap()).unwrap();
+        let error = load(&file).unwrap_err();
+        assert_eq!(crate::cli::exit::code_of(&error), Exit::Record);
+        assert!(error.to_string().contains("newer wattmark"), "{error}");
+    }
 }

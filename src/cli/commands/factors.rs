@@ -49,7 +49,7 @@ fn card(factor: &GridFactor, aliases: &[String]) -> anyhow::Result<String> {
     let mut out = format!("{}  {}\n\n", factor.region, factor.name);
     let mut line = |label: &str, value: &str| {
         if !value.is_empty() {
-            out.push_str(&format!("  {label:<11} {value}\n"));
+            out.push_str(&text::wrapped(&format!("  {label:<12}"), value));
         }
     };
     line("intensity", &format!("{grams} g{gas}/kWh ({} kg{gas}/kWh)", rounded(grams / 1e3), gas = factor.gas));

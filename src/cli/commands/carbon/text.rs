@@ -108,15 +108,20 @@ pub fn identity(factor: &GridFactor) -> String {
 
 /// A label and a text that is wrapped and indented below itself.
 pub fn entry(label: &str, text: &str) -> String {
-    const INDENT: usize = 8;
-    let mut out = format!("{label:<INDENT$}");
-    let mut column = INDENT;
+    wrapped(&format!("{label:<8}"), text)
+}
+
+/// A text after what already stands on its line, wrapped and indented to where it began.
+pub fn wrapped(before: &str, text: &str) -> String {
+    let indent = before.chars().count();
+    let mut out = before.to_owned();
+    let mut column = indent;
     for word in text.split_whitespace() {
-        if column > INDENT && column + 1 + word.chars().count() > usize::from(WIDTH) {
+        if column > indent && column + 1 + word.chars().count() > usize::from(WIDTH) {
             out.push('\n');
-            out.push_str(&" ".repeat(INDENT));
-            column = INDENT;
-        } else if column > INDENT {
+            out.push_str(&" ".repeat(indent));
+            column = indent;
+        } else if column > indent {
             out.push(' ');
             column += 1;
         }
