@@ -22,10 +22,18 @@ pub fn parse_grid(text: &str, base_dir: &Path) -> Result<GridFactor, AccountErro
         return Ok(factor);
     }
     let path = base_dir.join(text);
-    if text.to_ascii_lowercase().ends_with(".toml") || text.contains(['/', '\\']) || path.is_file() {
+    if names_a_file(text) {
         return read_factor(&path);
     }
-    factor_for(text).cloned()
+    match factor_for(text) {
+        Err(AccountError::UnknownRegion { .. }) if path.is_file() => read_factor(&path),
+        found => found.cloned(),
+    }
+}
+
+/// True for text that can only be meant as a file name.
+pub fn names_a_file(text: &str) -> bool {
+    text.to_ascii_lowercase().ends_with(".toml") || text.contains(['/', '\\'])
 }
 
 /// A number with an optional unit; `None` if the text is not one.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::AccountError;
 use super::catalogue::{DEFAULT_REGION, factor_for};
-use super::factor::{check_keys, factor_from_table, parse_grid, parse_table, read_table};
+use super::factor::{check_keys, factor_from_table, names_a_file, parse_grid, parse_table, read_table};
 use super::suggest;
 use crate::model::{Evidence, GridFactor, Pue, SiteProfile};
 
@@ -20,10 +20,14 @@ pub const SHIPPED_SITES: [(&str, &str); 4] = [
 ];
 
 /// A resolved site, and what a reader must be told about how it came about.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Site {
     /// Grid and PUE.
     pub profile: SiteProfile,
+    /// False if the grid is the default, the world average.
+    pub grid_given: bool,
+    /// False if the PUE is the default, the device alone.
+    pub pue_given: bool,
     /// One sentence each: defaults that were taken, values that a flag replaced.
     pub notes: Vec<String>,
 }
@@ -72,15 +76,17 @@ pub fn resolve_site(
         Some(profile) => (Some(profile.grid), Some(profile.pue), profile.note),
         None => (None, None, String::new()),
     };
-    let grid = match given_grid.or(site_grid) {
+    let (grid, pue) = (given_grid.or(site_grid), given_pue.or(site_pue));
+    let (grid_given, pue_given) = (grid.is_some(), pue.is_some());
+    let grid = match grid {
         Some(factor) => factor,
         None => default_grid(&mut notes)?,
     };
-    let pue = given_pue.or(site_pue).unwrap_or_else(|| default_pue(&mut notes));
+    let pue = pue.unwrap_or_else(|| default_pue(&mut notes));
     if grid.intensity_g_per_kwh.get() == 0.0 {
         notes.push("a grid factor of 0 claims electricity without any emissions, upstream included".to_owned());
     }
-    Ok(Site { profile: SiteProfile { name, grid, pue, note }, notes })
+    Ok(Site { profile: SiteProfile { name, grid, pue, note }, grid_given, pue_given, notes })
 }
 
 fn default_grid(notes: &mut Vec<String>) -> Result<GridFactor, AccountError> {
@@ -110,18 +116,16 @@ fn checked_pue(value: f64, evidence: Evidence, source: &str) -> Result<Pue, Acco
 }
 
 fn load_site(name: &str, base_dir: &Path) -> Result<SiteProfile, AccountError> {
-    let path = base_dir.join(name);
-    if name.to_ascii_lowercase().ends_with(".toml") || name.contains(['/', '\\']) || path.is_file() {
+    let names = SHIPPED_SITES.map(|(own, _)| own);
+    let shipped = SHIPPED_SITES.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
+    let Some((own, text)) = shipped.filter(|_| !names_a_file(name)) else {
+        let path = base_dir.join(name);
+        if !names_a_file(name) && !path.is_file() {
+            let (hint, known) = (suggest::hint(name, names), names.join(", "));
+            return Err(AccountError::UnknownSite { given: name.to_owned(), hint, known });
+        }
         let folder = path.parent().map_or_else(|| base_dir.to_path_buf(), Path::to_path_buf);
         return site_from_table(read_table("site", &path)?, &path, &folder);
-    }
-    let names = SHIPPED_SITES.map(|(own, _)| own);
-    let Some((own, text)) = SHIPPED_SITES.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)) else {
-        return Err(AccountError::UnknownSite {
-            given: name.to_owned(),
-            hint: suggest::hint(name, names),
-            known: names.join(", "),
-        });
     };
     let path = PathBuf::from(format!("{own}.toml (shipped)"));
     site_from_table(parse_table("site", &path, text)?, &path, base_dir)

@@ -8,7 +8,7 @@ mod pair;
 mod provenance;
 mod ratio;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use serde::Serialize;
 

@@ -171,8 +171,8 @@ fn case_facts(record: &RunRecord, case: &crate::model::Case) -> Facts {
     facts
 }
 
-/// True if two devices are one and the same board: by serial or UUID where both are known, else the same host, PCI address and
-/// name. Without any of them two devices count as different boards.
+/// True if two devices are one and the same board: by serial or UUID where both are known, else by host, name and PCI address
+/// (the ordinal where neither has an address).
 pub fn same_board(a: &RunRecord, x: u32, b: &RunRecord, y: u32) -> bool {
     for key in ["serial", "uuid"] {
         let of = |record: &RunRecord, ordinal: u32| {

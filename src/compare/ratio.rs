@@ -116,7 +116,8 @@ impl Sample {
             Counted::Bytes => Self::new(&energy.byte_efficiency, values),
         };
         Some(match energy.evidence {
-            Evidence::Measured => sample,
+            // The systematic parts are added once, by `judge`.
+            Evidence::Measured => Self { half_width: energy.uncertainty.statistical, ..sample },
             Evidence::Declared | Evidence::Estimated => Self { windows: Vec::new(), half_width: None, ..sample },
         })
     }
