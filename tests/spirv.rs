@@ -1,0 +1,128 @@
+//! Every shader as SPIR-V, given to the reference validator `spirv-val` of spirv-tools.
+//!
+//! Drivers forgive what the validator does not, and not all alike. The validator runs where WATTMARK_SPIRV_VAL names it, which
+//! `make test` sees to (and says so where it cannot); without it, naga's own validation is all that is checked. What
+//! surprises people: each candidate of each tunable parameter is another shader.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+
+use naga::back::spv;
+use naga::proc::BoundsCheckPolicies;
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+use wattmark::kernel::{Variant, variants};
+use wattmark::model::{Device, DeviceKind, DeviceLimits, Feature, Shape, SubgroupRange};
+use wattmark::workload::{DeviceClass, problem};
+
+/// A device on which every variant fits.
+fn device() -> Device {
+    Device {
+        ordinal: 0,
+        name: "everything".into(),
+        vendor_id: 0,
+        device_id: 0,
+        kind: DeviceKind::Discrete,
+        backend: "vulkan".into(),
+        driver: String::new(),
+        driver_info: String::new(),
+        pci: None,
+        subgroup: SubgroupRange { min: 32, max: 32 },
+        features: BTreeSet::from([Feature::F16, Feature::F64, Feature::I64, Feature::Subgroup, Feature::Timestamps]),
+        limits: DeviceLimits {
+            max_buffer_bytes: 1 << 38,
+            max_binding_bytes: 1 << 38,
+            max_workgroup_memory_bytes: 1 << 16,
+            max_invocations_per_workgroup: 1024,
+            max_workgroup_size: [1024, 1024, 64],
+            max_workgroups_per_dimension: 65535,
+            max_storage_buffers: 32,
+        },
+        timestamp_period_ns: Some(1.0),
+    }
+}
+
+/// The parameter sets that differ from the defaults in at most one parameter, with the defaults first.
+fn parameter_sets(variant: &Variant, device: &Device) -> Vec<BTreeMap<String, u64>> {
+    let defaults = variant.default_params(device);
+    let mut sets = vec![defaults.clone()];
+    for (name, parameter) in &variant.params {
+        for value in parameter.values().into_iter().filter(|value| defaults.get(name) != Some(value)) {
+            let mut set = defaults.clone();
+            set.insert(name.clone(), value);
+            sets.push(set);
+        }
+    }
+    sets
+}
+
+/// SPIR-V of a shader, written as wgpu writes it for a trusted module: without bounds checks.
+fn translate(wgsl: &str) -> Result<Vec<u8>, String> {
+    let module = naga::front::wgsl::parse_str(wgsl).map_err(|error| error.emit_to_string(wgsl))?;
+    let info = Validator::new(ValidationFlags::all(), Capabilities::all())
+        .validate(&module)
+        .map_err(|error| error.emit_to_string(wgsl))?;
+    let options = spv::Options {
+        lang_version: (1, 3),
+        bounds_check_policies: BoundsCheckPolicies::default(),
+        force_loop_bounding: false,
+        ..spv::Options::default()
+    };
+    let words = spv::write_vec(&module, &info, &options, None).map_err(|error| error.to_string())?;
+    Ok(words.iter().flat_map(|word| word.to_le_bytes()).collect())
+}
+
+/// What the validator says against a module; `None` when it is content.
+fn objection(validator: &str, spirv: &[u8], folder: &Path) -> Option<String> {
+    let file = folder.join("shader.spv");
+    if let Err(error) = std::fs::write(&file, spirv) {
+        return Some(format!("cannot write {}: {error}", file.display()));
+    }
+    match Command::new(validator).args(["--target-env", "vulkan1.2"]).arg(&file).output() {
+        Ok(output) if output.status.success() => None,
+        Ok(output) => Some(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()),
+        Err(error) => Some(format!("cannot run {validator}: {error}")),
+    }
+}
+
+#[test]
+fn every_shader_with_every_candidate_of_its_parameters_is_valid_spirv() {
+    let (device, folder) = (device(), tempfile::tempdir().unwrap());
+    let validator = std::env::var("WATTMARK_SPIRV_VAL").ok();
+    let (mut shaders, mut refused, mut failures) = (0, 0, Vec::new());
+    for variant in variants() {
+        let shape: Shape = problem(&variant.problem).unwrap().default_shape(DeviceClass::Hardware);
+        for (number, params) in parameter_sets(variant, &device).into_iter().enumerate() {
+            let rendered = match variant.render(&shape, &params, &device) {
+                Ok(rendered) => rendered,
+                // A candidate may be ruled out by a constraint of the manifest; the defaults may not.
+                Err(_) if number > 0 => {
+                    refused += 1;
+                    continue;
+                }
+                Err(error) => panic!("{}: {error}", variant.id),
+            };
+            shaders += 1;
+            let said = match (translate(&rendered.wgsl), &validator) {
+                (Ok(spirv), Some(validator)) => objection(validator, &spirv, folder.path()),
+                (Ok(_), None) => None,
+                (Err(error), _) => Some(error),
+            };
+            failures.extend(said.map(|said| format!("{} {params:?}: {said}", variant.id)));
+        }
+    }
+    println!(
+        "{shaders} shaders, {refused} candidates ruled out, validator: {}",
+        validator.as_deref().unwrap_or("none")
+    );
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+    assert!(shaders >= variants().len() && !variants().is_empty());
+}
+
+#[test]
+fn the_validator_objects_to_what_is_not_spirv() {
+    let Ok(validator) = std::env::var("WATTMARK_SPIRV_VAL") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    assert!(objection(&validator, &[0; 20], folder.path()).is_some());
+    assert!(objection("/nowhere/spirv-val", &[0; 20], folder.path()).unwrap().contains("cannot run"));
+}
