@@ -88,8 +88,7 @@ impl Variant {
         if let Some(feature) = self.requires.difference(&device.features).next() {
             return Err(KernelError::Feature { id: self.id.clone(), feature: *feature, device: device.name.clone() });
         }
-        let failure =
-            |message: String| KernelError::Template { id: self.id.clone(), shape: shape.clone(), message };
+        let failure = |message: String| KernelError::Template { id: self.id.clone(), shape: shape.clone(), message };
         let params = self.complete(params, device)?;
         let context = self.context(shape, &params, device)?;
         for constraint in &self.manifest.constraints {
@@ -114,7 +113,8 @@ impl Variant {
     fn complete(&self, given: &BTreeMap<String, u64>, device: &Device) -> Result<BTreeMap<String, u64>, KernelError> {
         let mut params = self.default_params(device);
         for (name, value) in given {
-            let refuse = |reason| KernelError::Parameter { id: self.id.clone(), name: name.clone(), value: *value, reason };
+            let refuse =
+                |reason| KernelError::Parameter { id: self.id.clone(), name: name.clone(), value: *value, reason };
             let Some(parameter) = self.params.get(name) else {
                 let names: Vec<&str> = self.params.keys().map(String::as_str).collect();
                 return Err(refuse(format!("its parameters are {}", names.join(", "))));
@@ -130,8 +130,7 @@ impl Variant {
 
     /// Variables of the template: axes, parameters, the device's subgroup sizes, and what the manifest derives.
     fn context(&self, shape: &Shape, params: &BTreeMap<String, u64>, device: &Device) -> Result<Context, KernelError> {
-        let failure =
-            |message: String| KernelError::Template { id: self.id.clone(), shape: shape.clone(), message };
+        let failure = |message: String| KernelError::Template { id: self.id.clone(), shape: shape.clone(), message };
         shape.check().map_err(|error| failure(error.to_string()))?;
         let mut context: Context = params.clone();
         context.insert("subgroup_min".to_owned(), device.subgroup.min.into());
@@ -152,8 +151,7 @@ impl Variant {
 
     /// Everything but the source, within the device's limits.
     fn dispatch(&self, shape: &Shape, context: &Context, device: &Device) -> Result<Rendered, KernelError> {
-        let failure =
-            |message: String| KernelError::Template { id: self.id.clone(), shape: shape.clone(), message };
+        let failure = |message: String| KernelError::Template { id: self.id.clone(), shape: shape.clone(), message };
         let evaluate = |expressions: &[String; 3]| -> Result<[u64; 3], KernelError> {
             let mut values = [1_u64; 3];
             for (value, text) in values.iter_mut().zip(expressions) {
@@ -290,7 +288,9 @@ nvidia = 64
         assert!(message(render(&variant("", ""), 9, 5)).contains("candidates are 2, 3, 4, 64"));
         assert!(message(render(&variant("", ""), 9, 3)).contains("BX % 2 == 0 or m == 1"));
         assert!(render(&variant("", ""), 1, 3).is_ok());
-        assert!(message(render(&variant("entry =", "requires = [\"subgroup\"]\nentry ="), 9, 2)).contains("needs subgroup"));
+        assert!(
+            message(render(&variant("entry =", "requires = [\"subgroup\"]\nentry ="), 9, 2)).contains("needs subgroup")
+        );
         let unknown = BTreeMap::from([("BZ".to_owned(), 1)]);
         let error = variant("", "").render(&Shape::default(), &unknown, &device(DeviceKind::Discrete, 0)).unwrap_err();
         assert!(error.to_string().contains("its parameters are BX"));
