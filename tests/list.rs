@@ -1,5 +1,7 @@
 //! `wattmark list`: what it prints, and what it says to a name that does not exist.
 
+#![allow(clippy::unwrap_used, reason = "a test outside `#[test]` functions fails by panicking")]
+
 use assert_cmd::Command;
 use predicates::prelude::*;
 

@@ -1,6 +1,8 @@
 //! Every shipped shader, rendered for aligned and ragged shapes and for every parameter value, is valid WGSL with the
 //! interface that the problem table states. Whether it computes the right numbers is tested on a device, elsewhere.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test outside `#[test]` functions fails by panicking")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use naga::valid::{Capabilities, ValidationFlags, Validator};
