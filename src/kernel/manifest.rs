@@ -95,7 +95,8 @@ impl Manifest {
 
 /// Name and expression of a `name = expression` line.
 pub fn split_derived(line: &str) -> Result<(&str, &str), String> {
-    let (name, expression) = line.split_once('=').ok_or_else(|| format!("derived `{line}` is not `name = expression`"))?;
+    let (name, expression) =
+        line.split_once('=').ok_or_else(|| format!("derived `{line}` is not `name = expression`"))?;
     let name = name.trim();
     let proper = name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');

@@ -89,7 +89,10 @@ pub fn matching(pattern: &str) -> Result<Vec<&'static Variant>, KernelError> {
 fn unknown(pattern: &str) -> KernelError {
     let mut names: Vec<&str> = variants().iter().flat_map(|variant| [&*variant.problem, &*variant.id]).collect();
     names.dedup();
-    KernelError::Unknown { pattern: pattern.to_owned(), suggestion: pattern::nearest(pattern, names).map(str::to_owned) }
+    KernelError::Unknown {
+        pattern: pattern.to_owned(),
+        suggestion: pattern::nearest(pattern, names).map(str::to_owned),
+    }
 }
 
 #[cfg(test)]

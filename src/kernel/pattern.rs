@@ -50,7 +50,9 @@ mod tests {
 
     #[test]
     fn a_glob_covers_the_whole_name() {
-        for (glob, text) in [("*", ""), ("gemm/*", "gemm/a"), ("*f16", "gemv/f16"), ("g?mv/*", "gemv/x"), ("a*b*c", "abbc")] {
+        for (glob, text) in
+            [("*", ""), ("gemm/*", "gemm/a"), ("*f16", "gemv/f16"), ("g?mv/*", "gemv/x"), ("a*b*c", "abbc")]
+        {
             assert!(matches(glob, text), "{glob} {text}");
         }
         for (glob, text) in [("gemm", "gemm/a"), ("gemm/*", "gemv/a"), ("?", ""), ("a*b", "abc")] {

@@ -43,6 +43,8 @@ pub struct Rendered {
     pub workgroups: [u32; 3],
     /// Invocations of one workgroup along x, y and z.
     pub workgroup_size: [u32; 3],
+    /// Workgroup memory in bytes.
+    pub workgroup_memory_bytes: u32,
 }
 
 impl Variant {
@@ -86,8 +88,7 @@ impl Variant {
         if let Some(feature) = self.requires.difference(&device.features).next() {
             return Err(KernelError::Feature { id: self.id.clone(), feature: *feature, device: device.name.clone() });
         }
-        let failure =
-            |message: String| KernelError::Template { id: self.id.clone(), shape: shape.clone(), message };
+        let failure = |message: String| KernelError::Template { id: self.id.clone(), shape: shape.clone(), message };
         let params = self.complete(params, device)?;
         let context = self.context(shape, &params, device)?;
         for constraint in &self.manifest.constraints {
@@ -101,18 +102,19 @@ impl Variant {
                 });
             }
         }
-        let [workgroup_size, workgroups] = self.dispatch(shape, &context, device)?;
+        let dispatch = self.dispatch(shape, &context, device)?;
         let wgsl = expression::environment()
             .render_named_str(&self.id, &self.wgsl, &context)
             .map_err(|error| failure(error.to_string()))?;
-        Ok(Rendered { wgsl, entry: self.manifest.entry.clone(), workgroups, workgroup_size })
+        Ok(Rendered { wgsl, ..dispatch })
     }
 
     /// Given parameters, checked, with defaults for the others.
     fn complete(&self, given: &BTreeMap<String, u64>, device: &Device) -> Result<BTreeMap<String, u64>, KernelError> {
         let mut params = self.default_params(device);
         for (name, value) in given {
-            let refuse = |reason| KernelError::Parameter { id: self.id.clone(), name: name.clone(), value: *value, reason };
+            let refuse =
+                |reason| KernelError::Parameter { id: self.id.clone(), name: name.clone(), value: *value, reason };
             let Some(parameter) = self.params.get(name) else {
                 let names: Vec<&str> = self.params.keys().map(String::as_str).collect();
                 return Err(refuse(format!("its parameters are {}", names.join(", "))));
@@ -128,8 +130,7 @@ impl Variant {
 
     /// Variables of the template: axes, parameters, the device's subgroup sizes, and what the manifest derives.
     fn context(&self, shape: &Shape, params: &BTreeMap<String, u64>, device: &Device) -> Result<Context, KernelError> {
-        let failure =
-            |message: String| KernelError::Template { id: self.id.clone(), shape: shape.clone(), message };
+        let failure = |message: String| KernelError::Template { id: self.id.clone(), shape: shape.clone(), message };
         shape.check().map_err(|error| failure(error.to_string()))?;
         let mut context: Context = params.clone();
         context.insert("subgroup_min".to_owned(), device.subgroup.min.into());
@@ -148,10 +149,9 @@ impl Variant {
         Ok(context)
     }
 
-    /// Workgroup size and workgroups, within the device's limits.
-    fn dispatch(&self, shape: &Shape, context: &Context, device: &Device) -> Result<[[u32; 3]; 2], KernelError> {
-        let failure =
-            |message: String| KernelError::Template { id: self.id.clone(), shape: shape.clone(), message };
+    /// Everything but the source, within the device's limits.
+    fn dispatch(&self, shape: &Shape, context: &Context, device: &Device) -> Result<Rendered, KernelError> {
+        let failure = |message: String| KernelError::Template { id: self.id.clone(), shape: shape.clone(), message };
         let evaluate = |expressions: &[String; 3]| -> Result<[u64; 3], KernelError> {
             let mut values = [1_u64; 3];
             for (value, text) in values.iter_mut().zip(expressions) {
@@ -173,12 +173,13 @@ impl Variant {
             let limit = limits.max_workgroups_per_dimension.into();
             self.within(shape, "workgroups along one dimension", groups, limit)?;
         }
-        if let Some(text) = &self.manifest.workgroup_memory_bytes {
-            let bytes = expression::number(text, context).map_err(failure)?;
-            self.within(shape, "bytes of workgroup memory", bytes, limits.max_workgroup_memory_bytes.into())?;
-        }
+        let memory = self.manifest.workgroup_memory_bytes.as_deref().unwrap_or("0");
+        let bytes = expression::number(memory, context).map_err(failure)?;
+        self.within(shape, "bytes of workgroup memory", bytes, limits.max_workgroup_memory_bytes.into())?;
         // The limits are 32-bit numbers, so nothing is cut off here.
-        Ok([size, grid].map(|extents| extents.map(|extent| extent as u32)))
+        let [workgroup_size, workgroups] = [size, grid].map(|extents| extents.map(|extent| extent as u32));
+        let entry = self.manifest.entry.clone();
+        Ok(Rendered { wgsl: String::new(), entry, workgroups, workgroup_size, workgroup_memory_bytes: bytes as u32 })
     }
 
     fn within(&self, shape: &Shape, what: &'static str, needed: u64, limit: u64) -> Result<(), KernelError> {
@@ -187,5 +188,133 @@ impl Variant {
 
     fn limit(&self, shape: &Shape, what: &'static str, needed: u64, limit: u64) -> KernelError {
         KernelError::Limit { id: self.id.clone(), shape: shape.clone(), what, needed, limit }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{DeviceKind, DeviceLimits, SubgroupRange};
+
+    const WGSL: &str = "{% for i in range(BX) %}\nlet v{{ i }} = {{ m }}u;\n{% endfor %}\n";
+    const MANIFEST: &str = r#"
+problem = "gemm"
+element = "f32"
+summary = "for tests"
+entry = "main"
+derived = ["tiles = ceil_div(m, BX)"]
+constraints = ["BX % 2 == 0 or m == 1"]
+workgroup = ["BX", "1", "1"]
+grid = ["tiles", "1", "1"]
+workgroup_memory_bytes = "BX * 4"
+[params.BX]
+default = 4
+candidates = [2, 3, 4, 64]
+software = 2
+nvidia = 64
+"#;
+
+    fn device(kind: DeviceKind, vendor_id: u32) -> Device {
+        Device {
+            ordinal: 0,
+            name: "Test GPU".to_owned(),
+            vendor_id,
+            device_id: 0,
+            kind,
+            backend: "vulkan".to_owned(),
+            driver: String::new(),
+            driver_info: String::new(),
+            pci: None,
+            subgroup: SubgroupRange { min: 32, max: 32 },
+            features: BTreeSet::new(),
+            limits: DeviceLimits {
+                max_buffer_bytes: 1 << 30,
+                max_binding_bytes: 1 << 30,
+                max_workgroup_memory_bytes: 200,
+                max_invocations_per_workgroup: 60,
+                max_workgroup_size: [64, 64, 64],
+                max_workgroups_per_dimension: 65_535,
+                max_storage_buffers: 8,
+            },
+            timestamp_period_ns: None,
+        }
+    }
+
+    fn variant(from: &str, to: &str) -> Variant {
+        assert!(MANIFEST.contains(from));
+        Variant::parse("gemm", "test", WGSL, &MANIFEST.replace(from, to)).unwrap()
+    }
+
+    fn render(variant: &Variant, m: u64, bx: u64) -> Result<Rendered, KernelError> {
+        let params = BTreeMap::from([("BX".to_owned(), bx)]);
+        variant.render(&Shape::new([("m", m)]), &params, &device(DeviceKind::Discrete, 0))
+    }
+
+    #[test]
+    fn a_template_is_unrolled_for_its_shape_and_parameters() {
+        let rendered = render(&variant("", ""), 9, 2).unwrap();
+        assert_eq!(rendered.wgsl, "let v0 = 9u;\nlet v1 = 9u;\n");
+        assert_eq!((rendered.workgroups, rendered.workgroup_size), ([5, 1, 1], [2, 1, 1]));
+        assert_eq!(rendered.workgroup_memory_bytes, 8);
+    }
+
+    #[test]
+    fn defaults_go_by_class_then_vendor_then_the_general_one() {
+        let variant = variant("", "");
+        let default = |kind, vendor| variant.default_params(&device(kind, vendor))["BX"];
+        assert_eq!(default(DeviceKind::Software, 0x10de), 2);
+        assert_eq!(default(DeviceKind::Discrete, 0x10de), 64);
+        assert_eq!(default(DeviceKind::Discrete, 0x1002), 4);
+    }
+
+    #[test]
+    fn limits_name_what_is_needed_and_what_there_is() {
+        let limit = |result: Result<Rendered, KernelError>| match result {
+            Err(KernelError::Limit { what, needed, limit, .. }) => (what, needed, limit),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(limit(render(&variant("", ""), 64, 64)), ("invocations per workgroup", 64, 60));
+        assert_eq!(limit(render(&variant("", ""), 300_000, 4)), ("workgroups along one dimension", 75_000, 65_535));
+        let hungry = variant("BX * 4", "BX * 64");
+        assert_eq!(limit(render(&hungry, 64, 4)), ("bytes of workgroup memory", 256, 200));
+        assert_eq!(limit(render(&variant("", ""), 1 << 33, 4)).1, 1 << 33);
+        let message = render(&hungry, 64, 4).unwrap_err().to_string();
+        assert_eq!(message, "gemm/test for m=64 needs 256 bytes of workgroup memory; the limit is 200");
+    }
+
+    #[test]
+    fn bad_parameters_constraints_and_features_are_refused_with_the_reason() {
+        let message = |result: Result<Rendered, KernelError>| result.unwrap_err().to_string();
+        assert!(message(render(&variant("", ""), 9, 5)).contains("candidates are 2, 3, 4, 64"));
+        assert!(message(render(&variant("", ""), 9, 3)).contains("BX % 2 == 0 or m == 1"));
+        assert!(render(&variant("", ""), 1, 3).is_ok());
+        assert!(
+            message(render(&variant("entry =", "requires = [\"subgroup\"]\nentry ="), 9, 2)).contains("needs subgroup")
+        );
+        let unknown = BTreeMap::from([("BZ".to_owned(), 1)]);
+        let error = variant("", "").render(&Shape::default(), &unknown, &device(DeviceKind::Discrete, 0)).unwrap_err();
+        assert!(error.to_string().contains("its parameters are BX"));
+    }
+
+    #[test]
+    fn a_shape_without_an_axis_of_the_template_says_so() {
+        let error = variant("", "").render(&Shape::default(), &BTreeMap::new(), &device(DeviceKind::Discrete, 0));
+        assert!(error.unwrap_err().to_string().contains("ceil_div(m, BX)"));
+    }
+
+    #[test]
+    fn the_hash_covers_both_files() {
+        let original = Variant::parse("gemm", "test", WGSL, MANIFEST).unwrap();
+        let manifest = Variant::parse("gemm", "test", WGSL, &MANIFEST.replace("for tests", "for the tests")).unwrap();
+        let wgsl = Variant::parse("gemm", "test", &WGSL.replace("v{{", "w{{"), MANIFEST).unwrap();
+        assert_eq!(original.sha256.len(), 64);
+        assert!(original.sha256 != manifest.sha256 && original.sha256 != wgsl.sha256);
+    }
+
+    #[test]
+    fn a_template_that_does_not_parse_or_a_manifest_in_the_wrong_folder_breaks_only_its_own_variant() {
+        let broken = |problem, wgsl| Variant::parse(problem, "test", wgsl, MANIFEST).unwrap_err().to_string();
+        assert!(broken("gemm", "{% for %}").contains("test.wgsl"));
+        assert!(broken("gemv", WGSL).contains("problem = \"gemm\""));
     }
 }

@@ -1,12 +1,193 @@
-//! `wattmark list`: list problems and kernel variants.
+//! `wattmark list`: problems and the kernel variants that compute them.
+//!
+//! The catalogue comes from the embedded shaders, so no device is opened. What surprises people: a variant that cannot
+//! be used is listed too, with the reason, instead of being left out.
 
-use crate::cli::{Console, Exit};
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use serde::Serialize;
+
+use crate::cli::{Console, Exit, Failure};
+use crate::kernel::{self, Broken, KernelError, Parameter, Variant};
+use crate::model::{ElementType, Feature};
+
+/// Width of the table in columns where the terminal's width is not known.
+const WIDTH: u16 = 100;
 
 /// Arguments of `wattmark list`.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Only kernels that match: a name, a problem, or a glob such as 'gemm/*' or '*-f16'.
+    #[arg(default_value = "*")]
+    pub pattern: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// One variant in `--json`.
+#[derive(Debug, Serialize)]
+struct Row<'a> {
+    id: &'a str,
+    problem: &'a str,
+    element: ElementType,
+    requires: Vec<Feature>,
+    summary: &'a str,
+    params: BTreeMap<&'a str, ParameterRow<'a>>,
+    shader_sha256: &'a str,
+}
+
+/// One parameter in `--json`.
+#[derive(Debug, Serialize)]
+struct ParameterRow<'a> {
+    default: u64,
+    default_software: Option<u64>,
+    candidates: &'a [u64],
+}
+
+/// A variant that cannot be used, in `--json`.
+#[derive(Debug, Serialize)]
+struct BrokenRow<'a> {
+    id: &'a str,
+    message: &'a str,
+}
+
+/// The whole of `--json`.
+#[derive(Debug, Serialize)]
+struct Listing<'a> {
+    kernels: Vec<Row<'a>>,
+    broken: Vec<BrokenRow<'a>>,
+}
 
 /// Runs the command.
-pub fn run(_args: &Args, _console: &mut Console) -> anyhow::Result<Exit> {
-    anyhow::bail!("`wattmark list` is not built yet")
+pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
+    let variants = match kernel::matching(&args.pattern) {
+        Ok(variants) => variants,
+        // A pattern that names only broken variants still lists them.
+        Err(KernelError::Broken { .. }) => Vec::new(),
+        Err(error) => return Err(Failure::usage(error.to_string()).into()),
+    };
+    let broken = kernel::broken();
+    if args.json {
+        serde_json::to_writer_pretty(&mut console.out, &listing(&variants, broken))?;
+        writeln!(console.out)?;
+        return Ok(Exit::Ok);
+    }
+    let terminal = if console.out_is_terminal { comfy_table::Table::new().width() } else { None };
+    let width = usize::from(terminal.unwrap_or(WIDTH).min(WIDTH));
+    write_text(&variants, width, &mut console.out)?;
+    for Broken { id, message } in broken {
+        console.note(&format!("warning: kernel {id} cannot be used: {message}"));
+    }
+    Ok(Exit::Ok)
+}
+
+/// Variants under the heading of their problem: name, element type, and in a third column what they do, their
+/// parameters and what they need.
+fn write_text(variants: &[&Variant], width: usize, out: &mut dyn Write) -> std::io::Result<()> {
+    let names = variants.iter().map(|variant| variant.id.len()).max().unwrap_or_default();
+    let indent = names + 9;
+    let room = width.saturating_sub(indent).max(30);
+    let mut last = "";
+    for variant in variants {
+        if variant.problem != last {
+            let gap = if last.is_empty() { "" } else { "\n" };
+            writeln!(out, "{gap}{}", heading(&variant.problem))?;
+            last = &variant.problem;
+        }
+        let mut lines = fill(variant.summary.split(' '), " ", room);
+        let parameters: Vec<String> = variant.params.iter().map(|(name, values)| in_words(name, values)).collect();
+        lines.extend(fill(parameters.iter().map(String::as_str), "   ", room));
+        if !variant.requires.is_empty() {
+            let features: Vec<String> = variant.requires.iter().map(Feature::to_string).collect();
+            lines.push(format!("needs {}", features.join(", ")));
+        }
+        let (mut name, mut element) = (variant.id.as_str(), variant.element.to_string());
+        for line in lines {
+            writeln!(out, "  {name:names$}  {element:3}  {line}")?;
+            (name, element) = ("", String::new());
+        }
+    }
+    writeln!(out, "\n* default   s default on software adapters")
+}
+
+/// Line above a problem's variants. The problem's formula and work belong here.
+fn heading(problem: &str) -> String {
+    problem.to_owned()
+}
+
+/// Lines of at most `room` columns, broken only between items.
+fn fill<'a>(items: impl Iterator<Item = &'a str>, separator: &str, room: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for item in items {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + separator.len() + item.chars().count() <= room => {
+                line.push_str(separator);
+                line.push_str(item);
+            }
+            _ => lines.push(item.to_owned()),
+        }
+    }
+    lines
+}
+
+/// A parameter's candidates, the default marked `*` and the one for software adapters `s`.
+fn in_words(name: &str, parameter: &Parameter) -> String {
+    let values: Vec<String> = parameter
+        .values()
+        .into_iter()
+        .map(|value| {
+            let default = if value == parameter.default { "*" } else { "" };
+            let software = if Some(value) == parameter.software { "s" } else { "" };
+            format!("{value}{default}{software}")
+        })
+        .collect();
+    format!("{name} {}", values.join(" "))
+}
+
+fn listing<'a>(variants: &[&'a Variant], broken: &'a [Broken]) -> Listing<'a> {
+    let row = |variant: &&'a Variant| Row {
+        id: &variant.id,
+        problem: &variant.problem,
+        element: variant.element,
+        requires: variant.requires.iter().copied().collect(),
+        summary: &variant.summary,
+        params: variant.params.iter().map(|(name, parameter)| (name.as_str(), parameter_row(parameter))).collect(),
+        shader_sha256: &variant.sha256,
+    };
+    let broken = broken.iter().map(|broken| BrokenRow { id: &broken.id, message: &broken.message }).collect();
+    Listing { kernels: variants.iter().map(row).collect(), broken }
+}
+
+fn parameter_row(parameter: &Parameter) -> ParameterRow<'_> {
+    ParameterRow { default: parameter.default, default_software: parameter.software, candidates: &parameter.candidates }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_are_never_broken_and_lines_never_too_long() {
+        let lines = fill(["aaa", "bb bb", "c", "dddddddddddd"].into_iter(), " ", 9);
+        assert_eq!(lines, ["aaa bb bb", "c", "dddddddddddd"]);
+    }
+
+    #[test]
+    fn the_table_fits_its_width() {
+        let variants: Vec<&Variant> = kernel::variants().iter().collect();
+        let mut out = Vec::new();
+        write_text(&variants, 100, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+        assert_eq!(text.lines().filter(|line| line.contains("/")).count(), variants.len());
+    }
+
+    #[test]
+    fn defaults_are_marked() {
+        let text = "default = 16\ncandidates = [4, 8, 16]\nsoftware = 8";
+        let parameter: Parameter = toml::from_str(text).unwrap();
+        assert_eq!(in_words("WX", &parameter), "WX 4 8s 16*");
+    }
 }
