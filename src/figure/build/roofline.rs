@@ -122,7 +122,7 @@ fn guides(x: &Axis, y: &Axis, ceilings: &Ceilings) -> Vec<Guide> {
         let Some(roof) = roof.map(|rate| rate.get()) else { continue };
         let ridge = ceilings.bandwidth.map_or(x.low, |bandwidth| (roof / bandwidth.get()).max(x.low));
         if ridge < x.high {
-            let label = format!("{word} multiply-add, measured: {}", show("FLOP/s", roof));
+            let label = format!("{word} FMA, measured: {}", show("FLOP/s", roof));
             guides.push(Guide { kind, from: (ridge, roof), to: (x.high, roof), label });
         }
     }

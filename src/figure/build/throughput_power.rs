@@ -104,8 +104,8 @@ fn panel(
         reach(low, high, p.at.1)
     });
     let unit = if counted == Counted::Flop { "FLOP/s" } else { "B/s" };
-    let x = Axis::around(&label, "W", xs, 0.2, 4.0);
-    let y = Axis::around("Throughput", unit, ys, 0.12, 10.0);
+    let x = Axis::around(&label, "W", xs, 0.15, 2.5);
+    let y = Axis::around("Throughput", unit, ys, 0.15, 4.0);
     let unit = if counted == Counted::Flop { "FLOP/J" } else { "B/J" };
     let guides = equal_efficiency(&x, &y, unit);
     let mut heading = word.to_owned();

@@ -19,6 +19,8 @@ pub(super) struct Placer {
     pub area: Frame,
     /// Never covered: markers, whiskers, other names.
     pub taken: Vec<Frame>,
+    /// Centres of all markers: a name must not seem to belong to another one.
+    pub markers: Vec<Spot>,
     /// Better not covered: guide lines.
     pub guides: Vec<(Spot, Spot)>,
     /// Leader lines drawn so far.
@@ -63,7 +65,11 @@ impl Placer {
         if blocked {
             return None;
         }
-        let mut cost = 1.5 * self.guides.iter().filter(|(a, b)| frame.clip(*a, *b).is_some()).count() as f64;
+        let own = gap(&candidate.frame, at);
+        let nearer =
+            self.markers.iter().filter(|other| **other != at && gap(&candidate.frame, **other) < own + 0.5 * MM);
+        let mistaken = nearer.count() as f64 * if candidate.leader.is_some() { 1.0 } else { 6.0 };
+        let mut cost = mistaken + 0.7 * self.guides.iter().filter(|(a, b)| frame.clip(*a, *b).is_some()).count() as f64;
         if let Some((from, to)) = candidate.leader {
             let own =
                 |taken: &Frame| taken.left < at.0 && at.0 < taken.right && taken.top < at.1 && at.1 < taken.bottom;
@@ -99,6 +105,13 @@ fn snap(part: f64) -> f64 {
     } else {
         0.0
     }
+}
+
+/// Distance from a box to a spot.
+fn gap(frame: &Frame, spot: Spot) -> f64 {
+    let dx = (frame.left - spot.0).max(spot.0 - frame.right).max(0.0);
+    let dy = (frame.top - spot.1).max(spot.1 - frame.bottom).max(0.0);
+    dx.hypot(dy)
 }
 
 /// True if two segments cross.

@@ -12,14 +12,20 @@ const LINE: f64 = THIN * 1.2;
 /// Markers along one line.
 const MARKERS: usize = 8;
 
+/// Room for the vertical axis.
+pub(super) fn margins(panel: &TracePanel, panels: usize) -> Margins {
+    let height = if panels > 1 { SHORT } else { TALL };
+    Margins { left: left_room(&panel.y, most_numbers_upright(height)), top: 0.0, right: 1.5 * MM }
+}
+
 pub(super) fn draw(scene: &mut Scene, panel: &TracePanel, place: Place, panels: usize) -> f64 {
     let below = heading(scene, &panel.heading, place);
     let height = if panels > 1 { SHORT } else { TALL };
     let numbers = most_numbers_upright(height);
-    let left = place.left + left_room(&panel.y, numbers);
-    let rows = number_rows(panel, place.right() - left - 1.5 * MM);
+    let (left, right) = (place.left + place.margins.left, place.right() - place.margins.right);
+    let rows = number_rows(panel, right - left);
     let top = below + rows as f64 * BODY * LINE_HEIGHT + if rows > 0 { 1.2 * MM } else { 0.0 };
-    let frame = Frame::new(left, top, place.right() - 1.5 * MM, top + height);
+    let frame = Frame::new(left, top, right, top + height);
     let x = |seconds: f64| frame.left + panel.x.position(seconds).clamp(0.0, 1.0) * frame.width();
     for band in &panel.bands {
         let area = Frame::new(x(band.from_s), frame.top, x(band.until_s), frame.bottom);
