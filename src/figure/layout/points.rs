@@ -111,7 +111,10 @@ fn draw_guide(scene: &mut Scene, guide: &Guide, from: Spot, to: Spot, frame: &Fr
             };
             let at = choices.iter().find(free).copied().unwrap_or(choices[0]);
             let label = boxed(at);
-            scene.text(at, &guide.label, BODY, Anchor::Start, Ink::Text);
+            // A name at a level line ends at the frame, whichever font is used.
+            let level = (from.1 - to.1).abs() < 1.0;
+            let (x, anchor) = if level { (at.0 + room, Anchor::End) } else { (at.0, Anchor::Start) };
+            scene.text((x, at.1), &guide.label, BODY, anchor, Ink::Text);
             placer.taken.push(label);
         }
     }
@@ -122,12 +125,12 @@ fn draw_guide(scene: &mut Scene, guide: &Guide, from: Spot, to: Spot, frame: &Fr
 fn ceiling_labels(from: Spot, to: Spot, room: f64, frame: &Frame) -> Vec<Spot> {
     if (from.1 - to.1).abs() < 1.0 {
         let x = (frame.right - 0.8 * MM - room).max(frame.left + 0.8 * MM);
-        return vec![(x, from.1 - 0.8 * MM), (x, from.1 + 0.8 * MM + BODY * CAP_HEIGHT)];
+        return vec![(x, from.1 - 1.1 * MM), (x, from.1 + 1.0 * MM + BODY * CAP_HEIGHT)];
     }
     let slope = (to.1 - from.1) / (to.0 - from.0);
     let x = frame.left + 0.8 * MM;
     // The name must clear the line where its right end is, or where the line ends.
-    let end = (x + room + 0.6 * MM).min(to.0);
+    let end = (x + room + 0.8 * MM).min(to.0);
     let y = from.1 + slope * (end - from.0) - 0.8 * MM - BODY * DESCENT;
     let step = BODY * LINE_HEIGHT;
     (0..4).map(|i| (x, (y - f64::from(i) * step).max(frame.top + 0.8 * MM + BODY * CAP_HEIGHT))).collect()
