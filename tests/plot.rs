@@ -1,5 +1,7 @@
 //! `wattmark plot` through the binary.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 #[path = "figure/samples.rs"]
 #[allow(dead_code)]
 mod samples;

@@ -1,5 +1,7 @@
 //! Figures of hand-built records: their data, and the structure of their SVG.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod page;
 mod samples;
 
@@ -284,7 +286,7 @@ fn pictures() {
     let folder =
         std::path::PathBuf::from(std::env::var("WATTMARK_PICTURES").expect("WATTMARK_PICTURES names a folder"));
     std::fs::create_dir_all(&folder).unwrap();
-    for (name, sample) in [("h200", samples::h200()), ("llvmpipe", samples::llvmpipe())] {
+    for (name, sample) in [("h200", samples::h200()), ("llvmpipe", samples::llvmpipe()), ("crowded", crowded())] {
         for figure in figures_of(&sample) {
             let path = |ending: &str| folder.join(format!("{name}-{}.{ending}", figure.id));
             std::fs::write(path("svg"), svg::render(&figure).unwrap()).unwrap();
@@ -292,4 +294,65 @@ fn pictures() {
             std::fs::write(path("caption.txt"), &figure.caption).unwrap();
         }
     }
+}
+
+/// Two devices, three shapes of one variant, windows that take turns, and 100 000 readings of each of four sources.
+fn crowded() -> Sample {
+    let (mut record, mut result, regions) = samples::h200();
+    let mut second = record.devices[0].clone();
+    second.ordinal = 1;
+    record.devices.push(second);
+    let ceilings = result.ceilings[&0];
+    result.ceilings.insert(1, ceilings);
+    let mut others = result.cases.clone();
+    others.iter_mut().for_each(|case| case.case.device = 1);
+    for case in &mut others[3..6] {
+        case.case.variant = "gemm/tiled-f32".to_owned();
+    }
+    result.cases.extend(others);
+    for (index, measurement) in record.measurements.iter_mut().enumerate() {
+        for (turn, window) in measurement.windows.iter_mut().enumerate() {
+            let start = (turn * 14 + index) as u64 * 14_000_000_000;
+            window.start_ns.0 = start;
+            window.end_ns.0 = start + 12_000_000_000;
+        }
+    }
+    let source = |id: &str, device| {
+        let readings = (0..100_000).map(|i| Some(300.0 + 200.0 * (f64::from(i) * 0.01).sin())).collect();
+        samples::source(id, device, wattmark::model::Scope::Board, wattmark::model::Evidence::Measured, readings)
+    };
+    record.traces = vec![
+        source("nvml:0000:19:00.0", Some(0)),
+        source("nvml:0000:1a:00.0", Some(1)),
+        source("rapl:package-0", None),
+        source("rapl:package-1", None),
+    ];
+    (record, result, regions)
+}
+
+#[test]
+fn two_devices_have_panels_of_their_own_and_a_crowded_page_keeps_its_texts_apart() {
+    let sample = crowded();
+    for figure in figures_of(&sample) {
+        check_page(&figure);
+    }
+    let headings: Vec<String> = figure(&sample, "power-trace")
+        .panels
+        .iter()
+        .map(|panel| if let Panel::Trace(trace) = panel { trace.heading.clone() } else { panic!("a trace") })
+        .collect();
+    assert_eq!(headings, ["0: NVIDIA H200", "1: NVIDIA H200", "Host"]);
+}
+
+#[test]
+fn a_long_trace_is_thinned_to_what_print_resolves() {
+    let figure = figure(&crowded(), "power-trace");
+    for panel in &figure.panels {
+        let Panel::Trace(trace) = panel else { panic!("a trace") };
+        for line in &trace.lines {
+            let vertices: usize = line.segments.iter().map(Vec::len).sum();
+            assert!((1000..=2002).contains(&vertices), "{}: {vertices}", line.name);
+        }
+    }
+    assert!(svg::render(&figure).unwrap().len() < 500_000);
 }

@@ -61,7 +61,7 @@ fn devices_of(result: &RunResult) -> Vec<u32> {
     cases.chain(result.skips.iter().map(|skip| skip.case.device)).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// Short names of cases: the variant; with the shape where a variant has several, with the device where there are several.
+/// Short names of cases: the variant; with the shape where it has several, with the device where there are several.
 fn short_names<'a>(cases: impl Iterator<Item = &'a Case> + Clone) -> Vec<String> {
     let mut shapes: BTreeMap<&str, BTreeSet<&Shape>> = BTreeMap::new();
     let mut devices = BTreeSet::new();

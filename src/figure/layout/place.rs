@@ -17,8 +17,10 @@ const NEAR: f64 = 1.0 * MM;
 pub(super) struct Placer {
     /// Names stay inside.
     pub area: Frame,
-    /// Never covered: markers, whiskers, other names.
+    /// Never covered by a name: markers, whiskers, names of guide lines.
     pub taken: Vec<Frame>,
+    /// Names placed so far: covered by nothing, not even by a leader line.
+    pub names: Vec<Frame>,
     /// Centres of all markers: a name must not seem to belong to another one.
     pub markers: Vec<Spot>,
     /// Better not covered: guide lines.
@@ -51,7 +53,7 @@ impl Placer {
             }
         }
         let (_, spotted) = best?;
-        self.taken.push(spotted.frame);
+        self.names.push(spotted.frame);
         self.leaders.extend(spotted.leader);
         Some(spotted)
     }
@@ -60,7 +62,8 @@ impl Placer {
     fn cost(&self, at: Spot, candidate: &Spotted) -> Option<f64> {
         let frame = candidate.frame.grown(0.25 * MM);
         let blocked = !self.area.contains(&frame)
-            || self.taken.iter().any(|taken| taken.overlaps(&frame))
+            || self.taken.iter().chain(&self.names).any(|taken| taken.overlaps(&frame))
+            || candidate.leader.is_some_and(|(a, b)| self.names.iter().any(|name| name.clip(a, b).is_some()))
             || self.leaders.iter().any(|(a, b)| frame.clip(*a, *b).is_some());
         if blocked {
             return None;

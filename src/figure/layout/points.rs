@@ -18,6 +18,7 @@ pub(super) fn draw(scene: &mut Scene, panel: &PointPanel, place: Place, notes: &
     let mut placer = Placer {
         area: frame.grown(-0.5 * MM),
         taken: Vec::new(),
+        names: Vec::new(),
         markers: Vec::new(),
         guides: Vec::new(),
         leaders: Vec::new(),
