@@ -60,10 +60,10 @@ pub fn roofline(record: &RunRecord, result: &RunResult) -> Figure {
     }
     let whiskers = if parts.is_empty() { String::new() } else { whisker_sentence(&parts, "the mean rate") + " " };
     figure.caption = format!(
-        "Arithmetic rate against arithmetic intensity (FLOP over compulsory bytes), both axes logarithmic. The ceilings \
-         are measured by this run's own probes (fused multiply-add and memory kernels), not data-sheet figures; the f16 \
-         ceiling is that of ordinary shader arithmetic, not of matrix units. A point may pass the bandwidth line where \
-         its data stay in cache. {whiskers}{}",
+        "Arithmetic rate against arithmetic intensity (FLOP over compulsory bytes), both axes logarithmic. Ceilings are \
+         measured by this run's own probes (fused multiply-add and memory kernels), not data-sheet figures; a ceiling \
+         that the run did not measure is not drawn, and an f16 ceiling is that of ordinary shader arithmetic, not of \
+         matrix units. A point may pass the memory line where its data stay in cache. {whiskers}{}",
         run_sentence(record)
     );
     figure.alt = format!(

@@ -96,10 +96,8 @@ fn draw_row(scene: &mut Scene, panel: &BarPanel, row: &BarRow, words: &RowText, 
             let lines = text::wrap(reason, BODY, band.width() - 1.0 * MM);
             let span = (lines.len() as f64 - 1.0) * BODY * LINE_HEIGHT - BODY * CAP_HEIGHT;
             let at = (band.left + 1.0 * MM, middle - span / 2.0);
-            // Grid lines stop at the words.
-            let room = lines.iter().map(|line| text::room(line, BODY)).fold(0.0, f64::max);
-            let half = words.height() / 2.0;
-            scene.area(Frame::new(at.0, middle - half, at.0 + room, middle + half).corners(), Ink::Paper);
+            // No grid lines where there is nothing to read off them.
+            scene.area(Frame::new(band.left + THIN, band.top, band.right + THIN, band.bottom).corners(), Ink::Paper);
             scene.lines(at, &lines, BODY, Anchor::Start, Ink::Quiet);
         }
     }
