@@ -65,7 +65,7 @@ fn check_page(figure: &Figure) {
         }
         if let Some(size) = element.get("font-size") {
             // 7 pt is 247 hundredths of a millimetre.
-            assert!(size.parse::<f64>().unwrap() >= 246.9, "{}: text of size {size}", figure.id);
+            assert!(size.parse::<u32>().unwrap() >= 247, "{}: text of size {size}", figure.id);
         }
     }
 }
