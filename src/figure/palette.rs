@@ -77,7 +77,7 @@ impl Ink {
             Self::Tone(Tone::Idle) => "#EFEFEF",
             Self::Tone(Tone::Preheat) => "#FCEBCB",
             Self::Tone(Tone::Measured) => "#CDE4F3",
-            Self::Stripe => "#E6C88C",
+            Self::Stripe => "#EFD6A3",
         }
     }
 }

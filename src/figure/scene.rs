@@ -82,8 +82,8 @@ impl Frame {
                 leave = leave.min(q / p);
             }
         }
-        (enter < leave)
-            .then(|| ((from.0 + enter * dx, from.1 + enter * dy), (from.0 + leave * dx, from.1 + leave * dy)))
+        let at = |part: f64| (from.0 + part * dx, from.1 + part * dy);
+        (enter < leave).then_some((at(enter), at(leave)))
     }
 }
 

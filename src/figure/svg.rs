@@ -109,7 +109,7 @@ fn finish(figure: &Figure, scene: &Scene, drawn: &str) -> String {
     while let Some(line) = lines.next() {
         let line = line.replace(" opacity=\"1\"", "");
         if line.starts_with("<text") {
-            out.push_str(&line.replace(PLOTTERS_BASELINE_SHIFT, "").replace(&family, ""));
+            out.push_str(&whole_size(&line.replace(PLOTTERS_BASELINE_SHIFT, "").replace(&family, "")));
             // plotters puts the text and its end tag on lines of their own; the line break would count as a space.
             out.push_str(lines.next().unwrap_or_default());
         } else {
@@ -120,6 +120,16 @@ fn finish(figure: &Figure, scene: &Scene, drawn: &str) -> String {
         }
     }
     out
+}
+
+/// Rounds the font size of a text's tag: dividing and multiplying by 1.24 leaves 246.99999999999997.
+fn whole_size(tag: &str) -> String {
+    const NAME: &str = " font-size=\"";
+    let rounded = tag.split_once(NAME).and_then(|(before, rest)| {
+        let (size, after) = rest.split_once('"')?;
+        Some(format!("{before}{NAME}{}\"{after}", whole(size.parse().ok()?)))
+    });
+    rounded.unwrap_or_else(|| tag.to_owned())
 }
 
 fn escape(text: &str) -> String {

@@ -183,7 +183,7 @@ impl Axis {
             (&[1], 3),
             (&[1], 6),
         ];
-        let sets = if self.high / self.low > 4.0 { &sets[1..] } else { &sets[..] };
+        let sets = if self.high / self.low > 10.0 { &sets[1..] } else { &sets[..] };
         let labelled =
             sets.iter().map(|(digits, every)| candidates(digits, *every)).find(|set| set.len() <= most.max(2));
         let labelled = labelled.unwrap_or_default();

@@ -126,12 +126,12 @@ fn panel(chart: &RegionChart, bars: &[&RegionBar], gas: &str) -> Panel {
 }
 
 fn legend(chart: &RegionChart, bars: &[&RegionBar]) -> Vec<LegendEntry> {
-    let words = scope_words(chart.scope, chart.evidence);
-    let text = words.replacen(&chart.scope.to_string(), &scope_quantity(chart.scope, "energy"), 1);
-    let mut legend = vec![LegendEntry { sign: Sign::Fill(fill_of(chart, false)), text }];
+    let mut legend = Vec::new();
     if bars.iter().any(|bar| is_chosen(chart, bar)) {
-        legend.push(LegendEntry { sign: Sign::Fill(fill_of(chart, true)), text: "chosen site".to_owned() });
+        let sign = Sign::Fill(Fill { hatch: Hatch::Solid, ..fill_of(chart, true) });
+        legend.push(LegendEntry { sign, text: "chosen site".to_owned() });
     }
+    legend.extend(evidence_legend(&[(chart.scope, chart.evidence)].into()));
     legend
 }
 

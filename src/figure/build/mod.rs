@@ -33,11 +33,11 @@ fn begin(id: &str, title: String, record: &RunRecord, width_mm: f64) -> Figure {
     }
 }
 
-/// Extents in one line, equal ones joined: `k=m=n=4096`, `batch=1 heads=32`.
+/// Extents in one line, equal ones of single-letter axes joined: `k=m=n=4096`, `batch=1 heads=32`.
 fn compact(shape: &Shape) -> String {
     let mut by_extent: Vec<(u64, Vec<&str>)> = Vec::new();
     for (axis, extent) in shape.iter() {
-        match by_extent.iter_mut().find(|(value, _)| *value == extent && extent > 1) {
+        match by_extent.iter_mut().find(|(value, axes)| *value == extent && axis.len() == 1 && axes[0].len() == 1) {
             Some((_, axes)) => axes.push(axis),
             None => by_extent.push((extent, vec![axis])),
         }
@@ -61,7 +61,7 @@ fn devices_of(result: &RunResult) -> Vec<u32> {
     cases.chain(result.skips.iter().map(|skip| skip.case.device)).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// Short names of cases: the variant; with the shape where a variant has several, with the device where there are several.
+/// Short names of cases: the variant; with the shape where it has several, with the device where there are several.
 fn short_names<'a>(cases: impl Iterator<Item = &'a Case> + Clone) -> Vec<String> {
     let mut shapes: BTreeMap<&str, BTreeSet<&Shape>> = BTreeMap::new();
     let mut devices = BTreeSet::new();
@@ -255,7 +255,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_extents_are_joined_and_ones_stand_alone() {
+    fn equal_extents_of_single_letter_axes_are_joined() {
         assert_eq!(compact(&Shape::new([("m", 512), ("n", 512), ("k", 64)])), "k=64 m=n=512");
         assert_eq!(compact(&Shape::new([("batch", 1), ("q", 1)])), "batch=1 q=1");
     }

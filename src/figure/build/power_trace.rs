@@ -29,25 +29,26 @@ pub fn power_trace(record: &RunRecord) -> Figure {
     let mut figure = begin("power-trace", "Power over the run".to_owned(), record, DOUBLE_COLUMN_MM);
     figure.table = Table::new(&COLUMNS);
     let all: Vec<Series> = record.traces.iter().flat_map(series_of).collect();
-    let owners: BTreeSet<Option<u32>> = if record.devices.len() > 1 {
-        all.iter().map(|series| series.trace.source.device).collect()
-    } else {
-        [None].into()
-    };
+    let several = record.devices.len() > 1;
+    let mut owners: Vec<Option<u32>> =
+        if several { all.iter().map(|s| s.trace.source.device).collect() } else { vec![None] };
+    // Devices in order, the host last.
+    owners.sort_by_key(|owner| owner.map_or(u32::MAX, |ordinal| ordinal));
+    owners.dedup();
     let mut index = 0;
     let end = end_of(record, &all);
     for owner in owners {
-        let mine = |series: &&Series| record.devices.len() <= 1 || series.trace.source.device == owner;
+        let mine = |series: &&Series| !several || series.trace.source.device == owner;
         let series: Vec<&Series> = all.iter().filter(mine).collect();
         if series.iter().all(|series| series.segments.is_empty()) {
             continue;
         }
         let heading = match owner {
             Some(ordinal) => device_name(record, ordinal),
-            None if record.devices.len() > 1 => "Host".to_owned(),
+            None if several => "Host".to_owned(),
             None => String::new(),
         };
-        let of = if record.devices.len() > 1 { owner } else { None };
+        let of = if several { owner } else { None };
         figure.panels.push(panel(record, &mut figure.legend, &series, heading, of, end, &mut index));
         series.iter().for_each(|series| fill_table(&mut figure.table, series));
     }

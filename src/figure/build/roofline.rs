@@ -55,12 +55,15 @@ pub fn roofline(record: &RunRecord, result: &RunResult) -> Figure {
             Sign::Marker(Marker { shape: Outline::Circle, ink: Ink::Quiet, filled: element == ElementType::F32 })
         });
     }
+    if figure.panels.iter().any(|panel| matches!(panel, Panel::Points(points) if !points.guides.is_empty())) {
+        figure.legend.push(LegendEntry { sign: Sign::None, text: "Lines: ceilings measured in this run".to_owned() });
+    }
     let whiskers = if parts.is_empty() { String::new() } else { whisker_sentence(&parts, "the mean rate") + " " };
     figure.caption = format!(
-        "Arithmetic rate against arithmetic intensity (FLOP over compulsory bytes), both axes logarithmic. The ceilings \
-         are measured by this run's own probes (fused multiply-add and memory kernels), not data-sheet figures; the f16 \
-         ceiling is that of ordinary shader arithmetic, not of matrix units. A point may pass the bandwidth line where \
-         its data stay in cache. {whiskers}{}",
+        "Arithmetic rate against arithmetic intensity (FLOP over compulsory bytes), both axes logarithmic. Ceilings are \
+         measured by this run's own probes (fused multiply-add and memory kernels), not data-sheet figures; a ceiling \
+         that the run did not measure is not drawn, and an f16 ceiling is that of ordinary shader arithmetic, not of \
+         matrix units. A point may pass the memory line where its data stay in cache. {whiskers}{}",
         run_sentence(record)
     );
     figure.alt = format!(
@@ -122,7 +125,7 @@ fn guides(x: &Axis, y: &Axis, ceilings: &Ceilings) -> Vec<Guide> {
         let Some(roof) = roof.map(|rate| rate.get()) else { continue };
         let ridge = ceilings.bandwidth.map_or(x.low, |bandwidth| (roof / bandwidth.get()).max(x.low));
         if ridge < x.high {
-            let label = format!("{word} multiply-add, measured: {}", show("FLOP/s", roof));
+            let label = format!("{word} FMA: {}", show("FLOP/s", roof));
             guides.push(Guide { kind, from: (ridge, roof), to: (x.high, roof), label });
         }
     }
@@ -134,7 +137,7 @@ fn guides(x: &Axis, y: &Axis, ceilings: &Ceilings) -> Vec<Guide> {
         let start = (x.low.max(y.low / bandwidth), y.low.max(x.low * bandwidth));
         let end = (x.high.min(highest / bandwidth), highest.min(x.high * bandwidth));
         if start.0 < end.0 {
-            let label = format!("memory, measured: {}", show("B/s", bandwidth));
+            let label = format!("memory: {}", show("B/s", bandwidth));
             guides.push(Guide { kind: GuideKind::Ceiling, from: start, to: end, label });
         }
     }

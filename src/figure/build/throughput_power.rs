@@ -27,10 +27,14 @@ pub fn throughput_power(record: &RunRecord, result: &RunResult) -> Figure {
     figure.table = table(result);
     let shown = || result.cases.iter().filter(|case| rate_of(case).is_some() && case.headline_energy().is_some());
     let kinds = energy_kinds(shown());
-    for (counted, word) in COUNTED {
-        let cases: Vec<&CaseResult> = shown().filter(|case| case.case.counted == counted).collect();
-        if !cases.is_empty() {
-            figure.panels.push(panel(result, &cases, counted, word, &kinds));
+    for ordinal in devices_of(result) {
+        for (counted, word) in COUNTED {
+            let mine = |case: &Case| case.device == ordinal && case.counted == counted;
+            let cases: Vec<&CaseResult> = shown().filter(|case| mine(&case.case)).collect();
+            if !cases.is_empty() {
+                let heading = format!("{}, {word}", device_name(record, ordinal));
+                figure.panels.push(panel(result, &cases, counted, heading, &kinds));
+            }
         }
     }
     if figure.panels.is_empty() {
@@ -69,7 +73,7 @@ fn panel(
     result: &RunResult,
     cases: &[&CaseResult],
     counted: Counted,
-    word: &str,
+    heading: String,
     kinds: &BTreeSet<(Scope, Evidence)>,
 ) -> Panel {
     let problems = problems_of(result);
@@ -104,12 +108,10 @@ fn panel(
         reach(low, high, p.at.1)
     });
     let unit = if counted == Counted::Flop { "FLOP/s" } else { "B/s" };
-    let x = Axis::around(&label, "W", xs, 0.2, 4.0);
-    let y = Axis::around("Throughput", unit, ys, 0.12, 10.0);
+    let x = Axis::around(&label, "W", xs, 0.15, 2.5);
+    let y = Axis::around("Throughput", unit, ys, 0.15, 4.0);
     let unit = if counted == Counted::Flop { "FLOP/J" } else { "B/J" };
     let guides = equal_efficiency(&x, &y, unit);
-    let mut heading = word.to_owned();
-    heading.replace_range(..1, &word[..1].to_uppercase());
     Panel::Points(PointPanel { heading, x, y, guides, points })
 }
 

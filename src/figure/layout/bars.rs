@@ -25,19 +25,25 @@ impl RowText {
     }
 }
 
+fn row_texts(panel: &BarPanel, width: f64) -> Vec<RowText> {
+    let limit = width * NAMES;
+    let wrap = |words: &str| text::wrap(words, BODY, limit);
+    panel.rows.iter().map(|row| RowText { label: wrap(&row.label), detail: wrap(&row.detail) }).collect()
+}
+
+/// Room for the names on the left and the values on the right.
+pub(super) fn margins(panel: &BarPanel, width: f64) -> Margins {
+    let names = row_texts(panel, width).iter().map(RowText::width).fold(0.0, f64::max);
+    let values = panel.rows.iter().map(|row| text::room(&value_text(panel, row), BODY)).fold(0.0, f64::max);
+    Margins { left: names + 1.5 * MM, top: 0.0, right: values + 1.2 * MM }
+}
+
 pub(super) fn draw(scene: &mut Scene, panel: &BarPanel, place: Place) -> f64 {
     let top = heading(scene, &panel.heading, place);
-    let limit = place.width * NAMES;
-    let texts: Vec<RowText> = panel
-        .rows
-        .iter()
-        .map(|row| RowText { label: text::wrap(&row.label, BODY, limit), detail: text::wrap(&row.detail, BODY, limit) })
-        .collect();
-    let names = texts.iter().map(RowText::width).fold(0.0, f64::max);
-    let values: Vec<String> = panel.rows.iter().map(|row| value_text(panel, row)).collect();
-    let column = values.iter().map(|value| text::room(value, BODY)).fold(0.0, f64::max);
+    let texts = row_texts(panel, place.width);
     let height: f64 = texts.iter().map(|row| row.height() + AIR).sum();
-    let frame = Frame::new(place.left + names + 1.5 * MM, top, place.right() - column - 1.2 * MM, top + height);
+    let left = place.left + place.margins.left;
+    let frame = Frame::new(left, top, place.right() - place.margins.right, top + height);
     let most = most_numbers(&panel.axis, frame.width()).min(6);
     for tick in panel.axis.ticks(most) {
         let x = frame.left + panel.axis.position(tick.value) * frame.width();
@@ -46,11 +52,11 @@ pub(super) fn draw(scene: &mut Scene, panel: &BarPanel, place: Place) -> f64 {
         }
     }
     let mut y = top;
-    for ((row, words), value) in panel.rows.iter().zip(&texts).zip(&values) {
+    for (row, words) in panel.rows.iter().zip(&texts) {
         let band = Frame::new(frame.left, y, frame.right, y + words.height() + AIR);
         draw_row(scene, panel, row, words, &band);
         let at = (place.right(), (band.top + band.bottom) / 2.0 + BODY * CAP_HEIGHT / 2.0);
-        scene.text(at, value, BODY, Anchor::End, Ink::Text);
+        scene.text(at, &value_text(panel, row), BODY, Anchor::End, Ink::Text);
         y = band.bottom;
     }
     let corner = vec![(frame.left, frame.top), (frame.left, frame.bottom), (frame.right, frame.bottom)];
@@ -90,6 +96,8 @@ fn draw_row(scene: &mut Scene, panel: &BarPanel, row: &BarRow, words: &RowText, 
             let lines = text::wrap(reason, BODY, band.width() - 1.0 * MM);
             let span = (lines.len() as f64 - 1.0) * BODY * LINE_HEIGHT - BODY * CAP_HEIGHT;
             let at = (band.left + 1.0 * MM, middle - span / 2.0);
+            // No grid lines where there is nothing to read off them.
+            scene.area(Frame::new(band.left + THIN, band.top, band.right + THIN, band.bottom).corners(), Ink::Paper);
             scene.lines(at, &lines, BODY, Anchor::Start, Ink::Quiet);
         }
     }

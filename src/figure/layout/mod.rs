@@ -21,7 +21,7 @@ const SIGN: f64 = 4.5 * MM;
 /// Height of a legend's swatch.
 const SWATCH: f64 = 2.2 * MM;
 /// Radius of markers.
-const RADIUS: f64 = 0.95 * MM;
+const RADIUS: f64 = 0.85 * MM;
 /// Length of ticks.
 const TICK: f64 = 0.9 * MM;
 /// Width from which panels stand in two columns.
@@ -36,7 +36,7 @@ pub(super) fn lay_out(figure: &Figure) -> Result<Scene, FigureError> {
     let (left, width) = (MARGIN, scene.width - 2.0 * MARGIN);
     let mut y = MARGIN;
     if !figure.legend.is_empty() {
-        y = legend(&mut scene, &figure.legend, left, y, width) + 1.8 * MM;
+        y = legend(&mut scene, &figure.legend, left, y, width) + 2.4 * MM;
     }
     let mut notes = figure.notes.clone();
     y = panels(&mut scene, &figure.panels, (left, y), width, &mut notes);
@@ -59,6 +59,13 @@ fn panels(scene: &mut Scene, panels: &[Panel], at: (f64, f64), width: f64, notes
     let wide = panels.iter().any(|panel| matches!(panel, Panel::Trace(_)));
     let columns = if panels.len() > 1 && !wide && scene.width >= TWO_COLUMNS { 2 } else { 1 };
     let cell = (width - GUTTER * (columns - 1) as f64) / columns as f64;
+    // Panels of one kind share their margins, so that their frames stand in line.
+    let margins = panels.iter().fold(Margins::default(), |margins, panel| match panel {
+        Panel::Bars(panel) => margins.widest(&bars::margins(panel, cell)),
+        Panel::Points(panel) => margins.widest(&points::margins(panel)),
+        Panel::Trace(panel) => margins.widest(&trace::margins(panel, panels.len())),
+        Panel::Words { .. } => margins,
+    });
     for (row, group) in panels.chunks(columns).enumerate() {
         if row > 0 {
             y += 3.5 * MM;
@@ -67,7 +74,7 @@ fn panels(scene: &mut Scene, panels: &[Panel], at: (f64, f64), width: f64, notes
             .iter()
             .enumerate()
             .map(|(column, panel)| {
-                let place = Place { left: left + column as f64 * (cell + GUTTER), top: y, width: cell };
+                let place = Place { left: left + column as f64 * (cell + GUTTER), top: y, width: cell, margins };
                 match panel {
                     Panel::Bars(bars) => bars::draw(scene, bars, place),
                     Panel::Points(points) => points::draw(scene, points, place, notes),
@@ -87,6 +94,21 @@ struct Place {
     left: f64,
     top: f64,
     width: f64,
+    margins: Margins,
+}
+
+/// Room around the frames of panels of one kind.
+#[derive(Debug, Clone, Copy, Default)]
+struct Margins {
+    left: f64,
+    top: f64,
+    right: f64,
+}
+
+impl Margins {
+    fn widest(&self, other: &Self) -> Self {
+        Self { left: self.left.max(other.left), top: self.top.max(other.top), right: self.right.max(other.right) }
+    }
 }
 
 impl Place {
@@ -121,11 +143,18 @@ fn words(scene: &mut Scene, title: &str, reason: &str, place: Place) -> f64 {
 fn legend(scene: &mut Scene, entries: &[LegendEntry], left: f64, top: f64, width: f64) -> f64 {
     const GAP: f64 = 4.0 * MM;
     let (mut x, mut y) = (left, top + BODY * CAP_HEIGHT);
+    let length = |entry: &LegendEntry| sign_width(entry.sign) + 1.0 * MM + text::room(&entry.text, BODY) + GAP;
+    let one_line = entries.iter().map(length).sum::<f64>() - GAP <= width;
+    let is_tone = |entry: &LegendEntry| matches!(entry.sign, Sign::Tone(_));
+    let mut tones = false;
     for entry in entries {
-        let sign = if entry.sign == Sign::None { 0.0 } else { SIGN + 1.0 * MM };
+        let sign = sign_width(entry.sign);
+        let sign = if sign > 0.0 { sign + 1.0 * MM } else { 0.0 };
         let lines = text::wrap(&entry.text, BODY, width - sign);
         let needed = sign + lines.iter().map(|line| text::room(line, BODY)).fold(0.0, f64::max);
-        if x > left && x + needed > left + width {
+        // Where one line is not enough, backgrounds get a line of their own.
+        let new_kind = !one_line && is_tone(entry) && !std::mem::replace(&mut tones, true);
+        if x > left && (new_kind || x + needed > left + width) {
             (x, y) = (left, y + BODY * LINE_HEIGHT * 1.1);
         }
         draw_sign(scene, entry.sign, x, y - BODY * CAP_HEIGHT / 2.0);
@@ -135,13 +164,21 @@ fn legend(scene: &mut Scene, entries: &[LegendEntry], left: f64, top: f64, width
     y + BODY * DESCENT
 }
 
+fn sign_width(sign: Sign) -> f64 {
+    match sign {
+        Sign::None => 0.0,
+        Sign::Marker(_) => 2.0 * RADIUS,
+        Sign::Fill(_) | Sign::Line(_) | Sign::Tone(_) => SIGN,
+    }
+}
+
 fn draw_sign(scene: &mut Scene, sign: Sign, x: f64, middle: f64) {
     let swatch = Frame::new(x, middle - SWATCH / 2.0, x + SIGN, middle + SWATCH / 2.0);
     let centre = (x + SIGN / 2.0, middle);
     match sign {
         Sign::None => {}
         Sign::Fill(fill) => scene.bar(&swatch, fill),
-        Sign::Marker(marker) => scene.marker(centre, marker, RADIUS),
+        Sign::Marker(marker) => scene.marker((x + RADIUS, middle), marker, RADIUS),
         Sign::Line(marker) => {
             scene.line(vec![(x, middle), (x + SIGN, middle)], marker.ink, STRONG);
             scene.marker(centre, marker, RADIUS * 0.9);

@@ -17,8 +17,12 @@ const NEAR: f64 = 1.0 * MM;
 pub(super) struct Placer {
     /// Names stay inside.
     pub area: Frame,
-    /// Never covered: markers, whiskers, other names.
+    /// Never covered by a name: markers, whiskers, names of guide lines.
     pub taken: Vec<Frame>,
+    /// Names placed so far: covered by nothing, not even by a leader line.
+    pub names: Vec<Frame>,
+    /// Centres of all markers: a name must not seem to belong to another one.
+    pub markers: Vec<Spot>,
     /// Better not covered: guide lines.
     pub guides: Vec<(Spot, Spot)>,
     /// Leader lines drawn so far.
@@ -49,7 +53,7 @@ impl Placer {
             }
         }
         let (_, spotted) = best?;
-        self.taken.push(spotted.frame);
+        self.names.push(spotted.frame);
         self.leaders.extend(spotted.leader);
         Some(spotted)
     }
@@ -58,12 +62,17 @@ impl Placer {
     fn cost(&self, at: Spot, candidate: &Spotted) -> Option<f64> {
         let frame = candidate.frame.grown(0.25 * MM);
         let blocked = !self.area.contains(&frame)
-            || self.taken.iter().any(|taken| taken.overlaps(&frame))
+            || self.taken.iter().chain(&self.names).any(|taken| taken.overlaps(&frame))
+            || candidate.leader.is_some_and(|(a, b)| self.names.iter().any(|name| name.clip(a, b).is_some()))
             || self.leaders.iter().any(|(a, b)| frame.clip(*a, *b).is_some());
         if blocked {
             return None;
         }
-        let mut cost = 1.5 * self.guides.iter().filter(|(a, b)| frame.clip(*a, *b).is_some()).count() as f64;
+        let own = gap(&candidate.frame, at);
+        let nearer =
+            self.markers.iter().filter(|other| **other != at && gap(&candidate.frame, **other) < own + 0.5 * MM);
+        let mistaken = nearer.count() as f64 * if candidate.leader.is_some() { 1.0 } else { 6.0 };
+        let mut cost = mistaken + 0.7 * self.guides.iter().filter(|(a, b)| frame.clip(*a, *b).is_some()).count() as f64;
         if let Some((from, to)) = candidate.leader {
             let own =
                 |taken: &Frame| taken.left < at.0 && at.0 < taken.right && taken.top < at.1 && at.1 < taken.bottom;
@@ -99,6 +108,13 @@ fn snap(part: f64) -> f64 {
     } else {
         0.0
     }
+}
+
+/// Distance from a box to a spot.
+fn gap(frame: &Frame, spot: Spot) -> f64 {
+    let dx = (frame.left - spot.0).max(spot.0 - frame.right).max(0.0);
+    let dy = (frame.top - spot.1).max(spot.1 - frame.bottom).max(0.0);
+    dx.hypot(dy)
 }
 
 /// True if two segments cross.

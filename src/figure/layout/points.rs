@@ -15,11 +15,17 @@ pub(super) fn draw(scene: &mut Scene, panel: &PointPanel, place: Place, notes: &
     let at = |(x, y): (f64, f64)| -> Spot {
         (frame.left + panel.x.position(x) * frame.width(), frame.bottom - panel.y.position(y) * frame.height())
     };
-    let mut placer =
-        Placer { area: frame.grown(-0.5 * MM), taken: Vec::new(), guides: Vec::new(), leaders: Vec::new() };
+    let mut placer = Placer {
+        area: frame.grown(-0.5 * MM),
+        taken: Vec::new(),
+        names: Vec::new(),
+        markers: Vec::new(),
+        guides: Vec::new(),
+        leaders: Vec::new(),
+    };
+    placer.guides = panel.guides.iter().map(|guide| (at(guide.from), at(guide.to))).collect();
     for guide in &panel.guides {
         let (from, to) = (at(guide.from), at(guide.to));
-        placer.guides.push((from, to));
         draw_guide(scene, guide, from, to, &frame, &mut placer);
     }
     scene.outline(&frame, Ink::Axis, THIN);
@@ -27,6 +33,7 @@ pub(super) fn draw(scene: &mut Scene, panel: &PointPanel, place: Place, notes: &
     for point in &panel.points {
         let (x, y) = at(point.at);
         placer.taken.push(Frame::new(x, y, x, y).grown(RADIUS * 1.2));
+        placer.markers.push((x, y));
     }
     placer.taken.extend(
         whiskers
@@ -46,18 +53,23 @@ pub(super) fn draw(scene: &mut Scene, panel: &PointPanel, place: Place, notes: &
     horizontal_axis(scene, &panel.x, &frame, place, most_numbers(&panel.x, frame.width()))
 }
 
-/// The frame, with room for numbers on the left and for names of guide lines on the right and above.
-fn frame(scene: &mut Scene, panel: &PointPanel, place: Place) -> Frame {
-    let below = heading(scene, &panel.heading, place);
+/// Room for numbers on the left and for names of guide lines on the right and above.
+pub(super) fn margins(panel: &PointPanel) -> Margins {
     let equal = || panel.guides.iter().filter(|guide| guide.kind == GuideKind::Equal);
     let right = equal().filter(|guide| leaves_right(panel, guide)).map(|guide| text::room(&guide.label, BODY));
     let right = right.fold(0.0, f64::max);
-    let right = if right > 0.0 { right + 0.8 * MM } else { 1.0 * MM };
-    let top = if equal().any(|guide| !leaves_right(panel, guide)) { BODY * LINE_HEIGHT } else { 0.0 };
-    let left = place.left + left_room(&panel.y, most_numbers_upright(TALLEST * 0.8));
-    let width = place.right() - right - left;
-    let height = (width * ASPECT).min(TALLEST);
-    Frame::new(left, below + top, left + width, below + top + height)
+    Margins {
+        left: left_room(&panel.y, most_numbers_upright(TALLEST * 0.8)),
+        top: if equal().any(|guide| !leaves_right(panel, guide)) { BODY * LINE_HEIGHT } else { 0.0 },
+        right: if right > 0.0 { right + 0.8 * MM } else { 1.0 * MM },
+    }
+}
+
+fn frame(scene: &mut Scene, panel: &PointPanel, place: Place) -> Frame {
+    let top = heading(scene, &panel.heading, place) + place.margins.top;
+    let (left, right) = (place.left + place.margins.left, place.right() - place.margins.right);
+    let height = ((right - left) * ASPECT).min(TALLEST);
+    Frame::new(left, top, right, top + height)
 }
 
 fn leaves_right(panel: &PointPanel, guide: &Guide) -> bool {
@@ -91,26 +103,38 @@ fn draw_guide(scene: &mut Scene, guide: &Guide, from: Spot, to: Spot, frame: &Fr
             } else {
                 scene.dashed(from, to, Ink::Text, STRONG);
             }
-            let at = ceiling_label(from, to, room, frame);
-            let label = Frame::new(at.0, at.1 - BODY * CAP_HEIGHT, at.0 + room, at.1 + BODY * DESCENT);
-            scene.text(at, &guide.label, BODY, Anchor::Start, Ink::Text);
+            let boxed = |at: Spot| Frame::new(at.0, at.1 - BODY * CAP_HEIGHT, at.0 + room, at.1 + BODY * DESCENT);
+            let choices = ceiling_labels(from, to, room, frame);
+            let free = |at: &&Spot| {
+                let label = boxed(**at).grown(0.3 * MM);
+                let crossed = placer.guides.iter().any(|(a, b)| label.clip(*a, *b).is_some());
+                !crossed && !placer.taken.iter().any(|taken| taken.overlaps(&label))
+            };
+            let at = choices.iter().find(free).copied().unwrap_or(choices[0]);
+            let label = boxed(at);
+            // A name at a level line ends at the frame, whichever font is used.
+            let level = (from.1 - to.1).abs() < 1.0;
+            let (x, anchor) = if level { (at.0 + room, Anchor::End) } else { (at.0, Anchor::Start) };
+            scene.text((x, at.1), &guide.label, BODY, anchor, Ink::Text);
             placer.taken.push(label);
         }
     }
 }
 
-/// Baseline of a ceiling's name: above a level line at its right end, above a rising line at the frame's left edge.
-fn ceiling_label(from: Spot, to: Spot, room: f64, frame: &Frame) -> Spot {
-    let level = (from.1 - to.1).abs() < 1.0;
-    if level {
-        return ((frame.right - 0.8 * MM - room).max(frame.left + 0.8 * MM), from.1 - 0.8 * MM);
+/// Baselines for a ceiling's name, best first: above or below a level line at its right end; left of a rising line, high
+/// in the frame or lower down.
+fn ceiling_labels(from: Spot, to: Spot, room: f64, frame: &Frame) -> Vec<Spot> {
+    if (from.1 - to.1).abs() < 1.0 {
+        let x = (frame.right - 0.8 * MM - room).max(frame.left + 0.8 * MM);
+        return vec![(x, from.1 - 1.1 * MM), (x, from.1 + 1.0 * MM + BODY * CAP_HEIGHT)];
     }
-    let x = frame.left + 0.8 * MM;
     let slope = (to.1 - from.1) / (to.0 - from.0);
+    let x = frame.left + 0.8 * MM;
     // The name must clear the line where its right end is, or where the line ends.
-    let end = (x + room).min(to.0);
-    let y = from.1 + slope * (end - from.0) - 1.0 * MM - BODY * DESCENT;
-    (x, y.max(frame.top + 0.8 * MM + BODY * CAP_HEIGHT))
+    let end = (x + room + 0.8 * MM).min(to.0);
+    let y = from.1 + slope * (end - from.0) - 0.8 * MM - BODY * DESCENT;
+    let step = BODY * LINE_HEIGHT;
+    (0..4).map(|i| (x, (y - f64::from(i) * step).max(frame.top + 0.8 * MM + BODY * CAP_HEIGHT))).collect()
 }
 
 /// Ends of all whiskers.

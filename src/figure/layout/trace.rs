@@ -1,8 +1,8 @@
 //! Lines over time, with shaded stretches behind them and case numbers along the top.
 
 use super::*;
+use crate::figure::TracePanel;
 use crate::figure::scene::Spot;
-use crate::figure::{Span, TracePanel};
 
 /// Height of the frame with one panel, and with several.
 const TALL: f64 = 52.0 * MM;
@@ -12,14 +12,20 @@ const LINE: f64 = THIN * 1.2;
 /// Markers along one line.
 const MARKERS: usize = 8;
 
+/// Room for the vertical axis.
+pub(super) fn margins(panel: &TracePanel, panels: usize) -> Margins {
+    let height = if panels > 1 { SHORT } else { TALL };
+    Margins { left: left_room(&panel.y, most_numbers_upright(height)), top: 0.0, right: 1.5 * MM }
+}
+
 pub(super) fn draw(scene: &mut Scene, panel: &TracePanel, place: Place, panels: usize) -> f64 {
     let below = heading(scene, &panel.heading, place);
     let height = if panels > 1 { SHORT } else { TALL };
     let numbers = most_numbers_upright(height);
-    let left = place.left + left_room(&panel.y, numbers);
-    let rows = number_rows(panel, place.right() - left - 1.5 * MM);
+    let (left, right) = (place.left + place.margins.left, place.right() - place.margins.right);
+    let rows = number_rows(panel, right - left);
     let top = below + rows as f64 * BODY * LINE_HEIGHT + if rows > 0 { 1.2 * MM } else { 0.0 };
-    let frame = Frame::new(left, top, place.right() - 1.5 * MM, top + height);
+    let frame = Frame::new(left, top, right, top + height);
     let x = |seconds: f64| frame.left + panel.x.position(seconds).clamp(0.0, 1.0) * frame.width();
     for band in &panel.bands {
         let area = Frame::new(x(band.from_s), frame.top, x(band.until_s), frame.bottom);
@@ -40,35 +46,39 @@ pub(super) fn draw(scene: &mut Scene, panel: &TracePanel, place: Place, panels: 
     horizontal_axis(scene, &panel.x, &frame, place, most_numbers(&panel.x, frame.width()))
 }
 
-/// Rows that the case numbers need: 0 without spans, 1 if they fit side by side, else 2, staggered.
+/// Rows for the case numbers: 0 without spans, else as few as hold all of them, three at most.
 fn number_rows(panel: &TracePanel, width: f64) -> usize {
-    let middles: Vec<(f64, f64)> = panel.spans.iter().map(|span| middle_and_half(panel, span, width)).collect();
-    if middles.is_empty() {
-        return 0;
-    }
-    if middles.windows(2).all(|pair| pair[0].0 + pair[0].1 + 0.5 * MM <= pair[1].0 - pair[1].1) { 1 } else { 2 }
+    let most = if panel.spans.is_empty() { 0 } else { 3 };
+    (0..most).find(|rows| number_places(panel, width, *rows).iter().all(Option::is_some)).unwrap_or(most)
 }
 
-fn middle_and_half(panel: &TracePanel, span: &Span, width: f64) -> (f64, f64) {
-    let middle = (panel.x.position(span.from_s) + panel.x.position(span.until_s)) / 2.0;
-    (middle * width, text::room(&span.short, BODY) / 2.0)
+/// Middle (from the frame's left edge) and row of each span's number; `None` where no row has room for it.
+fn number_places(panel: &TracePanel, width: f64, rows: usize) -> Vec<Option<(f64, usize)>> {
+    let mut reached = vec![f64::NEG_INFINITY; rows];
+    let mut places = Vec::new();
+    for span in &panel.spans {
+        let middle = (panel.x.position(span.from_s) + panel.x.position(span.until_s)) / 2.0 * width;
+        let half = text::room(&span.short, BODY) / 2.0;
+        let row = reached.iter().position(|reached| reached + 0.5 * MM <= middle - half);
+        if let Some(row) = row {
+            reached[row] = middle + half;
+        }
+        places.push(row.map(|row| (middle, row)));
+    }
+    places
 }
 
 /// Brackets over the spans and their numbers; a number that fits in no row is left out.
 fn span_numbers(scene: &mut Scene, panel: &TracePanel, frame: &Frame, x: &impl Fn(f64) -> f64) {
     let rows = number_rows(panel, frame.width());
-    let mut reached = [f64::NEG_INFINITY; 2];
-    for span in &panel.spans {
+    let y = frame.top - 0.6 * MM;
+    for (span, place) in panel.spans.iter().zip(number_places(panel, frame.width(), rows)) {
         let (from, until) = (x(span.from_s), x(span.until_s));
         let inset = (0.25 * MM).min((until - from) * 0.1);
-        let y = frame.top - 0.6 * MM;
         scene.line(vec![(from + inset, y), (until - inset, y)], Ink::Axis, THIN);
-        let (middle, half) = ((from + until) / 2.0, text::room(&span.short, BODY) / 2.0);
-        let free = (0..rows).find(|row| reached[*row] + 0.5 * MM <= middle - half);
-        if let Some(row) = free {
+        if let Some((middle, row)) = place {
             let baseline = y - 0.6 * MM - row as f64 * BODY * LINE_HEIGHT;
-            scene.text((middle, baseline), &span.short, BODY, Anchor::Middle, Ink::Text);
-            reached[row] = middle + half;
+            scene.text((frame.left + middle, baseline), &span.short, BODY, Anchor::Middle, Ink::Text);
         }
     }
 }
