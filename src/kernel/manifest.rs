@@ -70,6 +70,8 @@ pub struct Manifest {
     pub workgroup: [String; 3],
     pub grid: [String; 3],
     pub workgroup_memory_bytes: Option<String>,
+    /// Iterations of all loops that one invocation runs through, at most.
+    pub loop_iterations: Option<String>,
 }
 
 impl Manifest {
@@ -83,6 +85,7 @@ impl Manifest {
             expression::check(split_derived(line)?.1)?;
         }
         let dispatch = manifest.workgroup.iter().chain(&manifest.grid).chain(&manifest.workgroup_memory_bytes);
+        let dispatch = dispatch.chain(&manifest.loop_iterations);
         for text in manifest.constraints.iter().chain(dispatch) {
             expression::check(text)?;
         }

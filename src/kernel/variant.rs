@@ -11,6 +11,11 @@ use super::expression::{self, Context};
 use super::manifest::{Manifest, Parameter, split_derived};
 use crate::model::{Device, ElementType, Feature, Shape};
 
+/// Iterations, of all loops together, after which llvmpipe silently leaves a shader's loops: the results are wrong, not
+/// an error. (Mesa's `LP_MAX_TGSI_LOOP_ITERATIONS`; seen with Mesa 22.3.6: a sum over 65 535 iterations is right, one
+/// over 65 536 is short, and three loops of 25 000 break off in the third.)
+const SOFTWARE_LOOP_ITERATIONS: u64 = 65_535;
+
 /// How a problem is computed: a WGSL template and its manifest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Variant {
@@ -176,6 +181,11 @@ impl Variant {
         let memory = self.manifest.workgroup_memory_bytes.as_deref().unwrap_or("0");
         let bytes = expression::number(memory, context).map_err(failure)?;
         self.within(shape, "bytes of workgroup memory", bytes, limits.max_workgroup_memory_bytes.into())?;
+        if let (true, Some(text)) = (device.is_software(), &self.manifest.loop_iterations) {
+            let iterations = expression::number(text, context).map_err(failure)?;
+            let what = "loop iterations per invocation (a software adapter stops there without an error)";
+            self.within(shape, what, iterations, SOFTWARE_LOOP_ITERATIONS)?;
+        }
         // The limits are 32-bit numbers, so nothing is cut off here.
         let [workgroup_size, workgroups] = [size, grid].map(|extents| extents.map(|extent| extent as u32));
         let entry = self.manifest.entry.clone();
@@ -207,6 +217,7 @@ constraints = ["BX % 2 == 0 or m == 1"]
 workgroup = ["BX", "1", "1"]
 grid = ["tiles", "1", "1"]
 workgroup_memory_bytes = "BX * 4"
+loop_iterations = "m // BX"
 [params.BX]
 default = 4
 candidates = [2, 3, 4, 64]
@@ -280,6 +291,16 @@ nvidia = 64
         assert_eq!(limit(render(&variant("", ""), 1 << 33, 4)).1, 1 << 33);
         let message = render(&hungry, 64, 4).unwrap_err().to_string();
         assert_eq!(message, "gemm/test for m=64 needs 256 bytes of workgroup memory; the limit is 200");
+    }
+
+    #[test]
+    fn loops_that_a_software_adapter_would_cut_short_are_refused_there_and_only_there() {
+        let looping = variant("\"tiles\"", "\"1\"");
+        let result = |kind, m| looping.render(&Shape::new([("m", m)]), &BTreeMap::new(), &device(kind, 0));
+        assert!(result(DeviceKind::Software, 65_535 * 2).is_ok());
+        let error = result(DeviceKind::Software, 65_536 * 2).unwrap_err();
+        assert!(matches!(error, KernelError::Limit { needed: 65_536, limit: 65_535, .. }), "{error}");
+        assert!(result(DeviceKind::Discrete, 65_536 * 4).is_ok());
     }
 
     #[test]
