@@ -29,7 +29,11 @@ impl TestBench {
     pub fn open(script: Option<&Path>) -> anyhow::Result<Self> {
         let activity = Activity::default();
         let Some(script) = script else {
-            return Ok(Self { machine: Box::new(WgpuMachine::discover(WallClock::start())), simulation: None, activity });
+            return Ok(Self {
+                machine: Box::new(WgpuMachine::discover(WallClock::start())),
+                simulation: None,
+                activity,
+            });
         };
         let simulation = Simulation::load(script)?;
         let machine = simulation.machine(SimulatedClock::new(), activity.clone());
@@ -101,13 +105,4 @@ pub fn save_somewhere(folder: &RunFolder, record: &RunRecord, console: &Console)
         folder.record_path().display(),
         refuge.display()
     )
-}
-
-/// A record on disk, loaded for a command, with its warnings printed.
-pub fn load(path: &Path, console: &Console) -> anyhow::Result<RunRecord> {
-    let loaded = store::read(path).map_err(|error| Failure::record(error.to_string()))?;
-    for warning in &loaded.warnings {
-        console.note(&format!("wattmark: {warning}"));
-    }
-    Ok(loaded.record)
 }

@@ -2,15 +2,19 @@
 //!
 //! Commands write their result to [`Console::out`] (standard output) and everything else to standard error.
 
+pub mod accounting;
 pub mod bench;
 pub mod commands;
 pub mod config;
 pub mod exit;
+pub mod layout;
 pub mod outcome;
 pub mod progress;
+pub mod records;
 pub mod resolve;
 pub mod simulate;
 pub mod suggest;
+pub mod text;
 
 use std::io::{IsTerminal, Write};
 
@@ -83,11 +87,6 @@ impl Console {
             out_is_terminal: std::io::stdout().is_terminal(),
             err_is_terminal: std::io::stderr().is_terminal(),
         }
-    }
-    /// Whether results may be styled: a terminal, without NO_COLOR, that is not `dumb`.
-    pub fn colour(&self) -> bool {
-        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        self.out_is_terminal && !plain && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
     }
     /// Writes one line to standard error.
     pub fn note(&self, text: &str) {

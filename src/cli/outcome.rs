@@ -3,17 +3,14 @@
 use std::path::Path;
 
 use crate::account::{self, Job, Site};
-use crate::cli::Console;
 use crate::cli::commands::plot;
 use crate::cli::resolve::Resolved;
+use crate::cli::{Console, accounting, layout, text};
 use crate::figure::{RegionBar, RegionChart};
 use crate::measure::result::{CaseResult, RunResult, evaluate};
 use crate::model::{Estimate, RunRecord};
 use crate::report::{self, Carbon, TableOptions};
 use crate::units::GramsCo2e;
-
-/// Columns of a table that is not printed on a terminal.
-const PLAIN_WIDTH: usize = 120;
 
 /// Prints the table, the job and the paths of a finished run, and draws its charts.
 pub fn present(
@@ -26,17 +23,18 @@ pub fn present(
     let result = evaluate(record);
     let table = table(record, &result, &resolved.site, false, console);
     writeln!(console.out, "{}", table.trim_end())?;
+    writeln!(console.out)?;
     for note in &resolved.site.notes {
-        writeln!(console.out, "{note}")?;
+        write!(console.out, "{}", text::entry("Note", note))?;
     }
-    writeln!(console.out, "\n{}", job_lines(&result, &resolved.site, &resolved.job).join("\n"))?;
-    writeln!(console.out, "\nrecord      {}", saved.display())?;
+    write!(console.out, "{}", job_text(record, &result, &resolved.site, &resolved.job))?;
+    writeln!(console.out, "\n{:<10}{}", "Record", saved.display())?;
     if figures && record.measurements.iter().any(|m| m.verified()) {
         let chart = region_chart(&result, &resolved.site, &resolved.job);
         let folder = saved.parent().unwrap_or(Path::new(".")).to_owned();
         for (index, path) in plot::draw_all(record, &result, chart.as_ref(), &folder)?.iter().enumerate() {
-            let label = if index == 0 { "charts" } else { "" };
-            writeln!(console.out, "{label:<12}{}", path.display())?;
+            let label = if index == 0 { "Charts" } else { "" };
+            writeln!(console.out, "{label:<10}{}", path.display())?;
         }
     }
     console.out.flush()?;
@@ -47,12 +45,17 @@ pub fn present(
 pub fn table(record: &RunRecord, result: &RunResult, site: &Site, warnings: bool, console: &Console) -> String {
     let grams = |case: &CaseResult| grams_per_amount(case, site);
     let options = TableOptions {
-        width: width(console),
-        colour: console.colour(),
-        carbon: Some(Carbon { grid: site_line(site), gas: site.profile.grid.gas.to_string(), of: &grams }),
+        width: layout::width(console),
+        colour: layout::colour(console),
+        carbon: Some(carbon(site, &grams)),
         warnings,
     };
     report::table(record, result, &options)
+}
+
+/// The carbon columns of tables and exports at a site.
+pub fn carbon<'a>(site: &Site, grams: &'a dyn Fn(&CaseResult) -> Option<Estimate<GramsCo2e>>) -> Carbon<'a> {
+    Carbon { grid: site_line(site), gas: site.profile.grid.gas.to_string(), of: grams }
 }
 
 /// Grid and PUE in one line.
@@ -79,30 +82,11 @@ pub fn grams_per_amount(case: &CaseResult, site: &Site) -> Option<Estimate<Grams
 }
 
 /// The job on each device in words: joules, kilowatt-hours and grams.
-pub fn job_lines(result: &RunResult, site: &Site, job: &Job) -> Vec<String> {
-    let jobs = match account::job_carbon(result, site, job) {
-        Ok(jobs) => jobs,
-        Err(error) => return vec![format!("job         {error}")],
-    };
-    jobs.iter()
-        .map(|job| {
-            let about = job.evidence.mark();
-            let spread = job.carbon.relative_half_width().map_or_else(
-                || format!(" ({}, no interval)", job.evidence),
-                |width| format!(" ±{} ({} energy, {} scope)", report::percent(width), job.evidence, job.scope),
-            );
-            format!(
-                "job         {} by {} on device {}: {about}{} = {about}{}, {about}{} {}{spread}",
-                job.job,
-                job.case.label(),
-                job.case.device,
-                report::scaled(job.energy.point.get(), "J"),
-                report::scaled(job.kilowatt_hours.point.get() * 1e3, "Wh"),
-                report::scaled(job.carbon.point.get(), "g"),
-                site.profile.grid.gas,
-            )
-        })
-        .collect()
+fn job_text(record: &RunRecord, result: &RunResult, site: &Site, job: &Job) -> String {
+    match account::job_carbon(result, site, job) {
+        Ok(jobs) => jobs.iter().map(|job| accounting::job_text(record, site, job)).collect(),
+        Err(error) => text::entry("Job", &error.to_string()),
+    }
 }
 
 /// The job of the first device across regions, on one measurement; `None` when it has no energy.
@@ -110,8 +94,7 @@ pub fn region_chart(result: &RunResult, site: &Site, job: &Job) -> Option<Region
     let job = account::job_carbon(result, site, job).ok()?.into_iter().next()?;
     let pue = &site.profile.pue;
     let regions = account::across_regions(&job.energy, job.evidence, pue, &account::DEFAULT_REGIONS).ok()?;
-    let mut bars: Vec<RegionBar> =
-        regions.into_iter().map(|region| bar(&region.factor, region.carbon)).collect();
+    let mut bars: Vec<RegionBar> = regions.into_iter().map(|region| bar(&region.factor, region.carbon)).collect();
     let chosen = &site.profile.grid;
     if !bars.iter().any(|bar| bar.code == chosen.region && bar.year == chosen.year) {
         bars.push(bar(chosen, job.carbon));
@@ -137,12 +120,4 @@ fn bar(factor: &crate::model::GridFactor, grams: Estimate<GramsCo2e>) -> RegionB
         year: factor.year,
         basis: factor.basis,
     }
-}
-
-/// Columns to lay tables out for.
-fn width(console: &Console) -> usize {
-    if !console.out_is_terminal {
-        return PLAIN_WIDTH;
-    }
-    terminal_size::terminal_size().map_or(PLAIN_WIDTH, |(width, _)| usize::from(width.0).clamp(80, 160))
 }

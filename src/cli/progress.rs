@@ -43,7 +43,9 @@ impl Observer for Progress {
     fn event(&mut self, event: &Event<'_>) {
         match event {
             Event::Device(device) => self.bar.set_message(format!("device {} {}", device.ordinal, device.name)),
-            Event::Idle(length) => self.bar.set_message(format!("recording idle power for {:.0} s", length.get().ceil())),
+            Event::Idle(length) => {
+                self.bar.set_message(format!("recording idle power for {:.0} s", length.get().ceil()))
+            }
             Event::Building { case } => self.bar.set_message(format!("{}: building", case.label())),
             Event::Verifying { case } => self.bar.set_message(format!("{}: verifying", case.label())),
             Event::Preheating { case } => self.bar.set_message(format!("{}: preheating", case.label())),
@@ -52,7 +54,9 @@ impl Observer for Progress {
             }
             Event::Measured(_) | Event::Skipped(_) => self.step(),
             Event::SaveFailed(reason) => {
-                let text = format!("wattmark: the record could not be saved ({reason}); measuring goes on and saving is tried again");
+                let text = format!(
+                    "wattmark: the record could not be saved ({reason}); measuring goes on and saving is tried again"
+                );
                 self.bar.suspend(|| super::note(&text));
             }
         }

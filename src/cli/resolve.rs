@@ -42,7 +42,8 @@ impl Merge {
     /// Flag (or its environment variable) before file.
     fn pick<T: Clone>(&mut self, name: &str, flag: Option<&T>, file: Option<T>) -> Option<T> {
         if let Some(value) = flag {
-            let typed = std::env::args().any(|arg| arg == format!("--{name}") || arg.starts_with(&format!("--{name}=")));
+            let typed =
+                std::env::args().any(|arg| arg == format!("--{name}") || arg.starts_with(&format!("--{name}=")));
             self.origins.insert(name.to_owned(), if typed { Origin::Flag } else { Origin::Environment });
             return Some(value.clone());
         }
@@ -147,21 +148,27 @@ fn settings(args: &Args, merge: &mut Merge, preset: Preset) -> anyhow::Result<Se
 
 /// Reads `30s`, `1m 30s`, `500ms` or a bare number of seconds.
 fn duration(name: &str, text: &str) -> anyhow::Result<Seconds> {
-    let bad = || Failure::usage(format!("--{name} is `{text}`: give a time such as 30s, 500ms, 1m 30s or a number of seconds"));
+    let bad = || {
+        Failure::usage(format!("--{name} is `{text}`: give a time such as 30s, 500ms, 1m 30s or a number of seconds"))
+    };
     let seconds = match text.trim().parse::<f64>() {
         Ok(seconds) => seconds,
         Err(_) => text.parse::<jiff::SignedDuration>().map_err(|_| bad())?.as_secs_f64(),
     };
-    if seconds.is_finite() && (0.0..=86_400.0).contains(&seconds) { Ok(Seconds::new(seconds)) } else { Err(bad().into()) }
+    if seconds.is_finite() && (0.0..=86_400.0).contains(&seconds) {
+        Ok(Seconds::new(seconds))
+    } else {
+        Err(bad().into())
+    }
 }
 
 fn account_request(args: &Args, merge: &mut Merge) -> AccountRequest {
     let (grid, pue) = (merge.file.grid.clone(), merge.file.pue);
     let site = merge.file.site.as_ref().map(|path| path.display().to_string());
     AccountRequest {
-        grid: merge.pick("grid", args.grid.as_ref(), grid),
-        pue: merge.pick("pue", args.pue.as_ref(), pue),
-        site: merge.pick("site", args.site.as_ref(), site),
+        grid: merge.pick("grid", args.site.grid.as_ref(), grid),
+        pue: merge.pick("pue", args.site.pue.as_ref(), pue),
+        site: merge.pick("site", args.site.site.as_ref(), site),
     }
 }
 
@@ -226,7 +233,9 @@ fn select_devices(wanted: &[String], bench: &TestBench, console: &Console) -> an
         let device = word.parse::<u32>().ok().and_then(|n| all.iter().find(|device| device.ordinal == n));
         let Some(device) = device else {
             let known: Vec<String> = all.iter().map(|d| format!("{} ({})", d.ordinal, d.name)).collect();
-            return Err(Failure::usage(format!("there is no device `{word}`: the devices are {}", known.join(", "))).into());
+            return Err(
+                Failure::usage(format!("there is no device `{word}`: the devices are {}", known.join(", "))).into()
+            );
         };
         if !picked.iter().any(|known: &Device| known.ordinal == device.ordinal) {
             picked.push(device.clone());

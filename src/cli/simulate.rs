@@ -9,8 +9,8 @@ use serde::Deserialize;
 use crate::cli::Failure;
 use crate::clock::{Activity, SimulatedClock};
 use crate::gpu::simulated::{DeviceScript, Oracle, SimulatedMachine};
-use crate::power::PowerScript;
 use crate::model::Case;
+use crate::power::PowerScript;
 use crate::workload::{self, Instance};
 
 /// A simulation: devices with scripted speeds, sensors with scripted watts.
@@ -30,13 +30,15 @@ impl Simulation {
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read the simulation script {}", path.display()))?;
-        toml::from_str(&text)
-            .map_err(|error| Failure::usage(format!("cannot read the simulation script {}: {error}", path.display())).into())
+        toml::from_str(&text).map_err(|error| {
+            Failure::usage(format!("cannot read the simulation script {}: {error}", path.display())).into()
+        })
     }
 
     /// Builds the machine on a simulated clock.
     pub fn machine(&self, clock: SimulatedClock, activity: Activity) -> SimulatedMachine {
-        let oracle: Oracle = Arc::new(|program, range| oracle_bytes(&program.case, range.buffer, range.start, range.end));
+        let oracle: Oracle =
+            Arc::new(|program, range| oracle_bytes(&program.case, range.buffer, range.start, range.end));
         SimulatedMachine::new(self.device.clone(), clock, activity, oracle)
     }
 }

@@ -8,8 +8,8 @@ use crate::clock::{Clock, Nanoseconds, RunClock};
 use crate::gpu::{Accelerator, BufferSpec, GpuError, Job, PoisonScan, Program, Role};
 use crate::kernel::{self, KernelError};
 use crate::model::{
-    Calibration, Case, Check, Device, ElementType, Measurement, Settings, Skip, SkipReason, Steadiness, StopReason, Timing,
-    TimingMethod, Verification, Warning, WarningCode, Window,
+    Calibration, Case, Check, Device, ElementType, Measurement, Settings, Skip, SkipReason, Steadiness, StopReason,
+    Timing, TimingMethod, Verification, Warning, WarningCode, Window,
 };
 use crate::power::Sampler;
 use crate::units::Seconds;
@@ -93,48 +93,42 @@ fn refuse(case: &Case, error: GpuError) -> Outcome {
 
 /// The problem's instance and the rendered program of a case on a device, or why it cannot run there.
 pub fn program_of(case: &Case, device: &Device) -> Result<(Instance, Program), Skip> {
-        let fail = |reason, detail: String| skip(case, reason, detail);
-        let problem = workload::problem(&case.problem)
-            .ok_or_else(|| fail(SkipReason::Other, format!("no problem is called {}", case.problem)))?;
-        let variant = kernel::find(&case.variant)
-            .map_err(|error| fail(SkipReason::CompileError, error.to_string()))?;
-        if let Some(feature) = variant.requires.iter().find(|feature| !device.features.contains(feature)) {
-            let error = GpuError::MissingFeature { case: case.label(), feature: *feature, device: device.name.clone() };
-            return Err(fail(SkipReason::MissingFeature, error.to_string()));
-        }
-        let rendered = variant.render(&case.shape, &case.params, device).map_err(|error| {
-            let reason = match error {
-                KernelError::Limit { .. } => SkipReason::TooLarge,
-                _ => SkipReason::CompileError,
-            };
-            fail(reason, error.to_string())
-        })?;
-        let buffers = problem
-            .tensors(&case.shape, case.element)
-            .into_iter()
-            .map(|tensor| BufferSpec {
-                name: tensor.name.to_owned(),
-                bytes: (tensor.len * tensor.element.bytes()).next_multiple_of(4),
-                role: if tensor.role == TensorRole::Input { Role::Input } else { Role::Output },
-            })
-            .collect();
-        let instance = Instance {
-            shape: case.shape.clone(),
-            element: case.element,
-            pattern: case.pattern,
-            seed: case.seed,
-        };
-        let program = Program {
-            case: case.clone(),
-            wgsl: rendered.wgsl,
-            entry: rendered.entry,
-            workgroups: rendered.workgroups,
-            buffers,
-            requires: variant.requires.clone(),
-        };
-        Ok((instance, program))
+    let fail = |reason, detail: String| skip(case, reason, detail);
+    let problem = workload::problem(&case.problem)
+        .ok_or_else(|| fail(SkipReason::Other, format!("no problem is called {}", case.problem)))?;
+    let variant = kernel::find(&case.variant).map_err(|error| fail(SkipReason::CompileError, error.to_string()))?;
+    if let Some(feature) = variant.requires.iter().find(|feature| !device.features.contains(feature)) {
+        let error = GpuError::MissingFeature { case: case.label(), feature: *feature, device: device.name.clone() };
+        return Err(fail(SkipReason::MissingFeature, error.to_string()));
     }
-
+    let rendered = variant.render(&case.shape, &case.params, device).map_err(|error| {
+        let reason = match error {
+            KernelError::Limit { .. } => SkipReason::TooLarge,
+            _ => SkipReason::CompileError,
+        };
+        fail(reason, error.to_string())
+    })?;
+    let buffers = problem
+        .tensors(&case.shape, case.element)
+        .into_iter()
+        .map(|tensor| BufferSpec {
+            name: tensor.name.to_owned(),
+            bytes: (tensor.len * tensor.element.bytes()).next_multiple_of(4),
+            role: if tensor.role == TensorRole::Input { Role::Input } else { Role::Output },
+        })
+        .collect();
+    let instance =
+        Instance { shape: case.shape.clone(), element: case.element, pattern: case.pattern, seed: case.seed };
+    let program = Program {
+        case: case.clone(),
+        wgsl: rendered.wgsl,
+        entry: rendered.entry,
+        workgroups: rendered.workgroups,
+        buffers,
+        requires: variant.requires.clone(),
+    };
+    Ok((instance, program))
+}
 
 impl Bench<'_> {
     fn device(&self) -> Device {
@@ -228,8 +222,7 @@ impl Bench<'_> {
                 Ok(true)
             }
             Err(detail) => {
-                session.measurement.verification =
-                    Verification::Failed { detail, when: "before the load".to_owned() };
+                session.measurement.verification = Verification::Failed { detail, when: "before the load".to_owned() };
                 Ok(false)
             }
         }
@@ -258,7 +251,12 @@ impl Bench<'_> {
     }
 
     /// Preheats, then measures up to `at_most` windows; the stop rule may end it sooner.
-    pub fn measure(&mut self, session: &mut Session, at_most: u32, gap: &mut dyn FnMut() -> Seconds) -> Result<(), Outcome> {
+    pub fn measure(
+        &mut self,
+        session: &mut Session,
+        at_most: u32,
+        gap: &mut dyn FnMut() -> Seconds,
+    ) -> Result<(), Outcome> {
         let (length, warning) = self.window_length(session);
         if let Some(warning) = warning.filter(|_| session.efficiencies.is_empty()) {
             session.measurement.warnings.push(warning);
@@ -273,8 +271,7 @@ impl Bench<'_> {
             calibration.per_dispatch_s,
         );
         self.observer.event(&Event::Preheating { case: &session.case });
-        let (preheat, steadiness) =
-            preheat(&mut stream, self.settings, self.sampler, &device, self.interrupted)?;
+        let (preheat, steadiness) = preheat(&mut stream, self.settings, self.sampler, &device, self.interrupted)?;
         session.measurement.windows.push(preheat);
         if session.measurement.steadiness.is_none() {
             session.measurement.warnings.extend(steadiness.as_ref().and_then(unsteady_warning));
@@ -303,8 +300,7 @@ impl Bench<'_> {
             let efficiency = efficiency(self.sampler, &device, &session.case, &cut.window);
             session.efficiencies.push(efficiency);
             session.measurement.windows.push(cut.window);
-            let reason =
-                stop::decide(self.settings, &session.efficiencies, session.window_time, (self.interrupted)());
+            let reason = stop::decide(self.settings, &session.efficiencies, session.window_time, (self.interrupted)());
             if reason.is_some() {
                 session.measurement.stop = reason;
                 break;
@@ -324,7 +320,9 @@ impl Bench<'_> {
         let scan = self.accelerator.scan_poison()?;
         session.measurement.verification = match judge_output(session, &output, Some(scan)) {
             Ok(after) => Verification::Passed { before: session.before.clone(), after },
-            Err(detail) => Verification::Failed { detail, when: format!("after window {}", session.efficiencies.len()) },
+            Err(detail) => {
+                Verification::Failed { detail, when: format!("after window {}", session.efficiencies.len()) }
+            }
         };
         let (timing, warning) = timing(self.accelerator.device(), &session.measurement);
         session.measurement.timing = Some(timing);

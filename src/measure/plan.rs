@@ -138,8 +138,7 @@ fn selected_variants(selection: &Selection) -> Result<Vec<Selected>, PlanError> 
         }
     }
     let ordered = workload::problems().iter().flat_map(|problem| {
-        let own: Vec<Selected> =
-            picked.iter().filter(|v| v.problem == problem.id()).map(|v| (*problem, *v)).collect();
+        let own: Vec<Selected> = picked.iter().filter(|v| v.problem == problem.id()).map(|v| (*problem, *v)).collect();
         own
     });
     Ok(ordered.collect())
@@ -189,7 +188,8 @@ pub fn expected_duration(settings: &Settings, cases: &[Case]) -> Seconds {
     };
     let preheats = if settings.interleaved { windows } else { 1.0 };
     let lead = settings.submission_s * f64::from(settings.in_flight);
-    let each = OVERHEAD_PER_CASE + preheat * preheats + (settings.window_s + lead + settings.random_gap_s * 0.5) * windows;
+    let each =
+        OVERHEAD_PER_CASE + preheat * preheats + (settings.window_s + lead + settings.random_gap_s * 0.5) * windows;
     settings.idle_s * (2.0 * devices.len() as f64) + each * cases.len() as f64
 }
 

@@ -127,12 +127,7 @@ fn idle(setup: &mut Setup<'_>, clock: &RunClock, length: Seconds, kind: WindowKi
     Window { kind, start_ns, end_ns: clock.now(), dispatches: 0, device_busy_ns: None }
 }
 
-fn run_in_order(
-    setup: &mut Setup<'_>,
-    record: &mut RunRecord,
-    accelerator: &mut Box<dyn Accelerator>,
-    cases: &[Case],
-) {
+fn run_in_order(setup: &mut Setup<'_>, record: &mut RunRecord, accelerator: &mut Box<dyn Accelerator>, cases: &[Case]) {
     let mut broken: Option<String> = None;
     for case in cases {
         if (setup.interrupted)() {
@@ -342,7 +337,11 @@ fn keep(setup: &mut Setup<'_>, record: &mut RunRecord, outcome: Result<Session, 
             let empty = measurement.measured().next().is_none();
             if empty && measurement.stop == Some(StopReason::Interrupted) {
                 let case = measurement.case;
-                leave_out(setup, record, skip(&case, SkipReason::Interrupted, "interrupted before its first window ended"));
+                leave_out(
+                    setup,
+                    record,
+                    skip(&case, SkipReason::Interrupted, "interrupted before its first window ended"),
+                );
                 return;
             }
             setup.observer.event(&Event::Measured(&measurement));

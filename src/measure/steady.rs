@@ -34,9 +34,8 @@ pub fn judge(traces: &[SourceTrace], device: u32, from: Nanoseconds, until: Nano
     };
     let mut parts = Vec::new();
     let mut reached = true;
-    let power = find(&[Quantity::InstantPower, Quantity::AveragedPower]).or_else(|| {
-        own().find_map(|trace| counter_power(trace, from, until))
-    });
+    let power = find(&[Quantity::InstantPower, Quantity::AveragedPower])
+        .or_else(|| own().find_map(|trace| counter_power(trace, from, until)));
     match power {
         Some((t, watts)) => {
             let change = relative_change(&t, &watts, until.since(from).get());

@@ -3,56 +3,17 @@
 //! What surprises people: grid, PUE and site that were named when the run was made are used again where no flag replaces them,
 //! and the output says so.
 
-pub(super) mod text;
-
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context;
 use serde::Serialize;
 
-use super::factors;
-use crate::account::{
-    self, AccountError, CarbonTable, Job, JobCarbon, LeftOut, Site, case_carbon, job_carbon, resolve_site,
-};
-use crate::cli::{Console, Exit, Failure};
+use crate::account::{self, AccountError, CarbonTable, Job, JobCarbon, LeftOut, Site, case_carbon, job_carbon};
+use crate::cli::accounting::{SiteArgs, device_name, job_text, site_text, usage};
+use crate::cli::records::load;
+use crate::cli::{Console, Exit, text};
 use crate::measure::result::{RunResult, evaluate};
-use crate::model::{AccountRequest, Counted, Evidence, RECORD_SCHEMA, RunRecord, SCHEMA_VERSION};
-
-/// Where the energy is used.
-#[derive(Debug, Clone, Default, clap::Args)]
-pub struct SiteArgs {
-    /// Grid factor: a region (`CN-QH`, `CN-QH@2022`, `FRA`, `US-CAMX`), kgCO2e/kWh (`0.1796`, or `179.6g`), or a TOML file.
-    #[arg(long, value_name = "REGION|NUMBER|FILE", allow_hyphen_values = true)]
-    pub grid: Option<String>,
-    /// Power usage effectiveness of the facility, at least 1.
-    #[arg(long, value_name = "RATIO", allow_negative_numbers = true)]
-    pub pue: Option<f64>,
-    /// Site with grid and PUE: xining, qingyang, poland, france, or a TOML file. --grid and --pue replace its values.
-    #[arg(long, value_name = "NAME|FILE")]
-    pub site: Option<String>,
-}
-
-impl SiteArgs {
-    /// Resolves the flags; what they leave open comes from the request stored in a record, if any.
-    pub fn resolve(&self, stored: Option<&AccountRequest>) -> anyhow::Result<Site> {
-        // A site named by flag replaces all that was stored; other flags replace only their own value.
-        let stored = stored.filter(|_| self.site.is_none()).cloned().unwrap_or_default();
-        let grid = self.grid.clone().or_else(|| stored.grid.clone());
-        let pue = self.pue.or(stored.pue);
-        let site = self.site.clone().or_else(|| stored.site.clone());
-        let mut resolved = resolve_site(grid.as_deref(), pue, site.as_deref(), Path::new(".")).map_err(usage)?;
-        let mut reused = |name: &str, given: bool, value: Option<String>| {
-            if let (false, Some(value)) = (given, value) {
-                resolved.notes.push(format!("--{name} {value} was named with the run and is used again"));
-            }
-        };
-        reused("grid", self.grid.is_some(), stored.grid);
-        reused("pue", self.pue.is_some(), stored.pue.map(|pue| pue.to_string()));
-        reused("site", self.site.is_some(), stored.site);
-        Ok(resolved)
-    }
-}
+use crate::model::{Evidence, RunRecord};
 
 /// Arguments of `wattmark carbon`.
 #[derive(Debug, Clone, clap::Args)]
@@ -86,7 +47,7 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let asked: Vec<Job> = args.jobs.iter().map(|text| text.parse()).collect::<Result<_, _>>().map_err(usage)?;
     // Wrong flags are told before a record is read.
     args.site.resolve(None)?;
-    let record = load(&args.run)?;
+    let record = load(&args.run, console)?.record;
     let site = args.site.resolve(Some(&record.plan.account))?;
     let result = evaluate(&record);
     let table = case_carbon(&result, &site);
@@ -129,28 +90,6 @@ fn account_jobs(
     Ok((jobs, None))
 }
 
-/// An account that cannot be made because of what the user gave (exit 2).
-pub(super) fn usage(error: AccountError) -> Failure {
-    Failure::usage(error.to_string())
-}
-
-/// Reads a record from a run's folder or from its run.json (exit 7 if it cannot be read).
-pub(super) fn load(path: &Path) -> anyhow::Result<RunRecord> {
-    let file = if path.is_dir() { path.join("run.json") } else { path.to_path_buf() };
-    let failed = |reason: String| Failure::record(format!("cannot read record {}: {reason}", file.display()));
-    let text = std::fs::read_to_string(&file).map_err(|error| failed(error.to_string()))?;
-    let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
-    if value.get("schema").and_then(|schema| schema.as_str()) != Some(RECORD_SCHEMA) {
-        return Err(failed(format!("it is not a wattmark record (no schema \"{RECORD_SCHEMA}\")")).into());
-    }
-    let major = value.pointer("/version/major").and_then(serde_json::Value::as_u64);
-    if major.is_some_and(|major| major > u64::from(SCHEMA_VERSION.major)) {
-        return Err(failed("it was written by a newer wattmark; install that version to read it".to_owned()).into());
-    }
-    let record = serde_json::from_value(value).map_err(|error| failed(error.to_string()))?;
-    Ok(record)
-}
-
 fn render(record: &RunRecord, site: &Site, table: &CarbonTable, jobs: &[JobCarbon]) -> anyhow::Result<String> {
     let mut out = format!("Carbon of {} at {}\n\n", record.run_id, site.profile.name);
     out.push_str(&site_text(site)?);
@@ -170,26 +109,6 @@ fn render(record: &RunRecord, site: &Site, table: &CarbonTable, jobs: &[JobCarbo
         for left in &table.left_out {
             out.push_str(&format!("  device {} {}: {}\n", left.case.device, left.case.label(), left.reason));
         }
-    }
-    Ok(out)
-}
-
-/// Grid factor, its spread, PUE and notes: what the numbers below rest on.
-pub(super) fn site_text(site: &Site) -> anyhow::Result<String> {
-    let (grid, pue) = (&site.profile.grid, &site.profile.pue);
-    let mut out = text::entry("Grid", &text::identity(grid));
-    if !grid.note.is_empty() {
-        out.push_str(&text::entry("", &grid.note));
-    }
-    let held = account::spread(grid).context("reading the catalogue")?;
-    if let ([lowest, .., highest], true) = (&held[..], grid.region != "user") {
-        let (low, high) = (factors::short(lowest), factors::short(highest));
-        out.push_str(&text::entry("", &format!("figures held for this region: {low} to {high}")));
-    }
-    let evidence = if site.pue_given { pue.evidence.to_string() } else { "by default".to_owned() };
-    out.push_str(&text::entry("PUE", &format!("{} {evidence}: {}", pue.value, pue.source)));
-    for note in [&site.profile.note].into_iter().chain(&site.notes).filter(|note| !note.is_empty()) {
-        out.push_str(&text::entry("Note", note));
     }
     Ok(out)
 }
@@ -217,10 +136,6 @@ fn scope_text(record: &RunRecord, table: &CarbonTable) -> String {
         out.push_str(&text::entry("", "Times and power of this record were scripted: it describes no hardware."));
     }
     out
-}
-
-fn device_name(record: &RunRecord, ordinal: u32) -> String {
-    record.device(ordinal).map_or_else(|| "unknown device".to_owned(), |device| device.name.clone())
 }
 
 fn case_table(record: &RunRecord, site: &Site, table: &CarbonTable) -> String {
@@ -251,56 +166,6 @@ fn case_table(record: &RunRecord, site: &Site, table: &CarbonTable) -> String {
         out.push_str(&text::lines(&rows));
     }
     out
-}
-
-fn job_text(record: &RunRecord, site: &Site, job: &JobCarbon) -> String {
-    let unit = match job.counted {
-        Counted::Flop => "FLOP",
-        Counted::Bytes => "B",
-    };
-    let kilowatt_hours = job.kilowatt_hours.point.get();
-    let interval = job.carbon.interval.map_or_else(
-        || format!("no interval, {} energy", job.evidence),
-        |i| {
-            format!(
-                "95 % interval {} to {}, n={}",
-                text::si(i.low.get(), "g"),
-                text::si(i.high.get(), "g"),
-                job.carbon.n
-            )
-        },
-    );
-    let time = job.time.map_or_else(String::new, |time| format!(", {} of device time", duration(time.point.get())));
-    let name = device_name(record, job.case.device);
-    let first = format!(
-        "{} of {} on device {} ({name}): {} {} ({interval})",
-        text::amount(job.job.amount, unit),
-        job.job.work,
-        job.case.device,
-        text::si(job.carbon.point.get(), "g"),
-        site.profile.grid.gas,
-    );
-    let second = format!(
-        "{} = {} kWh at the {} ({}, {}), times PUE {}; {:.3e} executions of {}{time}",
-        text::si(job.energy.point.get(), "J"),
-        if kilowatt_hours >= 0.01 { format!("{kilowatt_hours:.4}") } else { format!("{kilowatt_hours:.3e}") },
-        job.scope,
-        job.evidence,
-        job.source,
-        site.profile.pue.value,
-        job.executions,
-        job.case.label(),
-    );
-    text::entry("Job", &first) + &text::entry("", &second)
-}
-
-/// A length of time in the largest unit that leaves a number above 1.
-fn duration(seconds: f64) -> String {
-    let units = [(86_400.0, "days"), (3600.0, "h"), (60.0, "min")];
-    match units.iter().find(|(length, _)| seconds >= *length) {
-        Some((length, unit)) => format!("{:.1} {unit}", seconds / length),
-        None => text::si(seconds, "s"),
-    }
 }
 
 #[cfg(test)]
@@ -364,20 +229,6 @@ mod tests {
     }
 
     #[test]
-    fn what_was_named_with_the_run_is_used_again_unless_a_flag_replaces_it() {
-        let stored = AccountRequest { grid: None, pue: None, site: Some("xining".to_owned()) };
-        let site = SiteArgs::default().resolve(Some(&stored)).unwrap();
-        assert_eq!((site.profile.grid.region.as_str(), site.profile.pue.value), ("CN-QH", 1.2));
-        assert!(site.notes.iter().any(|note| note.contains("--site xining was named with the run")));
-        let site = at("CN-GS", 1.3).resolve(Some(&stored)).unwrap();
-        assert_eq!((site.profile.grid.region.as_str(), site.profile.pue.value), ("CN-GS", 1.3));
-        let flag = SiteArgs { site: Some("france".to_owned()), ..SiteArgs::default() };
-        let site = flag.resolve(Some(&stored)).unwrap();
-        assert_eq!(site.profile.grid.region, "FRA");
-        assert!(site.notes.is_empty());
-    }
-
-    #[test]
     fn a_job_asked_for_must_be_possible_but_the_default_job_is_only_missed() {
         let run = run("Device X", &[Spec { variant: "softmax/rows", ..Spec::default() }]);
         let site = at("CN", 1.0).resolve(None).unwrap();
@@ -385,20 +236,5 @@ mod tests {
         assert!(jobs.is_empty() && missing.is_some());
         let error = account_jobs(&run.result, &site, &["gemm=1e18".parse().unwrap()]).unwrap_err();
         assert_eq!(crate::cli::exit::code_of(&error), Exit::Usage);
-    }
-
-    #[test]
-    fn a_record_is_read_from_its_folder_and_a_newer_one_is_refused() {
-        let run = run("Device X", &[Spec::default()]);
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("run.json");
-        std::fs::write(&file, serde_json::to_string(&run.record).unwrap()).unwrap();
-        assert_eq!(load(folder.path()).unwrap(), run.record);
-        let mut newer = run.record.clone();
-        newer.version.major += 1;
-        std::fs::write(&file, serde_json::to_string(&newer).unwrap()).unwrap();
-        let error = load(&file).unwrap_err();
-        assert_eq!(crate::cli::exit::code_of(&error), Exit::Record);
-        assert!(error.to_string().contains("newer wattmark"), "{error}");
     }
 }

@@ -6,7 +6,9 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use super::carbon::{SiteArgs, load, site_text, text};
+use crate::cli::accounting::{SiteArgs, site_text};
+use crate::cli::records::load;
+use crate::cli::text;
 use crate::cli::{Console, Exit, Failure};
 use crate::compare::{self, Comparison, Difference, Options, Outcome, Pair};
 use crate::measure::result::evaluate;
@@ -35,7 +37,7 @@ pub struct Args {
 pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let noise = parse_noise(&args.noise)?;
     let site = args.site.resolve(None)?;
-    let (a, b) = (load(&args.a)?, load(&args.b)?);
+    let (a, b) = (load(&args.a, console)?.record, load(&args.b, console)?.record);
     let options = Options { noise, site };
     let comparison = compare::compare(&evaluate(&a), &a, &evaluate(&b), &b, &options);
     if args.json {

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use super::show::load;
-use crate::cli::{Console, Exit, Failure};
-use crate::measure::result::{RunResult, evaluate};
+use crate::cli::accounting::SiteArgs;
+use crate::cli::records::load;
+use crate::cli::{Console, Exit, Failure, outcome};
+use crate::measure::result::{CaseResult, RunResult, evaluate};
 use crate::model::RunRecord;
-use crate::report::{csv_tidy, csv_traces, json_summary, markdown};
+use crate::report::{Carbon, csv_tidy, csv_traces, json_summary, markdown};
 
 /// What to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -35,6 +36,9 @@ pub struct Args {
     /// What to write.
     #[arg(long, value_enum)]
     pub format: Format,
+    /// Where the energy is accounted.
+    #[command(flatten)]
+    pub site: SiteArgs,
     /// File to write; `-` is standard output.
     #[arg(long, value_name = "FILE", default_value = "-")]
     pub out: PathBuf,
@@ -43,9 +47,12 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let loaded = load(&args.run, console)?;
+    let site = args.site.resolve(Some(&loaded.record.plan.account))?;
     let result = evaluate(&loaded.record);
+    let grams = |case: &CaseResult| outcome::grams_per_amount(case, &site);
+    let carbon = outcome::carbon(&site, &grams);
     if args.out == Path::new("-") {
-        write_to(&mut console.out, args.format, &loaded.record, &result)?;
+        write_to(&mut console.out, args.format, &loaded.record, &result, &carbon)?;
         return Ok(Exit::Ok);
     }
     if is_same_file(&args.out, &loaded.path) {
@@ -53,19 +60,25 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
             format!("{} is the record itself, which is never overwritten: name another --out", args.out.display());
         return Err(Failure::usage(text).into());
     }
-    replace(&args.out, |out| write_to(out, args.format, &loaded.record, &result))
+    replace(&args.out, |out| write_to(out, args.format, &loaded.record, &result, &carbon))
         .with_context(|| format!("cannot write {}; name a file in a folder you may write to", args.out.display()))?;
     console.note(&format!("wrote {}", args.out.display()));
     Ok(Exit::Ok)
 }
 
-fn write_to(out: &mut dyn Write, format: Format, record: &RunRecord, result: &RunResult) -> io::Result<()> {
+fn write_to(
+    out: &mut dyn Write,
+    format: Format,
+    record: &RunRecord,
+    result: &RunResult,
+    carbon: &Carbon,
+) -> io::Result<()> {
     match format {
-        Format::Csv => csv_tidy(record, result, None, out),
+        Format::Csv => csv_tidy(record, result, Some(carbon), out),
         Format::Traces => csv_traces(record, out),
-        Format::Markdown => out.write_all(markdown(record, result, None).as_bytes()),
+        Format::Markdown => out.write_all(markdown(record, result, Some(carbon)).as_bytes()),
         Format::Json => {
-            serde_json::to_writer_pretty(&mut *out, &json_summary(record, result, None))?;
+            serde_json::to_writer_pretty(&mut *out, &json_summary(record, result, Some(carbon)))?;
             out.write_all(b"\n")
         }
     }

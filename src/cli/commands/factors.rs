@@ -5,8 +5,8 @@
 
 use std::io::Write;
 
-use super::carbon::text;
 use crate::account::{self, Entry, factor_for, search};
+use crate::cli::text;
 use crate::cli::{Console, Exit, Failure};
 use crate::model::GridFactor;
 
@@ -74,18 +74,6 @@ fn card(factor: &GridFactor, aliases: &[String]) -> anyhow::Result<String> {
 /// A number without the noise of binary fractions.
 fn rounded(value: f64) -> f64 {
     (value * 1e9).round() / 1e9
-}
-
-/// Value, year and what distinguishes a factor from others of its region.
-pub(super) fn short(factor: &GridFactor) -> String {
-    format!(
-        "{} g{}/kWh ({} {}, {})",
-        factor.intensity_g_per_kwh.get(),
-        factor.gas,
-        factor.region,
-        text::year(factor),
-        factor.basis
-    )
 }
 
 /// One line a factor, sources numbered below.

@@ -7,19 +7,28 @@ use std::str::FromStr;
 
 use anyhow::Context;
 
-use crate::cli::{Console, Exit, Failure};
+use crate::account::Job;
+use crate::cli::accounting::SiteArgs;
+use crate::cli::records::load;
+use crate::cli::{Console, Exit, outcome};
 use crate::figure::{
     DOUBLE_COLUMN_MM, Figure, GREATEST_WIDTH_MM, LEAST_WIDTH_MM, RegionChart, SINGLE_COLUMN_MM, STANDARD_FIGURES,
     standard_figures, svg,
 };
 use crate::measure::result::{RunResult, evaluate};
-use crate::model::{RECORD_SCHEMA, RunRecord};
+use crate::model::RunRecord;
 
 /// Arguments of `wattmark plot`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// Record: a run's folder, or its run.json.
     pub run: PathBuf,
+    /// Where the energy is accounted.
+    #[command(flatten)]
+    pub site: SiteArgs,
+    /// Amount of work of carbon-regions, for example gemm=1e18 [default: one EFLOP of f32 GEMM].
+    #[arg(long, value_name = "WORK=AMOUNT")]
+    pub job: Option<Job>,
     /// Folder for the figures [default: `figures` beside the record].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -59,12 +68,15 @@ impl FromStr for Width {
 
 /// Runs the command.
 pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
-    let path = record_path(&args.run);
-    let record = load(&path)?;
-    let folder = args.out.clone().unwrap_or_else(|| path.with_file_name("figures"));
-    let figures = chosen(standard_figures(&record, &evaluate(&record), None), &args.figure, args.width);
-    for name in args.figure.iter().filter(|name| !figures.iter().any(|figure| figure.id == **name)) {
-        console.note(&format!("wattmark: {name} is not drawn: this command has no regions to account the run in"));
+    let loaded = load(&args.run, console)?;
+    let record = &loaded.record;
+    let site = args.site.resolve(Some(&record.plan.account))?;
+    let result = evaluate(record);
+    let regions = outcome::region_chart(&result, &site, &args.job.clone().unwrap_or_default());
+    let folder = args.out.clone().unwrap_or_else(|| loaded.path.with_file_name("figures"));
+    let figures = chosen(standard_figures(record, &result, regions.as_ref()), &args.figure, args.width);
+    if regions.is_none() && (args.figure.is_empty() || args.figure.iter().any(|name| name == "carbon-regions")) {
+        console.note("wattmark: carbon-regions is not drawn: no case of this record has the energy that its job needs");
     }
     for path in write_figures(&figures, &folder)? {
         writeln!(console.out, "{}", path.display())?;
@@ -110,21 +122,6 @@ pub fn write_figures(figures: &[Figure], folder: &Path) -> anyhow::Result<Vec<Pa
         }
     }
     Ok(paths)
-}
-
-fn record_path(given: &Path) -> PathBuf {
-    if given.is_dir() { given.join("run.json") } else { given.to_owned() }
-}
-
-/// Reads a record.
-fn load(path: &Path) -> anyhow::Result<RunRecord> {
-    let refuse = |why: String| Failure::record(format!("cannot read the record {}: {why}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
-    let record: RunRecord = serde_json::from_str(&text).map_err(|error| refuse(error.to_string()))?;
-    if record.schema != RECORD_SCHEMA {
-        return Err(refuse(format!("its schema is `{}`, not `{RECORD_SCHEMA}`", record.schema)).into());
-    }
-    Ok(record)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context as _;
 
 use crate::account::Job;
+use crate::cli::accounting::SiteArgs;
 use crate::cli::bench::{self, TestBench};
 use crate::cli::progress::Progress;
 use crate::cli::resolve::{self, Resolved};
@@ -38,15 +39,9 @@ pub struct Args {
     /// Watts to assume where no sensor answers; figures are then marked as declared.
     #[arg(long, value_name = "WATTS")]
     pub assume_watts: Option<f64>,
-    /// Grid factor: a region such as CN-QH or FRA, a number in kg/kWh, or a TOML file.
-    #[arg(long, env = "WATTMARK_GRID", value_name = "GRID")]
-    pub grid: Option<String>,
-    /// Power usage effectiveness of the site, at least 1.
-    #[arg(long, env = "WATTMARK_PUE", value_name = "RATIO")]
-    pub pue: Option<f64>,
-    /// Site profile: a shipped one such as xining, or a TOML file.
-    #[arg(long, value_name = "SITE")]
-    pub site: Option<String>,
+    /// Where the energy is accounted.
+    #[command(flatten)]
+    pub site: SiteArgs,
     /// Amount of work to account, for example gemm=1e18; default: one EFLOP of f32 GEMM.
     #[arg(long, value_name = "WORK=AMOUNT")]
     pub job: Option<Job>,
@@ -125,8 +120,8 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
         provenance::redact(&mut record);
     }
     let hz = resolved.plan.settings.sampler_hz;
-    let sampler = (!findings.sources.is_empty())
-        .then(|| Sampler::start(findings.sources, hz, &test_bench.machine().clock()));
+    let sampler =
+        (!findings.sources.is_empty()).then(|| Sampler::start(findings.sources, hz, &test_bench.machine().clock()));
     let mut progress = Progress::new(&resolved.plan, console.err_is_terminal);
     {
         let mut save = |record: &RunRecord| folder.save(record).map_err(|error| error.to_string());

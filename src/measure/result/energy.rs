@@ -51,7 +51,9 @@ pub fn of_case(record: &RunRecord, device: &Device, case: &Case, windows: &[&Win
         for (scope, energies) in by_scope {
             let read: Vec<Reading> = energies
                 .iter()
-                .filter_map(|(index, energy)| Some(Reading { window: windows[*index], energy, joules: energy.chosen?.1 }))
+                .filter_map(|(index, energy)| {
+                    Some(Reading { window: windows[*index], energy, joules: energy.chosen?.1 })
+                })
                 .collect();
             results.extend(summarise(record, trace, scope, case, &read));
         }
@@ -193,7 +195,9 @@ pub fn window_efficiency(traces: &[SourceTrace], device: &Device, case: &Case, w
     traces
         .iter()
         .filter(|trace| trace.source.evidence == Evidence::Measured)
-        .filter(|trace| trace.source.channels.iter().any(|c: &crate::model::Channel| Quantity::is_energetic(c.quantity)))
+        .filter(|trace| {
+            trace.source.channels.iter().any(|c: &crate::model::Channel| Quantity::is_energetic(c.quantity))
+        })
         .flat_map(|trace| {
             integrate::window_energies(trace, window.start_ns, window.end_ns)
                 .into_iter()

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{CaseResult, Ceilings, EnergyResult, RunResult, energy};
 use crate::model::{
-    Counted, Device, ElementType, Estimate, Evidence, Measurement, RunRecord, Verification, Warning, WarningCode, Window,
+    Counted, Device, ElementType, Estimate, Evidence, Measurement, RunRecord, Verification, Warning, WarningCode,
+    Window,
 };
 use crate::stats;
 use crate::units::{Bytes, BytesPerSecond, Flop, FlopPerSecond, Quantity, Ratio, Seconds};
@@ -43,7 +44,10 @@ fn case_result(record: &RunRecord, measurement: &Measurement) -> CaseResult {
         warnings.extend(energy_warnings(&energy));
     }
     if let Verification::Failed { detail, when } = &measurement.verification {
-        warnings.push(Warning { code: WarningCode::Other, text: format!("wrong output {when}: {detail}; no rate is given") });
+        warnings.push(Warning {
+            code: WarningCode::Other,
+            text: format!("wrong output {when}: {detail}; no rate is given"),
+        });
     }
     let per_execution = per_execution(&windows, dispatches, total_time);
     let (flop, bytes) = (case.work.flop, case.work.bytes);
@@ -88,7 +92,9 @@ fn energy_warnings(energies: &[EnergyResult]) -> Vec<Warning> {
     if energies.is_empty() {
         warnings.push(Warning {
             code: WarningCode::NoPower,
-            text: "no power reading covers these windows, so there is no joule, FLOPS/W or gCO2e; see `wattmark doctor`".into(),
+            text:
+                "no power reading covers these windows, so there is no joule, FLOPS/W or gCO2e; see `wattmark doctor`"
+                    .into(),
         });
     }
     for energy in energies {

@@ -132,6 +132,18 @@ pub fn wrapped(before: &str, text: &str) -> String {
     out
 }
 
+/// Value, year and what distinguishes a factor from others of its region.
+pub fn short_factor(factor: &GridFactor) -> String {
+    format!(
+        "{} g{}/kWh ({} {}, {})",
+        factor.intensity_g_per_kwh.get(),
+        factor.gas,
+        factor.region,
+        year(factor),
+        factor.basis
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
