@@ -62,7 +62,7 @@ fn card(factor: &GridFactor, aliases: &[String]) -> anyhow::Result<String> {
     line("note", &factor.note);
     line("also called", &aliases.join(", "));
     let others = account::spread(factor)?;
-    let others: Vec<String> = others.into_iter().filter(|other| *other != factor).map(short).collect();
+    let others: Vec<String> = others.into_iter().filter(|other| *other != factor).map(text::short_factor).collect();
     line("also held", &others.join("; "));
     line(
         "use it with",
