@@ -93,14 +93,14 @@ fn break_word(word: &str, size: f64, limit: f64, lines: &mut Vec<String>) -> Str
     let mut line = String::new();
     for character in word.chars() {
         line.push(character);
-        if room(&line, size) <= limit || line.chars().count() == 1 {
-            continue;
+        // Cutting a short head off may leave a rest that is still too long.
+        while room(&line, size) > limit && line.chars().count() > 1 {
+            let body = &line[..line.len() - character.len_utf8()];
+            let cut = body.rfind(['/', '-', ',']).map_or(body.len(), |at| at + 1);
+            let rest = line[cut..].to_owned();
+            line.truncate(cut);
+            lines.push(std::mem::replace(&mut line, rest));
         }
-        let body = &line[..line.len() - character.len_utf8()];
-        let cut = body.rfind(['/', '-', ',']).map_or(body.len(), |at| at + 1);
-        let rest = line[cut..].to_owned();
-        line.truncate(cut);
-        lines.push(std::mem::replace(&mut line, rest));
     }
     line
 }
