@@ -18,6 +18,8 @@ pub(super) struct PassTimer {
     readback: Vec<wgpu::Buffer>,
     free: VecDeque<u32>,
     period_ns: f64,
+    /// End of the latest pass that was read, in ticks.
+    last_end: std::cell::Cell<u64>,
 }
 
 impl PassTimer {
@@ -35,7 +37,7 @@ impl PassTimer {
         });
         // One buffer per slot: a buffer that the device still writes cannot be mapped.
         let readback = (0..SLOTS).map(|_| readback_buffer(gpu, TICKS_BYTES)).collect();
-        Self { queries, resolved, readback, free: (0..SLOTS).collect(), period_ns }
+        Self { queries, resolved, readback, free: (0..SLOTS).collect(), period_ns, last_end: std::cell::Cell::new(0) }
     }
 
     pub(super) fn take_slot(&mut self) -> Option<u32> {
@@ -68,11 +70,17 @@ impl PassTimer {
         self.readback.get(slot as usize)
     }
 
-    /// Nanoseconds between the two ticks of a readback buffer, if they are plausible.
+    /// Nanoseconds between the two ticks of a readback buffer, if they are plausible, less what the pass before it had
+    /// already counted: a driver may stamp the start of a pass while the one before it still runs (llvmpipe does), and
+    /// passes are read in order, so that their sum is the time in which any of them ran.
     pub(super) fn nanoseconds(&self, bytes: &[u8]) -> Option<u64> {
         let (ticks, _) = bytes.as_chunks::<8>();
         let [start, end] = ticks else { return None };
-        let ticks = elapsed_ticks(u64::from_ne_bytes(*start), u64::from_ne_bytes(*end))?;
+        let (start, end) = (u64::from_ne_bytes(*start), u64::from_ne_bytes(*end));
+        elapsed_ticks(start, end)?;
+        let last = self.last_end.replace(end);
+        let overlap_free = if last < end { start.max(last) } else { start };
+        let ticks = elapsed_ticks(overlap_free, end)?;
         Some((ticks as f64 * self.period_ns).round() as u64)
     }
 }

@@ -9,6 +9,7 @@ pub mod plan;
 pub mod presets;
 pub mod result;
 pub mod run;
+mod sensors;
 pub mod steady;
 pub mod stop;
 mod stream;

@@ -4,13 +4,14 @@
 //! reason in the record.
 
 use super::case::{Bench, Outcome, Session, skip};
+use super::sensors;
 use crate::clock::{Clock, RunClock};
 use crate::gpu::{Accelerator, GpuError, Machine};
 use crate::model::{
-    Case, Device, IdleBaseline, Measurement, Plan, RunRecord, RunStatus, Skip, SkipReason, SourceTrace, StopReason,
-    Verification, Warning, WarningCode, Window, WindowKind,
+    Case, Device, IdleBaseline, Measurement, Plan, RunRecord, RunStatus, Skip, SkipReason, StopReason, Verification,
+    Warning, WarningCode, Window, WindowKind,
 };
-use crate::power::{Sampler, integrate};
+use crate::power::Sampler;
 use crate::stats::SplitMix64;
 use crate::units::Seconds;
 
@@ -83,7 +84,8 @@ pub fn execute(setup: &mut Setup<'_>, record: &mut RunRecord) {
         run_device(setup, record, ordinal, &clock);
     }
     record.traces = setup.sampler.map(Sampler::traces).unwrap_or_default();
-    record.warnings.extend(sensor_warnings(&record.traces));
+    let warnings = sensors::warnings(record);
+    record.warnings.extend(warnings);
     record.status = if (setup.interrupted)() { RunStatus::Interrupted } else { RunStatus::Complete };
 }
 
@@ -364,37 +366,6 @@ fn save(setup: &mut Setup<'_>, record: &mut RunRecord) {
     if let Err(reason) = (setup.save)(record) {
         setup.observer.event(&Event::SaveFailed(&reason));
     }
-}
-
-/// Warnings about the sensors of the whole run: gone, frozen, or polled too slowly.
-fn sensor_warnings(traces: &[SourceTrace]) -> Vec<Warning> {
-    let mut warnings = Vec::new();
-    for trace in traces {
-        let id = &trace.source.id;
-        for gap in trace.gaps.iter().filter(|gap| gap.until_ns.is_none() && gap.channel.is_none()) {
-            warnings.push(Warning {
-                code: WarningCode::SensorGone,
-                text: format!(
-                    "{id} gave no reading after {:.1} s ({}); later windows have no energy from it",
-                    Seconds::from_nanoseconds(gap.from_ns.0).get(),
-                    gap.reason
-                ),
-            });
-        }
-        for channel in integrate::frozen_channels(trace) {
-            warnings.push(Warning {
-                code: WarningCode::SensorFrozen,
-                text: format!("{channel} of {id} never changed while the load did; do not trust its figures"),
-            });
-        }
-        if let Some(reached) = trace.reached_hz().filter(|hz| *hz < 0.8 * trace.requested_hz) {
-            warnings.push(Warning {
-                code: WarningCode::SamplerSlow,
-                text: format!("{id} was polled at {reached:.1} Hz instead of {:.1} Hz", trace.requested_hz),
-            });
-        }
-    }
-    warnings
 }
 
 /// True if every measured case passed its checks.

@@ -6,6 +6,7 @@
 
 use crate::clock::Nanoseconds;
 use crate::model::{Quantity, SourceTrace};
+use crate::power::power_series;
 use crate::stats;
 
 /// Largest relative change of power along the fitted line over the span.
@@ -93,17 +94,14 @@ fn readings(
     (values.len() >= MIN_READINGS).then_some((t, values))
 }
 
-/// Power between successive changes of an energy counter.
+/// Power of a source that has only an energy counter, from the counter's rate.
 fn counter_power(trace: &SourceTrace, from: Nanoseconds, until: Nanoseconds) -> Option<(Vec<f64>, Vec<f64>)> {
-    let (t, joules) = readings(trace, Quantity::EnergyCounter, from, until)?;
-    let mut ticks: Vec<(f64, f64)> = Vec::new();
-    for (t, joules) in t.into_iter().zip(joules) {
-        if ticks.last().is_none_or(|(_, last)| *last != joules) {
-            ticks.push((t, joules));
-        }
-    }
-    let (t, watts): (Vec<f64>, Vec<f64>) =
-        ticks.windows(2).map(|pair| (pair[1].0, (pair[1].1 - pair[0].1) / (pair[1].0 - pair[0].0))).unzip();
+    let (channel, _) = trace.by_quantity(Quantity::EnergyCounter)?;
+    let (t, watts): (Vec<f64>, Vec<f64>) = power_series(trace, channel.scope)
+        .into_iter()
+        .filter(|(t, _)| (from..=until).contains(t))
+        .map(|(t, watts)| (t.since(from).get(), watts.get()))
+        .unzip();
     (watts.len() >= MIN_READINGS).then_some((t, watts))
 }
 

@@ -1,3 +1,5 @@
+//! Tests of the integration: hand-computed joules, holes, counters, frozen channels.
+
 use proptest::prelude::*;
 
 use super::*;

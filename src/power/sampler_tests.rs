@@ -1,3 +1,5 @@
+//! Tests of the sampler: cadence, gaps, sources that fail or vanish.
+
 use std::collections::VecDeque;
 
 use super::*;

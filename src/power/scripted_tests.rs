@@ -1,3 +1,5 @@
+//! Tests of the scripted sensor against hand-computed joules.
+
 use super::*;
 use crate::clock::{Busy, Clock, RunClock, SimulatedClock};
 use crate::model::SourceTrace;
