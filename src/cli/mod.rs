@@ -35,7 +35,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run kernels, record power, account, chart.
-    Run(commands::run::Args),
+    Run(Box<commands::run::Args>),
     /// List GPUs and the power source that belongs to each.
     Devices(commands::devices::Args),
     /// Check drivers, sensors and permissions, with a remedy for each finding.

@@ -26,14 +26,14 @@ const STEADY_INTERVAL: Seconds = Seconds::new(1.0);
 /// Why a case has no measurement.
 pub enum Outcome {
     /// It cannot run; the reason goes into the record.
-    Skipped(Skip),
+    Skipped(Box<Skip>),
     /// The device failed under it.
-    Device(GpuError),
+    Device(Box<GpuError>),
 }
 
 impl From<GpuError> for Outcome {
     fn from(error: GpuError) -> Self {
-        Self::Device(error)
+        Self::Device(Box::new(error))
     }
 }
 
@@ -75,8 +75,8 @@ impl Session {
 }
 
 /// A skip with its reason.
-pub fn skip(case: &Case, reason: SkipReason, detail: impl Into<String>) -> Skip {
-    Skip { case: case.clone(), reason, detail: detail.into() }
+pub fn skip(case: &Case, reason: SkipReason, detail: impl Into<String>) -> Box<Skip> {
+    Box::new(Skip { case: case.clone(), reason, detail: detail.into() })
 }
 
 /// Sorts a device's refusal of a case from a failure of the device.
@@ -86,13 +86,15 @@ fn refuse(case: &Case, error: GpuError) -> Outcome {
         GpuError::TooLarge { .. } => SkipReason::TooLarge,
         GpuError::OutOfMemory { .. } => SkipReason::OutOfMemory,
         GpuError::Compile { .. } => SkipReason::CompileError,
-        GpuError::NoDevice(_) | GpuError::Lost { .. } | GpuError::Other { .. } => return Outcome::Device(error),
+        GpuError::NoDevice(_) | GpuError::Lost { .. } | GpuError::Other { .. } => {
+            return Outcome::Device(Box::new(error));
+        }
     };
     Outcome::Skipped(skip(case, reason, error.to_string()))
 }
 
 /// The problem's instance and the rendered program of a case on a device, or why it cannot run there.
-pub fn program_of(case: &Case, device: &Device) -> Result<(Instance, Program), Skip> {
+pub fn program_of(case: &Case, device: &Device) -> Result<(Instance, Program), Box<Skip>> {
     let fail = |reason, detail: String| skip(case, reason, detail);
     let problem = workload::problem(&case.problem)
         .ok_or_else(|| fail(SkipReason::Other, format!("no problem is called {}", case.problem)))?;

@@ -239,19 +239,19 @@ fn run_interleaved(
     cases: &[Case],
 ) {
     let rounds = record.plan.settings.windows_max;
-    let mut sessions: Vec<(usize, Session)> = Vec::new();
+    let mut sessions: Vec<Session> = Vec::new();
     for round in 0..rounds {
         for case in cases {
             if (setup.interrupted)() {
                 break;
             }
-            let known = sessions.iter().position(|(_, session)| session.measurement.case == *case);
+            let known = sessions.iter().position(|session| session.measurement.case == *case);
             if round > 0 && known.is_none() {
                 continue;
             }
-            let turn = one_turn(setup, record, accelerator, case, known.map(|index| &mut sessions[index].1));
+            let turn = one_turn(setup, record, accelerator, case, known.map(|index| &mut sessions[index]));
             match turn {
-                Ok(Some(session)) => sessions.push((record.measurements.len() + sessions.len(), session)),
+                Ok(Some(session)) => sessions.push(session),
                 Ok(None) => {}
                 Err(outcome) => {
                     drop_session(setup, record, &mut sessions, case, outcome);
@@ -264,9 +264,9 @@ fn run_interleaved(
         }
     }
     for case in cases {
-        let started = sessions.iter().position(|(_, session)| session.measurement.case == *case);
+        let started = sessions.iter().position(|session| session.measurement.case == *case);
         match started {
-            Some(index) => keep(setup, record, Ok(sessions.remove(index).1)),
+            Some(index) => keep(setup, record, Ok(sessions.remove(index))),
             None if record.skips.iter().any(|skip| skip.case == *case) => {}
             None => leave_out(setup, record, skip(case, SkipReason::Interrupted, "the run was interrupted before it")),
         }
@@ -306,7 +306,7 @@ fn one_turn(
 fn drop_session(
     setup: &mut Setup<'_>,
     record: &mut RunRecord,
-    sessions: &mut Vec<(usize, Session)>,
+    sessions: &mut [Session],
     case: &Case,
     outcome: Outcome,
 ) {
@@ -314,8 +314,8 @@ fn drop_session(
         Outcome::Skipped(skip) => (skip.reason, skip.detail),
         Outcome::Device(error) => (SkipReason::DeviceLost, error.to_string()),
     };
-    match sessions.iter_mut().find(|(_, session)| session.measurement.case == *case) {
-        Some((_, session)) => {
+    match sessions.iter_mut().find(|session| session.measurement.case == *case) {
+        Some(session) => {
             session.measurement.stop = Some(StopReason::Interrupted);
             let text = format!("its later windows are missing: {detail}");
             session.measurement.warnings.push(Warning { code: WarningCode::DeviceLost, text });
@@ -325,9 +325,9 @@ fn drop_session(
 }
 
 /// Saves the record together with the cases that are not finished yet.
-fn save_with(setup: &mut Setup<'_>, record: &mut RunRecord, sessions: &[(usize, Session)]) {
+fn save_with(setup: &mut Setup<'_>, record: &mut RunRecord, sessions: &[Session]) {
     let finished = record.measurements.len();
-    record.measurements.extend(sessions.iter().map(|(_, session)| session.measurement.clone()));
+    record.measurements.extend(sessions.iter().map(|session| session.measurement.clone()));
     save(setup, record);
     record.measurements.truncate(finished);
 }
@@ -356,9 +356,9 @@ fn keep(setup: &mut Setup<'_>, record: &mut RunRecord, outcome: Result<Session, 
     }
 }
 
-fn leave_out(setup: &mut Setup<'_>, record: &mut RunRecord, skip: Skip) {
+fn leave_out(setup: &mut Setup<'_>, record: &mut RunRecord, skip: Box<Skip>) {
     setup.observer.event(&Event::Skipped(&skip));
-    record.skips.push(skip);
+    record.skips.push(*skip);
 }
 
 fn save(setup: &mut Setup<'_>, record: &mut RunRecord) {

@@ -161,7 +161,7 @@ mod tests {
         // 0.6 % of 400 W over 30 s; 1.2 °C over 30 s; a clock that toggles by 4 %.
         let rising = |t: f64| 400.0 + 400.0 * 0.006 * t / 30.0;
         let warming = |t: f64| 60.0 + 1.2 * t / 30.0;
-        let toggling = |t: f64| if (t * 2.0) as u32 % 2 == 0 { 1.5e9 } else { 1.44e9 };
+        let toggling = |t: f64| if ((t * 2.0) as u32).is_multiple_of(2) { 1.5e9 } else { 1.44e9 };
         assert!(!verdict(&[(Quantity::InstantPower, &rising)]).reached);
         assert!(!verdict(&[(Quantity::InstantPower, &|_| 400.0), (Quantity::Temperature, &warming)]).reached);
         assert!(!verdict(&[(Quantity::InstantPower, &|_| 400.0), (Quantity::CoreClock, &toggling)]).reached);
