@@ -1,5 +1,7 @@
 //! Host-side costs: integrating a long trace, writing and reading a record, evaluating it, drawing its charts.
 
+#![allow(clippy::expect_used, clippy::print_stderr, missing_docs)]
+
 use std::collections::BTreeMap;
 use std::hint::black_box;
 

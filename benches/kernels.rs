@@ -1,6 +1,8 @@
 //! Kernels by the device's own timestamps, on the first adapter of this machine: naive against tiled GEMM and the rest of
 //! the suite at default shapes. Without an adapter it says so and measures nothing.
 
+#![allow(clippy::expect_used, clippy::print_stderr, missing_docs)]
+
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
