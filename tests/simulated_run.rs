@@ -1,5 +1,7 @@
 //! The whole program on scripted devices and sensors, against figures computed by hand beside each assertion.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
