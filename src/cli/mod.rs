@@ -10,7 +10,6 @@ pub mod outcome;
 pub mod progress;
 pub mod resolve;
 pub mod simulate;
-pub mod suggest;
 
 use std::io::{IsTerminal, Write};
 
