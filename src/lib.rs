@@ -2,7 +2,7 @@
 //!
 //! The rooms, lowest first; a room imports only from the rooms above it in this list (`tests/architecture.rs`):
 //!
-//! * [`units`], [`stats`], [`clock`]: quantities, statistics, time
+//! * [`units`], [`stats`], [`names`], [`clock`]: quantities, statistics, names typed by people, time
 //! * [`model`]: the types of a record
 //! * [`gpu`], [`power`], [`kernel`], [`workload`], [`provenance`]: the sources of facts
 //! * [`store`], [`verify`]: records on disk; outputs against float64 references
@@ -23,6 +23,7 @@ pub mod gpu;
 pub mod kernel;
 pub mod measure;
 pub mod model;
+pub mod names;
 pub mod power;
 pub mod provenance;
 pub mod report;

@@ -20,7 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["gpu", "power", "kernel", "workload", "provenance"],
     &["model"],
     &["clock"],
-    &["units", "stats"],
+    &["units", "stats", "names"],
 ];
 
 /// Rooms that see less than what lies below them: (room, rooms it may import).

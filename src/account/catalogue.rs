@@ -7,8 +7,8 @@
 use std::sync::OnceLock;
 
 use super::AccountError;
-use super::suggest;
 use crate::model::{Basis, FactorMethod, Gas, GridFactor};
+use crate::names;
 use crate::units::GramsPerKilowattHour;
 
 const FILES: [&str; 5] = [
@@ -110,7 +110,7 @@ pub fn factor_for(text: &str) -> Result<&'static GridFactor, AccountError> {
         let names = entries.iter().flat_map(|e| {
             [e.factor.region.as_str(), e.factor.name.as_str()].into_iter().chain(e.aliases.iter().map(String::as_str))
         });
-        return Err(AccountError::UnknownRegion { given: code.to_owned(), hint: suggest::hint(code, names) });
+        return Err(AccountError::UnknownRegion { given: code.to_owned(), hint: names::hint(code, names) });
     };
     let Some(year) = year else { return Ok(newest) };
     found.iter().find(|factor| factor.year.is_some_and(|own| own.to_string() == year)).copied().ok_or_else(|| {
@@ -133,26 +133,12 @@ pub fn search(pattern: Option<&str>) -> Result<Vec<&'static Entry>, AccountError
     if !exact.is_empty() {
         return Ok(exact);
     }
-    let parts: Vec<String> = text.to_lowercase().split('*').map(str::to_owned).collect();
-    let fits = |entry: &Entry| match &parts[..] {
-        [one] => entry.mentions(one),
-        [first, rest @ ..] => glob(&entry.factor.region.to_lowercase(), first, rest),
-        [] => true,
+    let sought = text.to_lowercase();
+    let fits = |entry: &Entry| match sought.contains('*') {
+        true => names::matches(&sought, &entry.factor.region.to_lowercase()),
+        false => entry.mentions(&sought),
     };
     Ok(entries.iter().filter(|entry| fits(entry) && right_year(entry)).collect())
-}
-
-/// True if `text` begins with `first`, holds the middle parts in order, and ends with the last part.
-fn glob(text: &str, first: &str, rest: &[String]) -> bool {
-    let Some(mut left) = text.strip_prefix(first) else { return false };
-    let Some((last, middle)) = rest.split_last() else { return left.is_empty() };
-    for part in middle {
-        match left.find(part.as_str()) {
-            Some(at) => left = &left[at + part.len()..],
-            None => return false,
-        }
-    }
-    left.ends_with(last.as_str())
 }
 
 /// Every figure the catalogue holds for the same place as `factor` (other years, other publishers), itself included,

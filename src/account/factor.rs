@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::AccountError;
 use super::catalogue::factor_for;
-use super::suggest;
 use crate::model::{Basis, FactorMethod, Gas, GridFactor};
+use crate::names;
 use crate::units::GramsPerKilowattHour;
 
 /// Largest intensity that is accepted, in g/kWh. The worst national average in the catalogue is 1000 g/kWh, and old lignite
@@ -136,7 +136,7 @@ pub fn check_keys(what: &'static str, path: &Path, table: &toml::Table, known: &
             what,
             path: PathBuf::from(path),
             key: key.clone(),
-            hint: suggest::hint(key, known.iter().copied()),
+            hint: names::hint(key, known.iter().copied()),
             known: known.join(", "),
         }),
     }

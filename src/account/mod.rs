@@ -12,7 +12,6 @@ mod factor;
 mod job;
 mod regions;
 mod site;
-mod suggest;
 #[cfg(test)]
 mod testing;
 
@@ -23,4 +22,3 @@ pub use factor::parse_grid;
 pub use job::{Job, JobCarbon, job_carbon};
 pub use regions::{DEFAULT_REGIONS, RegionCarbon, across_regions, mixed_identity};
 pub use site::{SHIPPED_SITES, Site, resolve_site};
-pub use suggest::closest;

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use super::AccountError;
 use super::catalogue::{DEFAULT_REGION, factor_for};
 use super::factor::{check_keys, factor_from_table, names_a_file, parse_grid, parse_table, read_table};
-use super::suggest;
 use crate::model::{Evidence, GridFactor, Pue, SiteProfile};
+use crate::names;
 
 /// Sites that ship with the program: name and TOML text.
 pub const SHIPPED_SITES: [(&str, &str); 4] = [
@@ -121,7 +121,7 @@ fn load_site(name: &str, base_dir: &Path) -> Result<SiteProfile, AccountError> {
     let Some((own, text)) = shipped.filter(|_| !names_a_file(name)) else {
         let path = base_dir.join(name);
         if !names_a_file(name) && !path.is_file() {
-            let (hint, known) = (suggest::hint(name, names), names.join(", "));
+            let (hint, known) = (names::hint(name, names), names.join(", "));
             return Err(AccountError::UnknownSite { given: name.to_owned(), hint, known });
         }
         let folder = path.parent().map_or_else(|| base_dir.to_path_buf(), Path::to_path_buf);

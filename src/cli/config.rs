@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::suggest;
 use crate::model::Preset;
+use crate::names;
 
 /// Name of the file that is looked for in the working directory.
 pub const FILE_NAME: &str = "wattmark.toml";
@@ -170,7 +170,7 @@ fn parse(path: &Path, text: &str) -> Result<FileConfig, ConfigError> {
             path: path.to_owned(),
             line: line_of(text, key.span().start),
             key: key.get_ref().to_string(),
-            suggestion: suggest::closest(key.get_ref(), KEYS.iter().copied()),
+            suggestion: names::closest(key.get_ref(), KEYS.iter().copied()),
         });
     }
     toml::from_str(text).map_err(|error| invalid(&error))

@@ -13,7 +13,6 @@ pub mod progress;
 pub mod records;
 pub mod resolve;
 pub mod simulate;
-pub mod suggest;
 pub mod text;
 
 use std::io::{IsTerminal, Write};

@@ -8,10 +8,11 @@
 mod error;
 mod expression;
 mod manifest;
-mod pattern;
 mod variant;
 
 use std::sync::OnceLock;
+
+use crate::names;
 
 pub use error::KernelError;
 pub use manifest::Parameter;
@@ -75,7 +76,7 @@ pub fn find(id: &str) -> Result<&'static Variant, KernelError> {
 
 /// Variants that a pattern names: an identifier, a problem (`gemm`), or a glob (`gemm/*`, `*-f16`, `*`).
 pub fn matching(pattern: &str) -> Result<Vec<&'static Variant>, KernelError> {
-    let hits = |id: &str| pattern::matches(pattern, id) || id.split('/').next() == Some(pattern);
+    let hits = |id: &str| names::matches(pattern, id) || id.split('/').next() == Some(pattern);
     let found: Vec<&Variant> = variants().iter().filter(|variant| hits(&variant.id)).collect();
     if !found.is_empty() {
         return Ok(found);
@@ -89,10 +90,7 @@ pub fn matching(pattern: &str) -> Result<Vec<&'static Variant>, KernelError> {
 fn unknown(pattern: &str) -> KernelError {
     let mut names: Vec<&str> = variants().iter().flat_map(|variant| [&*variant.problem, &*variant.id]).collect();
     names.dedup();
-    KernelError::Unknown {
-        pattern: pattern.to_owned(),
-        suggestion: pattern::nearest(pattern, names).map(str::to_owned),
-    }
+    KernelError::Unknown { pattern: pattern.to_owned(), suggestion: names::closest(pattern, names).map(str::to_owned) }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use super::{Findings, PROBES, Probe, ProbeContext, estimate, rapl, scripted};
 use crate::clock::RunClock;
 use crate::model::{Device, Evidence, PowerRequest};
+use crate::names;
 
 /// A request that cannot be met.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -111,27 +112,11 @@ fn no_answer(probe: &Probe, wanted: &str, found: &Findings) -> PowerRequestError
 }
 
 fn unknown(kind: &str) -> PowerRequestError {
-    let names = PROBES.iter().map(|probe| probe.kind);
-    let nearest = names.clone().chain(["auto", "none"]).map(|name| (distance(kind, name), name)).min();
-    // More than half of the letters changed is another word, not a slip.
-    let similar = nearest.filter(|(steps, name)| *steps <= name.len().div_ceil(2));
+    let kinds = PROBES.iter().map(|probe| probe.kind);
+    let similar = names::closest(kind, kinds.clone().chain(["auto", "none"]));
     PowerRequestError::UnknownKind {
         kind: kind.to_owned(),
-        suggestion: similar.map_or_else(String::new, |(_, name)| format!(" (did you mean `{name}`?)")),
-        known: names.collect::<Vec<_>>().join(", "),
+        suggestion: similar.map_or_else(String::new, |name| format!(" (did you mean `{name}`?)")),
+        known: kinds.collect::<Vec<_>>().join(", "),
     }
-}
-
-/// Letters to insert, delete or replace to turn one word into another (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.chars().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }

@@ -10,6 +10,7 @@ use super::unwrap::Unwrap;
 use super::{Findings, Obstacle, PollError, PowerSource, Probe, ProbeContext};
 use crate::clock::{Activity, Nanoseconds};
 use crate::model::{Channel, Evidence, Quantity, Scope, SourceInfo};
+use crate::names;
 use crate::units::{Celsius, Hertz, Joules, NANOSECONDS_PER_SECOND, Ratio, Seconds, Watts};
 
 /// The probe behind `--power scripted:FILE`; FILE is TOML with one `[[power]]` table per sensor.
@@ -269,7 +270,7 @@ impl Flow {
                 self.aim(idle, ramp_ns);
                 self.step_to(busy.from.0);
             }
-            let entry = script.busy.iter().find(|entry| matches(&entry.variant, &busy.variant));
+            let entry = script.busy.iter().find(|entry| names::matches(&entry.variant, &busy.variant));
             self.aim(entry.map_or(idle, |entry| entry.watts.get()), ramp_ns);
             self.step_to(busy.until.0.min(to));
             if busy.until.0 > to {
@@ -420,20 +421,6 @@ impl PowerSource for Scripted {
         let oldest = power_tick.min(counter_tick).saturating_sub(looked_at);
         self.behind = self.behind.advanced(oldest, &self.script, &self.activity);
         Ok(())
-    }
-}
-
-/// True if a text matches a pattern with `*` and `?`.
-fn matches(pattern: &str, text: &str) -> bool {
-    let mut rest = pattern.chars();
-    match rest.next() {
-        None => text.is_empty(),
-        Some('*') => (0..=text.len()).any(|i| text.is_char_boundary(i) && matches(rest.as_str(), &text[i..])),
-        Some(wanted) => {
-            let mut letters = text.chars();
-            letters.next().is_some_and(|letter| wanted == '?' || wanted == letter)
-                && matches(rest.as_str(), letters.as_str())
-        }
     }
 }
 

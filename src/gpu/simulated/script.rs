@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use crate::gpu::Program;
 use crate::model::{Device, DeviceKind, DeviceLimits, Feature, PciAddress, SubgroupRange};
+use crate::names;
 use crate::units::{BytesPerSecond, FlopPerSecond, Seconds};
 
 /// A simulated device. Only the name and the rates need to be given.
@@ -110,7 +111,7 @@ impl DeviceScript {
     pub(super) fn dispatch_time(&self, program: &Program) -> Option<Seconds> {
         let variant = program.case.variant.as_str();
         let exact = self.rates.iter().find(|rate| rate.variant == variant);
-        let rate = exact.or_else(|| self.rates.iter().find(|rate| matches(&rate.variant, variant)))?;
+        let rate = exact.or_else(|| self.rates.iter().find(|rate| names::matches(&rate.variant, variant)))?;
         let work = &program.case.work;
         Some(match rate.rate {
             Rate::SecondsPerDispatch(time) => time,
@@ -124,7 +125,7 @@ impl DeviceScript {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "RateFields")]
 pub struct RateScript {
-    /// Variant, where `*` stands for any characters.
+    /// Variant, with `*` for any run of characters and `?` for any one (`gemm/*`).
     pub variant: String,
     /// Its rate.
     pub rate: Rate,
@@ -230,33 +231,13 @@ impl FaultScript {
         | Self::Lost { variant, .. }
         | Self::CompileError { variant }
         | Self::OutOfMemory { variant }) = self;
-        matches(variant, name)
+        names::matches(variant, name)
     }
-}
-
-/// Whether `text` follows a pattern in which each `*` stands for any characters, also none.
-fn matches(pattern: &str, text: &str) -> bool {
-    let Some((head, rest)) = pattern.split_once('*') else { return pattern == text };
-    let Some(tail) = text.strip_prefix(head) else { return false };
-    // The star takes as little as it can and more as it must.
-    (0..=tail.len()).filter(|&at| tail.is_char_boundary(at)).any(|at| matches(rest, &tail[at..]))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_star_stands_for_any_characters() {
-        for (pattern, text) in
-            [("*", ""), ("*", "gemm/a"), ("gemm/*", "gemm/a"), ("*-f16", "gemm/a-f16"), ("a*c*e", "abcde")]
-        {
-            assert!(matches(pattern, text), "{pattern} {text}");
-        }
-        for (pattern, text) in [("gemm", "gemm/a"), ("gemm/*", "gemv/a"), ("*-f16", "gemm/a-f32"), ("a*c*e", "abde")] {
-            assert!(!matches(pattern, text), "{pattern} {text}");
-        }
-    }
 
     #[test]
     fn a_script_needs_only_a_name_and_rates() {
