@@ -3,13 +3,13 @@
 use super::presets::{self, AVERAGES_PER_WINDOW, UPDATES_PER_WINDOW};
 use super::run::{Event, Observer};
 use super::stream::Stream;
-use super::{result, steady, stop};
+use super::{inputs, result, steady, stop};
 use crate::clock::{Clock, Nanoseconds, RunClock};
 use crate::gpu::{Accelerator, BufferSpec, GpuError, Job, PoisonScan, Program, Role};
 use crate::kernel::{self, KernelError};
 use crate::model::{
-    Calibration, Case, Check, Device, ElementType, Measurement, Settings, Skip, SkipReason, Steadiness, StopReason,
-    Timing, TimingMethod, Verification, Warning, WarningCode, Window,
+    Calibration, Case, Check, Device, Measurement, Settings, Skip, SkipReason, Steadiness, StopReason, Timing,
+    TimingMethod, Verification, Warning, WarningCode, Window,
 };
 use crate::power::Sampler;
 use crate::units::Seconds;
@@ -142,7 +142,7 @@ impl Bench<'_> {
         let (instance, program) = program_of(case, self.accelerator.device()).map_err(Outcome::Skipped)?;
         self.observer.event(&Event::Building { case });
         self.accelerator.load(&program).map_err(|error| refuse(case, error))?;
-        self.fill(case, &instance, &program)?;
+        self.fill(case, &instance)?;
         let problem = workload::problem(&case.problem)
             .ok_or_else(|| Outcome::Skipped(skip(case, SkipReason::Other, "unknown problem")))?;
         let probe = ProbePlan::sample(problem, &instance, self.settings.verify_samples, seed);
@@ -180,26 +180,18 @@ impl Bench<'_> {
     /// Loads a case again that has had its turn before (interleaved runs).
     pub fn resume(&mut self, session: &Session) -> Result<(), Outcome> {
         self.accelerator.load(&session.program).map_err(|error| refuse(&session.case, error))?;
-        self.fill(&session.case, &session.instance, &session.program)
+        self.fill(&session.case, &session.instance)
     }
 
     /// Writes all inputs from the seed, chunk by chunk.
-    fn fill(&mut self, case: &Case, instance: &Instance, program: &Program) -> Result<(), Outcome> {
+    fn fill(&mut self, case: &Case, instance: &Instance) -> Result<(), Outcome> {
         let Some(problem) = workload::problem(&case.problem) else { return Ok(()) };
-        let tensors = problem.tensors(&case.shape, case.element);
-        let mut values: Vec<f32> = Vec::new();
-        for (index, tensor) in tensors.iter().enumerate() {
-            if tensor.role != TensorRole::Input || program.buffers.get(index).is_none() {
+        for (index, tensor) in problem.tensors(&case.shape, case.element).iter().enumerate() {
+            if tensor.role != TensorRole::Input {
                 continue;
             }
-            let size = tensor.element.bytes();
-            let mut filler = |offset: u64, bytes: &mut [u8]| {
-                let first = offset / size;
-                let count = (bytes.len() as u64 / size).min(tensor.len.saturating_sub(first)) as usize;
-                values.resize(count, 0.0);
-                problem.fill(instance, index, first, &mut values);
-                encode(tensor.element, &values, bytes);
-            };
+            let mut filler =
+                |offset: u64, bytes: &mut [u8]| inputs::write(problem, instance, index, tensor, offset, bytes);
             self.accelerator.fill(index, &mut filler).map_err(|error| refuse(case, error))?;
         }
         Ok(())
@@ -360,22 +352,6 @@ impl Bench<'_> {
                 session.case.variant
             );
             (length, Some(Warning { code: WarningCode::WindowTooShort, text }))
-        }
-    }
-}
-
-/// Writes values, already rounded to their element type, as little-endian bytes.
-fn encode(element: ElementType, values: &[f32], bytes: &mut [u8]) {
-    match element {
-        ElementType::F32 => {
-            for (value, slot) in values.iter().zip(bytes.chunks_exact_mut(4)) {
-                slot.copy_from_slice(&value.to_le_bytes());
-            }
-        }
-        ElementType::F16 => {
-            for (value, slot) in values.iter().zip(bytes.chunks_exact_mut(2)) {
-                slot.copy_from_slice(&half::f16::from_f32(*value).to_le_bytes());
-            }
         }
     }
 }

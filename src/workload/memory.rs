@@ -96,7 +96,7 @@ impl Problem for Memory {
     /// Arrays of 1 GiB on hardware: beyond every cache, and below the 2 GiB that one binding can hold.
     fn default_shape(&self, class: DeviceClass) -> Shape {
         let (n, lanes) = match class {
-            DeviceClass::Hardware => (1 << 28, 1 << 20),
+            DeviceClass::Hardware => (1 << 27, 1 << 19),
             DeviceClass::Software => (1 << 22, 1 << 14),
         };
         match self.0 {
