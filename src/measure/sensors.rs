@@ -37,6 +37,17 @@ fn of_trace(record: &RunRecord, trace: &SourceTrace) -> Vec<Warning> {
             text: format!("{channel} of {id} stood still while the load changed; do not trust its figures"),
         });
     }
+    let others = trace
+        .by_quantity(Quantity::ProcessCount)
+        .and_then(|(_, column)| column.values.iter().flatten().copied().reduce(f64::max).filter(|most| *most > 1.0));
+    if let Some(most) = others {
+        warnings.push(Warning {
+            code: WarningCode::OtherProcesses,
+            text: format!(
+                "up to {most:.0} processes (this one included) used the device: rates and joules include their load; stop them"
+            ),
+        });
+    }
     if let Some(reached) = trace.reached_hz().filter(|hz| *hz < LEAST_CADENCE * trace.requested_hz) {
         warnings.push(Warning {
             code: WarningCode::SamplerSlow,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{CaseResult, Ceilings, EnergyResult, RunResult, energy};
+use super::{CaseResult, Ceilings, EnergyResult, RunResult, energy, throttle};
 use crate::model::{
     Counted, Device, ElementType, Estimate, Evidence, Measurement, RunRecord, Verification, Warning, WarningCode,
     Window,
@@ -42,6 +42,7 @@ fn case_result(record: &RunRecord, measurement: &Measurement) -> CaseResult {
     let mut warnings = measurement.warnings.clone();
     if verified {
         warnings.extend(energy_warnings(&energy));
+        warnings.extend(throttle::warning(record, case.device, &windows));
     }
     if let Verification::Failed { detail, when } = &measurement.verification {
         warnings.push(Warning {

@@ -5,6 +5,7 @@
 
 mod energy;
 mod evaluate;
+mod throttle;
 
 pub use energy::window_efficiency;
 pub use evaluate::evaluate;
