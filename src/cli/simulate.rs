@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use serde::Deserialize;
 
 use crate::cli::Failure;
@@ -29,7 +28,7 @@ impl Simulation {
     /// Reads a script.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the simulation script {}", path.display()))?;
+            .map_err(|error| Failure::usage(format!("cannot read the simulation script {}: {error}", path.display())))?;
         toml::from_str(&text)
             .map_err(|error| Failure::usage(format!("cannot read the simulation script {}: {error}", path.display())).into())
     }

@@ -114,8 +114,9 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
         resolve::print_plan(&resolved, console)?;
         return Ok(Exit::Ok);
     }
-    let folder = create_folder(&resolved, test_bench.utc_now())?;
+    // Before the folder is made: a power source that is refused leaves nothing behind.
     let findings = bench::open_power(&resolved, &test_bench, &args.sensor_root)?;
+    let folder = create_folder(&resolved, test_bench.utc_now())?;
     for obstacle in &findings.obstacles {
         console.note(&format!("power: {}: {}. {}", obstacle.what, obstacle.why, obstacle.remedy));
     }
