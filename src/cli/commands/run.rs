@@ -164,7 +164,7 @@ fn new_record(resolved: &Resolved, test_bench: &TestBench, folder: &RunFolder) -
         schema: RECORD_SCHEMA.to_owned(),
         version: SCHEMA_VERSION,
         run_id: folder.run_id().to_owned(),
-        started: bench::rfc3339(test_bench.utc_now()),
+        started: bench::rfc3339(test_bench.utc_origin()),
         ended: None,
         simulated: test_bench.machine().is_simulated(),
         status: RunStatus::Running,
