@@ -77,7 +77,7 @@ pub enum AccountError {
         known: String,
     },
     /// A name that is neither a file nor a shipped site.
-    #[error("no site `{given}`{hint}: give a TOML file, or one of the shipped sites {known}")]
+    #[error("no site `{given}`{hint}; give a TOML file, or one of the shipped sites {known}")]
     UnknownSite {
         /// What was asked for.
         given: String,

@@ -66,7 +66,8 @@ impl FromStr for Job {
 }
 
 impl Job {
-    fn is_done_by(&self, case: &Case) -> bool {
+    /// Whether a case does this kind of work.
+    pub fn is_done_by(&self, case: &Case) -> bool {
         (case.problem == self.work || case.variant == self.work)
             && self.element.is_none_or(|element| element == case.element)
     }

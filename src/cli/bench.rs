@@ -22,6 +22,8 @@ pub struct TestBench {
     machine: Box<dyn Machine>,
     simulation: Option<Simulation>,
     activity: Activity,
+    /// UTC time at which the run's clock read zero.
+    origin: jiff::Timestamp,
 }
 
 impl TestBench {
@@ -29,15 +31,14 @@ impl TestBench {
     pub fn open(script: Option<&Path>) -> anyhow::Result<Self> {
         let activity = Activity::default();
         let Some(script) = script else {
-            return Ok(Self {
-                machine: Box::new(WgpuMachine::discover(WallClock::start())),
-                simulation: None,
-                activity,
-            });
+            let origin = jiff::Timestamp::now();
+            let machine = Box::new(WgpuMachine::discover(WallClock::start()));
+            return Ok(Self { machine, simulation: None, activity, origin });
         };
         let simulation = Simulation::load(script)?;
         let machine = simulation.machine(SimulatedClock::new(), activity.clone());
-        Ok(Self { machine: Box::new(machine), simulation: Some(simulation), activity })
+        let origin = SIMULATED_START.parse().unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        Ok(Self { machine: Box::new(machine), simulation: Some(simulation), activity, origin })
     }
 
     /// Its devices and clock.
@@ -45,14 +46,15 @@ impl TestBench {
         self.machine.as_ref()
     }
 
-    /// The time now in UTC; scripted in a simulation.
+    /// UTC time at which the run's clock read zero: where the nanoseconds of a record count from. Scripted in a simulation.
+    pub fn utc_origin(&self) -> jiff::Timestamp {
+        self.origin
+    }
+
+    /// The time now in UTC by the run's own clock, so that a system clock that is set in mid-run changes no record.
     pub fn utc_now(&self) -> jiff::Timestamp {
-        if self.simulation.is_none() {
-            return jiff::Timestamp::now();
-        }
-        let start: jiff::Timestamp = SIMULATED_START.parse().unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let elapsed = jiff::SignedDuration::from_nanos(i64::try_from(self.machine.clock().now().0).unwrap_or(i64::MAX));
-        start.checked_add(elapsed).unwrap_or(start)
+        self.origin.checked_add(elapsed).unwrap_or(self.origin)
     }
 
     /// What probes may look at, for these devices.
@@ -68,9 +70,9 @@ impl TestBench {
     }
 }
 
-/// An instant as RFC 3339 text in UTC.
+/// An instant as RFC 3339 text in UTC, to the millisecond.
 pub fn rfc3339(instant: jiff::Timestamp) -> String {
-    instant.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    instant.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
 /// Opens the power sources that the plan asks for; in a simulation, the scripted ones stand for all sensors.
@@ -91,7 +93,14 @@ pub fn save_somewhere(folder: &RunFolder, record: &RunRecord, console: &Console)
     let now = jiff::Timestamp::now();
     let id = store::new_id(record.plan.seed, now);
     let refuge = RunFolder::create(&aside, now, &record.provenance.host.hostname, &id)
-        .and_then(|folder| folder.save(record).map(|()| folder.record_path()))
+        .and_then(|folder| match folder.save(record) {
+            Ok(()) => Ok(folder.record_path()),
+            Err(error) => {
+                // An empty folder helps nobody; that it cannot be removed adds nothing to the error.
+                let _ = std::fs::remove_dir(folder.path());
+                Err(error)
+            }
+        })
         .with_context(|| {
             format!(
                 "the record could be saved neither in {} nor in {}; the last save in the former holds what was measured \

@@ -17,6 +17,7 @@ pub mod text;
 
 use std::io::{IsTerminal, Write};
 
+use anyhow::Context as _;
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub use exit::{Exit, Failure};
@@ -104,7 +105,7 @@ pub fn main() -> Exit {
     let cli = Cli::parse();
     let mut console = Console::standard();
     let outcome = dispatch(&cli.command, &mut console).and_then(|exit| {
-        console.out.flush()?;
+        console.out.flush().context("cannot write the result to standard output")?;
         Ok(exit)
     });
     match outcome {

@@ -87,6 +87,10 @@ pub fn resolve(args: &Args, bench: &TestBench, console: &mut Console) -> anyhow:
     let wanted = merge.pick_list("device", &args.device, wanted);
     let devices = select_devices(&wanted, bench, console)?;
     let cases = plan::cases(&selection, &devices).map_err(|error| Failure::usage(error.to_string()))?;
+    if args.job.is_some() && !cases.iter().any(|case| job.is_done_by(case)) {
+        let why = "none of the selected kernels does this work; `wattmark list` shows the problems";
+        return Err(Failure::usage(format!("--job is {job}: {why}")).into());
+    }
     let results = merge.file.results.clone();
     let results = merge.pick("results", args.results.as_ref(), results).unwrap_or_else(|| PathBuf::from("results"));
     let redact = args.redact || merge.file.redact.unwrap_or(false);
@@ -117,6 +121,9 @@ fn settings(args: &Args, merge: &mut Merge, preset: Preset) -> anyhow::Result<Se
     for (name, flag, file) in durations {
         let Some(text) = merge.pick(name, flag.as_ref(), file) else { continue };
         let value = duration(name, &text)?;
+        if matches!(name, "window" | "submission") && value.get() == 0.0 {
+            return Err(Failure::usage(format!("--{name} is `{text}`: it must be longer than 0 s")).into());
+        }
         match name {
             "idle" => settings.idle_s = value,
             "preheat-min" => settings.preheat_min_s = value,

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Context as _;
 use serde::Deserialize;
 
 use crate::cli::Failure;
@@ -29,8 +28,9 @@ pub struct Simulation {
 impl Simulation {
     /// Reads a script.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the simulation script {}", path.display()))?;
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Failure::usage(format!("cannot read the simulation script {}: {error}", path.display()))
+        })?;
         toml::from_str(&text).map_err(|error| {
             Failure::usage(format!("cannot read the simulation script {}: {error}", path.display())).into()
         })

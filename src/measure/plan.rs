@@ -28,6 +28,12 @@ pub enum PlanError {
         /// Axes of the selected problems.
         known: String,
     },
+    /// An axis is given values twice; the second would silently win.
+    #[error("--shape gives axis `{axis}` twice: list its values together, for example {axis}=1024,2048")]
+    RepeatedAxis {
+        /// The axis.
+        axis: String,
+    },
     /// Nothing is left to run.
     #[error("the selection holds no case: no device is selected")]
     Empty,
@@ -57,6 +63,10 @@ pub fn shapes(texts: &[String]) -> Result<Vec<Shape>, PlanError> {
             };
             if !parts.iter().all(proper) {
                 return Err(syntax().into());
+            }
+            let known = |axis: &&str| sweeps.iter().any(|sweep| sweep.axes.iter().any(|own| own == axis));
+            if let Some(axis) = parts.iter().find(|axis| known(axis)) {
+                return Err(PlanError::RepeatedAxis { axis: (*axis).to_owned() });
             }
             if parts.is_empty() {
                 let open = sweeps.get_mut(first..).and_then(<[Sweep]>::last_mut).ok_or_else(syntax)?;
@@ -218,7 +228,7 @@ mod tests {
     #[test]
     fn no_shape_is_one_empty_shape_and_nonsense_is_refused() {
         assert_eq!(read(&[]), [""]);
-        for text in ["", ",", "1024", "m=", "m=a", "=3", "m=n", "M=3", "m=0", "m=1,0"] {
+        for text in ["", ",", "1024", "m=", "m=a", "=3", "m=n", "M=3", "m=0", "m=1,0", "m=1,m=2"] {
             assert!(shapes(&[text.to_owned()]).is_err(), "{text}");
         }
     }

@@ -21,6 +21,22 @@ pub enum PowerRequestError {
         /// All names.
         known: String,
     },
+    /// `auto` or `none` among other sources.
+    #[error(
+        "power source `{kind}` stands alone and cannot be listed with others ({given}); name either `{kind}` or sources"
+    )]
+    NotAlone {
+        /// `auto` or `none`.
+        kind: String,
+        /// The whole list.
+        given: String,
+    },
+    /// A list without a source.
+    #[error("the list of power sources is empty; known: auto, none, {known}")]
+    Nothing {
+        /// All names.
+        known: String,
+    },
     /// The source exists, but gives nothing here.
     #[error("power source `{kind}` gives no reading: {why}; {remedy}")]
     NoAnswer {
@@ -44,6 +60,12 @@ pub fn open(request: &PowerRequest, context: &ProbeContext) -> Result<Findings, 
             Ok(open_all(&ProbeContext { assume_watts: *assume_watts, ..context.clone() }))
         }
         PowerRequest::Only { kinds, assume_watts } => {
+            if kinds.is_empty() {
+                return Err(PowerRequestError::Nothing { known: known_kinds().collect::<Vec<_>>().join(", ") });
+            }
+            if let Some(kind) = kinds.iter().find(|kind| ["auto", "none"].contains(&kind.as_str())) {
+                return Err(PowerRequestError::NotAlone { kind: kind.clone(), given: kinds.join(",") });
+            }
             let mut findings = Findings::default();
             for wanted in kinds {
                 let (kind, argument) = match wanted.split_once(':') {
@@ -111,12 +133,16 @@ fn no_answer(probe: &Probe, wanted: &str, found: &Findings) -> PowerRequestError
     PowerRequestError::NoAnswer { kind: wanted.to_owned(), why, remedy }
 }
 
+/// What can be asked for by name.
+fn known_kinds() -> impl Iterator<Item = &'static str> {
+    PROBES.iter().map(|probe| probe.kind)
+}
+
 fn unknown(kind: &str) -> PowerRequestError {
-    let kinds = PROBES.iter().map(|probe| probe.kind);
-    let similar = names::closest(kind, kinds.clone().chain(["auto", "none"]));
+    let similar = names::closest(kind, known_kinds().chain(["auto", "none"]));
     PowerRequestError::UnknownKind {
         kind: kind.to_owned(),
         suggestion: similar.map_or_else(String::new, |name| format!(" (did you mean `{name}`?)")),
-        known: kinds.collect::<Vec<_>>().join(", "),
+        known: known_kinds().collect::<Vec<_>>().join(", "),
     }
 }

@@ -109,8 +109,9 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
         resolve::print_plan(&resolved, console)?;
         return Ok(Exit::Ok);
     }
-    let folder = create_folder(&resolved, test_bench.utc_now())?;
+    // Before the folder is made: a power source that is refused leaves nothing behind.
     let findings = bench::open_power(&resolved, &test_bench, &args.sensor_root)?;
+    let folder = create_folder(&resolved, test_bench.utc_now())?;
     for obstacle in &findings.obstacles {
         console.note(&format!("power: {}: {}. {}", obstacle.what, obstacle.why, obstacle.remedy));
     }
@@ -158,7 +159,7 @@ fn new_record(resolved: &Resolved, test_bench: &TestBench, folder: &RunFolder) -
         schema: RECORD_SCHEMA.to_owned(),
         version: SCHEMA_VERSION,
         run_id: folder.run_id().to_owned(),
-        started: bench::rfc3339(test_bench.utc_now()),
+        started: bench::rfc3339(test_bench.utc_origin()),
         ended: None,
         simulated: test_bench.machine().is_simulated(),
         status: RunStatus::Running,
