@@ -12,7 +12,8 @@ use crate::cli::text;
 use crate::cli::{Console, Exit, Failure};
 use crate::compare::{self, Comparison, Difference, Options, Outcome, Pair};
 use crate::measure::result::evaluate;
-use crate::model::RunRecord;
+use crate::model::{Case, RunRecord};
+use crate::report::compact_shape;
 use crate::units::Ratio;
 
 /// Arguments of `wattmark compare`.
@@ -83,7 +84,7 @@ fn render(a: &RunRecord, b: &RunRecord, options: &Options, comparison: &Comparis
                 "  {} device {} {}: {}\n",
                 left.side,
                 left.case.device,
-                left.case.label(),
+                named(&left.case),
                 left.reason
             ));
         }
@@ -104,12 +105,17 @@ fn pair_table(options: &Options, comparison: &Comparison) -> String {
         let efficiency = pair.efficiency.judged().map_or("per watt", |judged| judged.unit);
         let quantities =
             [("speed".to_owned(), &pair.speed), (per_watt(efficiency), &pair.efficiency), (gas, &pair.carbon)];
-        let labels = [pair.a.variant.clone(), format!("  {}", pair.a.shape), format!("  {scope}")];
+        let labels = [pair.a.variant.clone(), format!("  {}", compact_shape(&pair.a.shape)), format!("  {scope}")];
         for (label, (quantity, outcome)) in labels.into_iter().zip(quantities) {
             table.add_row(row(label, quantity, outcome));
         }
     }
     text::lines(&table)
+}
+
+/// Variant and shape as the tables of a record name them.
+fn named(case: &Case) -> String {
+    format!("{} {}", case.variant, compact_shape(&case.shape))
 }
 
 /// FLOP per joule under the name users know: a FLOP/J is a FLOPS/W.
@@ -162,7 +168,7 @@ fn remarks(options: &Options, comparison: &Comparison) -> String {
             }
         }
         if !reasons.is_empty() {
-            out.push_str(&text::entry("Note", &format!("{}: {}", pair.a.label(), reasons.join("; "))));
+            out.push_str(&text::entry("Note", &format!("{}: {}", named(&pair.a), reasons.join("; "))));
         }
     }
     let floor = options.noise.get() * 100.0;
