@@ -269,7 +269,7 @@ mod tests {
             ("gemm=1e18", "1 EFLOP of gemm"),
             ("gemm/tiled-f32=2.5e15", "2.5 PFLOP of gemm/tiled-f32"),
             ("memory-copy=1e15", "1 PB of memory-copy"),
-            ("softmax/f32=9.999e11", "1 TB of f32 softmax"),
+            ("softmax/f32=9.999e11", "1 TFLOP of f32 softmax"),
             ("gemm/f16=1.234e6", "1.23 MFLOP of f16 gemm"),
             ("gemm=3e23", "3e23 FLOP of gemm"),
             ("gemm=0.5", "5e-1 FLOP of gemm"),
