@@ -301,7 +301,7 @@ mod tests {
         }
         assert!(text.contains("B device 0 gemv/f16") && text.contains("needs 9 GiB"), "{text}");
         assert!(text.contains("Device X") && text.contains("Device Y"), "{text}");
-        assert!(text.contains("speed 1 better, 1 same; work per joule 1 better, 1 refused"), "{text}");
+        assert!(text.contains("speed 1 better, 1 same; work per joule 1 same, 1 refused"), "{text}");
         assert_eq!(
             indented("batch=1 dim=64 heads=4 kv_heads=2 seq=256"),
             "  batch=1 dim=64 heads=4\n  kv_heads=2 seq=256"
