@@ -340,7 +340,7 @@ fn note(case: &Case, text: String) -> Row {
 
 fn failure(verification: &Verification) -> String {
     match verification {
-        Verification::Failed { detail, when } => format!("{WRONG_OUTPUT} {when}: no figures\n{detail}"),
+        Verification::Failed { detail, when } => format!("{WRONG_OUTPUT} {when}: no figures.\n{detail}"),
         Verification::Passed { .. } => "no rate".to_owned(),
     }
 }
