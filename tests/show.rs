@@ -39,14 +39,14 @@ fn a_record_is_shown_with_devices_scope_skips_and_failures() {
         .success()
         .stdout(predicate::str::contains("Simulated Accelerator"))
         .stdout(predicate::str::contains("skipped: the device lacks f16"))
-        .stdout(predicate::str::contains("verification FAILED after window 1"))
+        .stdout(predicate::str::contains("WRONG OUTPUT after window 1"))
         .stdout(predicate::str::contains("\x1b").not())
         .stderr("");
 }
 
 #[test]
 fn no_line_is_wider_than_the_terminal() {
-    for columns in ["100", "120", "160"] {
+    for columns in ["80", "100", "120", "160"] {
         let output = wattmark().env("COLUMNS", columns).arg("show").arg(golden()).output().unwrap();
         let widest = String::from_utf8(output.stdout).unwrap().lines().map(|line| line.chars().count()).max().unwrap();
         assert!(widest <= columns.parse().unwrap(), "{widest} columns at {columns}");

@@ -13,6 +13,7 @@ use super::{AccountError, Site, operational};
 use crate::measure::result::{CaseResult, EnergyResult, RunResult};
 use crate::model::{Case, Counted, ElementType, Estimate, Evidence, Scope};
 use crate::units::{FLOP_PER_EXAFLOP, GramsCo2e, Joules, KilowattHours, Seconds};
+use crate::workload;
 
 /// An amount of work of one kind.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -66,10 +67,35 @@ impl FromStr for Job {
 }
 
 impl Job {
+    /// The job in words: `1 EFLOP of f32 gemm`, `1 PB of memory-copy`. Only [`fmt::Display`] can be read back.
+    pub fn title(&self) -> String {
+        let problem = self.work.split('/').next().unwrap_or(&self.work);
+        let counted = workload::problem(problem).map_or(Counted::Flop, |problem| problem.counted());
+        let unit = match counted {
+            Counted::Flop => "FLOP",
+            Counted::Bytes => "B",
+        };
+        let element = self.element.map(|element| format!("{element} ")).unwrap_or_default();
+        format!("{} of {element}{}", amount(self.amount, unit), self.work)
+    }
+
     /// Whether a case does this kind of work.
     pub fn is_done_by(&self, case: &Case) -> bool {
         (case.problem == self.work || case.variant == self.work)
             && self.element.is_none_or(|element| element == case.element)
+    }
+}
+
+/// A number with up to three significant figures and the prefix that suits it; below one and beyond exa as `1.5e21 FLOP`.
+fn amount(value: f64, unit: &str) -> String {
+    const PREFIXES: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
+    // Rounding may carry into the next prefix, so the rounded number decides.
+    let rounded: f64 = format!("{value:.2e}").parse().unwrap_or(value);
+    let scaled = PREFIXES.iter().zip(0i32..).map(|(prefix, power)| (prefix, rounded / 1000f64.powi(power)));
+    match scaled.filter(|(_, scaled)| (1.0..1000.0).contains(scaled)).last() {
+        // Two decimals at most, and none of them is a trailing zero in the shortest form of a number.
+        Some((prefix, scaled)) => format!("{} {prefix}{unit}", (scaled * 100.0).round() / 100.0),
+        None => format!("{rounded:e} {unit}"),
     }
 }
 
@@ -234,6 +260,24 @@ mod tests {
         assert_eq!(Job::default().to_string(), "gemm/f32=1e18");
         for text in ["gemm", "gemm=", "=1", "gemm=x", "gemm=0", "gemm=-1", "gemm=nan", "gemm=inf"] {
             assert!(text.parse::<Job>().unwrap_err().to_string().contains("NAME=AMOUNT"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_title_says_the_job_in_words_and_its_display_can_be_read_back() {
+        for (given, title) in [
+            ("gemm/f32=1e18", "1 EFLOP of f32 gemm"),
+            ("gemm=1e18", "1 EFLOP of gemm"),
+            ("gemm/tiled-f32=2.5e15", "2.5 PFLOP of gemm/tiled-f32"),
+            ("memory-copy=1e15", "1 PB of memory-copy"),
+            ("softmax/f32=9.999e11", "1 TFLOP of f32 softmax"),
+            ("gemm/f16=1.234e6", "1.23 MFLOP of f16 gemm"),
+            ("gemm=3e23", "3e23 FLOP of gemm"),
+            ("gemm=0.5", "5e-1 FLOP of gemm"),
+        ] {
+            let job: Job = given.parse().unwrap();
+            assert_eq!(job.title(), title);
+            assert_eq!(job.to_string().parse::<Job>().unwrap(), job);
         }
     }
 

@@ -120,7 +120,7 @@ impl CpuTime {
             device: Some(device.ordinal),
             evidence: Evidence::Estimated,
             note: format!(
-                "estimated, not measured: CPU time of this process × {} W per vCPU (Cloud Carbon Footprint methodology, \
+                "CPU time of this process × {} W per vCPU (Cloud Carbon Footprint methodology, \
                  AWS average of maximum watts)",
                 WATTS_PER_VCPU.get()
             ),

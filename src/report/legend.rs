@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 
 use super::number::significant;
-use super::sheet::{ESTIMATED_MARK, common_energy};
+use super::sheet::{CommonCode, ESTIMATED_MARK, common_energy};
 use super::{Carbon, compact_shape};
 use crate::measure::result::{CaseResult, EnergyMethod, RunResult};
-use crate::model::{Case, Evidence, RunRecord, Scope, Warning, WarningCode};
+use crate::model::{Case, Evidence, Measurement, RunRecord, Scope, Warning, WarningCode};
 
 /// What the watts of a scope include and leave out.
 pub(super) fn scope_sentence(scope: Scope) -> &'static str {
@@ -26,13 +26,20 @@ pub(super) fn scope_sentence(scope: Scope) -> &'static str {
     }
 }
 
-/// What holds for one device: what its watts include, and its idle power.
-pub(super) fn of_device(cases: &[&CaseResult]) -> Vec<(String, String)> {
+/// What holds for one device: what its watts include, its idle power, and the warnings of all its rows.
+pub(super) fn of_device(cases: &[&CaseResult], codes: &[CommonCode]) -> Vec<(String, String)> {
     let mut lines: Vec<(String, String)> = Vec::new();
     lines.extend(watts(cases).map(|text| ("watts".to_owned(), text)));
     lines.extend(other_scopes(cases).into_iter().map(|(scope, text)| (format!("{scope}!"), text)));
     lines.extend(idle(cases).map(|text| ("idle".to_owned(), text)));
     lines.extend(estimated(cases).map(|text| (ESTIMATED_MARK.to_owned(), text)));
+    if !codes.is_empty() {
+        let codes = codes.iter().map(|common| match &common.but[..] {
+            [] => common.code.code().to_owned(),
+            but => format!("{} (not {})", common.code.code(), but.join(", ")),
+        });
+        lines.push(("all rows".to_owned(), codes.collect::<Vec<_>>().join(", ")));
+    }
     lines
 }
 
@@ -49,9 +56,10 @@ pub(super) fn of_run(
     if cases.iter().any(|case| case.flop_rate.is_some() || case.byte_rate.is_some()) {
         line(
             "±95%",
-            "half-width of the 95 % interval over n windows, relative to the figure (Student's t for the scatter; for watts \
-             and joules also sensor gain and window edges); — means that there is none",
+            "half-width of the 95 % interval over the n windows, relative to the figure (Student's t for the scatter; for \
+             watts and joules also sensor gain and window edges); — means that there is none",
         );
+        line("n", "measured windows behind the figures of the row");
     }
     if cases.iter().any(|case| case.of_ceiling.is_some()) {
         line("of ceil.", "share of the ceiling that this run's own probes measured on the same device");
@@ -95,36 +103,44 @@ fn other_scopes(cases: &[&CaseResult]) -> BTreeMap<Scope, String> {
         .collect()
 }
 
+/// Idle power where it was measured: a declared power has none, and an estimate's describes the model, not the device.
 fn idle(cases: &[&CaseResult]) -> Option<String> {
-    let energy = cases.iter().filter_map(|case| case.headline_energy()).find(|energy| energy.idle.is_some())?;
-    let mark = if energy.evidence == Evidence::Measured { "" } else { ESTIMATED_MARK };
-    Some(format!(
-        "{mark}{} W with the device open and no work ({} scope)",
-        significant(energy.idle?.get()),
-        energy.scope
-    ))
+    let energies = cases.iter().filter_map(|case| case.headline_energy());
+    let (idle, scope) = energies
+        .filter(|energy| energy.evidence == Evidence::Measured)
+        .find_map(|energy| energy.idle.map(|idle| (idle, energy.scope)))?;
+    Some(format!("{} W with the device open and no work ({scope} scope)", significant(idle.get())))
 }
 
 fn estimated(cases: &[&CaseResult]) -> Option<String> {
     let weakest = cases.iter().filter_map(|case| case.headline_energy()).map(|energy| energy.evidence).max()?;
     match weakest {
         Evidence::Measured => None,
-        Evidence::Declared => Some("declared, not measured: watts as the user stated them; no interval".to_owned()),
+        Evidence::Declared => Some("declared: watts as the user stated them; no interval, no idle power".to_owned()),
         Evidence::Estimated => {
-            Some("estimated, not measured: computed from a model because no sensor answered; no interval".to_owned())
+            Some("estimated from a model because no sensor answered: no interval, no idle power".to_owned())
         }
     }
 }
 
 /// One line per code that occurs, or one per warning.
 fn warnings(record: &RunRecord, result: &RunResult, every: bool) -> Vec<(String, String)> {
+    // What was wrong with an output stands in its row.
+    let said = |case: &Case, warning: &Warning| {
+        let wrong = |measurement: &Measurement| measurement.case == *case && !measurement.verified();
+        warning.code == WarningCode::Other && record.measurements.iter().any(wrong)
+    };
     let of_cases = result.cases.iter().flat_map(|case| case.warnings.iter().map(|warning| (Some(&case.case), warning)));
     // Warnings of measurements that have no result (failed before a window) and of the run as a whole.
     let unseen =
         record.measurements.iter().filter(|measurement| !result.cases.iter().any(|c| c.case == measurement.case));
     let of_unseen = unseen.flat_map(|measurement| measurement.warnings.iter().map(|w| (Some(&measurement.case), w)));
     let of_run = record.warnings.iter().map(|warning| (None, warning));
-    let all: Vec<(Option<&Case>, &Warning)> = of_cases.chain(of_unseen).chain(of_run).collect();
+    let all: Vec<(Option<&Case>, &Warning)> = of_cases
+        .chain(of_unseen)
+        .filter(|(case, warning)| !case.is_some_and(|case| said(case, warning)))
+        .chain(of_run)
+        .collect();
     if every {
         return all.iter().map(|(case, warning)| (warning.code.code().to_owned(), with_case(*case, warning))).collect();
     }

@@ -78,11 +78,13 @@ pub(super) fn plus_minus<Q: Quantity>(estimate: &Estimate<Q>) -> String {
     estimate.relative_half_width().map_or(MISSING.to_owned(), percent)
 }
 
-/// A shape with equal extents joined: `k=m=n=1024`.
+/// A shape with the equal extents of one-letter axes joined: `k=m=n=1024`. Longer names that happen to have equal extents
+/// (`batch=2 kv_heads=2`) have nothing to do with each other.
 pub fn compact_shape(shape: &Shape) -> String {
     let mut groups: Vec<(u64, Vec<&str>)> = Vec::new();
     for (axis, extent) in shape.iter() {
-        match groups.iter_mut().find(|(value, _)| *value == extent) {
+        let joins = |axes: &[&str]| axis.len() == 1 && axes.iter().all(|other| other.len() == 1);
+        match groups.iter_mut().find(|(value, axes)| *value == extent && joins(axes)) {
             Some((_, axes)) => axes.push(axis),
             None => groups.push((extent, vec![axis])),
         }
@@ -140,5 +142,6 @@ mod tests {
     #[test]
     fn equal_extents_share_their_number() {
         assert_eq!(compact_shape(&Shape::new([("m", 8), ("n", 8), ("k", 4)])), "k=4 m=n=8");
+        assert_eq!(compact_shape(&Shape::new([("batch", 2), ("kv_heads", 2)])), "batch=2 kv_heads=2");
     }
 }

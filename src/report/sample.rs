@@ -88,24 +88,41 @@ pub fn result(record: &RunRecord) -> RunResult {
     RunResult { cases, skips: record.skips.clone(), ceilings: BTreeMap::from([(0, ceilings)]) }
 }
 
-/// Fourteen cases of the kinds that the default suite has, on device 0.
+/// Fifteen cases of the kinds that the default suite has, on device 0.
 pub fn full_suite() -> (RunRecord, RunResult) {
     let mut record = record();
-    let suite: [(&str, &str, Counted, f64, f64, f64, f64); 14] = [
-        ("peak/fma-f32", "n=1048576 rounds=4096", Counted::Flop, 8.6e9, 8.4e6, 1.6e-4, 640.0),
-        ("peak/fma-f16", "n=1048576 rounds=4096", Counted::Flop, 8.6e9, 4.2e6, 0.9e-4, 655.0),
-        ("memory/read-f32", "n=67108864", Counted::Bytes, 6.7e7, 2.7e8, 1.0e-4, 410.0),
-        ("memory/copy-f32", "n=67108864", Counted::Bytes, 0.0, 5.4e8, 2.1e-4, 415.0),
-        ("memory/triad-f32", "n=67108864", Counted::Bytes, 1.3e8, 8.1e8, 3.2e-4, 418.0),
+    let suite: [(&str, &str, Counted, f64, f64, f64, f64); 15] = [
+        ("fma/chains-f32", "n=1048576 steps=4096", Counted::Flop, 8.6e9, 8.4e6, 1.6e-4, 640.0),
+        ("fma/chains-f16", "n=1048576 steps=4096", Counted::Flop, 8.6e9, 4.2e6, 0.9e-4, 655.0),
+        ("memory-read/strided-f32", "lanes=1048576 n=67108864", Counted::Bytes, 6.7e7, 2.7e8, 1.0e-4, 410.0),
+        ("memory-copy/direct-f32", "n=67108864", Counted::Bytes, 0.0, 5.4e8, 2.1e-4, 415.0),
+        ("memory-triad/direct-f32", "n=67108864", Counted::Bytes, 1.3e8, 8.1e8, 3.2e-4, 418.0),
         ("gemm/naive-f32", "m=n=k=1024", Counted::Flop, 2.1e9, 1.3e7, 2.0e-3, 380.0),
+        ("gemm/shared-f32", "m=n=k=1024", Counted::Flop, 2.1e9, 1.3e7, 4.0e-4, 520.0),
         ("gemm/tiled-f32", "m=n=k=1024", Counted::Flop, 2.1e9, 1.3e7, 1.1e-4, 600.0),
         ("gemv/rows-f32", "m=k=4096", Counted::Bytes, 3.4e7, 6.7e7, 3.0e-5, 330.0),
         ("gemv/rows-f16", "m=k=4096", Counted::Bytes, 3.4e7, 3.4e7, 1.6e-5, 322.0),
         ("rmsnorm/rows-f32", "cols=4096 rows=1024", Counted::Bytes, 1.7e7, 3.4e7, 1.5e-5, 300.0),
         ("softmax/rows-f32", "cols=4096 rows=1024", Counted::Bytes, 2.1e7, 3.4e7, 1.9e-5, 305.0),
-        ("attention/prefill-f32", "d=64 heads=32 s=1024", Counted::Flop, 8.6e9, 3.4e7, 1.9e-3, 505.0),
-        ("attention/decode-f32", "batch=8 d=64 heads=32 kv=4096", Counted::Bytes, 2.7e8, 5.4e8, 2.4e-4, 390.0),
-        ("swiglu/fused-f32", "d=2048 ff=5632 tokens=256", Counted::Flop, 1.8e10, 1.1e8, 1.3e-3, 560.0),
+        (
+            "attention-prefill/online-f32",
+            "batch=1 dim=64 heads=4 kv_heads=2 seq=256",
+            Counted::Flop,
+            8.6e9,
+            3.4e7,
+            1.9e-3,
+            505.0,
+        ),
+        (
+            "attention-decode/online-f32",
+            "batch=2 context=4096 dim=64 heads=8 kv_heads=2",
+            Counted::Flop,
+            2.7e8,
+            5.4e8,
+            2.4e-4,
+            390.0,
+        ),
+        ("swiglu/tiled-f32", "d=2048 f=5632 tokens=256", Counted::Flop, 1.8e10, 1.1e8, 1.3e-3, 560.0),
     ];
     let template = record.measurements[0].clone();
     record.measurements = suite

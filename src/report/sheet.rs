@@ -3,13 +3,20 @@
 //! Terminal and Markdown share it, so they cannot disagree. What surprises people: a row without figures (skipped, failed)
 //! is a [`Row::Note`], not a row of zeros.
 
+use std::collections::BTreeSet;
+
 use super::number::{MISSING, compact_shape, percent, plus_minus, prefix_for, significant};
 use super::{Carbon, legend};
 use crate::measure::result::{CaseResult, EnergyResult, RunResult};
-use crate::model::{Case, Counted, Device, Evidence, Measurement, RunRecord, RunStatus, Scope, Skip, Verification};
+use crate::model::{
+    Case, Counted, Device, Evidence, Measurement, RunRecord, RunStatus, Scope, Skip, Verification, WarningCode, Window,
+};
 
 /// Mark before a figure that was not measured.
 pub(super) const ESTIMATED_MARK: &str = "≈";
+
+/// What stands in the row of a case whose output was wrong, before the reason.
+pub(super) const WRONG_OUTPUT: &str = "WRONG OUTPUT";
 
 /// Everything said about a run.
 pub(super) struct Sheet {
@@ -56,6 +63,7 @@ pub(super) enum Kind {
     Shape,
     Figure,
     Interval,
+    PowerInterval,
     Ceiling,
     Carbon,
     Count,
@@ -68,6 +76,35 @@ pub(super) enum Row {
     Cells(Vec<String>),
     /// Variant, shape, and why there are no figures.
     Note(String, String, String),
+}
+
+impl Row {
+    /// Variant and shape.
+    pub fn name(&self) -> (&str, &str) {
+        match self {
+            Self::Cells(cells) => match &cells[..] {
+                [variant, shape, ..] => (variant, shape),
+                _ => ("", ""),
+            },
+            Self::Note(variant, shape, _) => (variant, shape),
+        }
+    }
+}
+
+/// A warning that all rows of a device have, or all but a few.
+pub(super) struct CommonCode {
+    /// Its code.
+    pub code: WarningCode,
+    /// Variants of the rows without it.
+    pub but: Vec<String>,
+}
+
+/// What the rows of one device have in common.
+struct Common {
+    /// Scope of most rows.
+    scope: Option<Scope>,
+    /// Warnings of every row, or of all but a few, said once below the tables.
+    codes: Vec<CommonCode>,
 }
 
 /// Scales of a grid's columns.
@@ -94,16 +131,39 @@ pub(super) fn sheet(record: &RunRecord, result: &RunResult, carbon: Option<&Carb
 
 fn device_sheet(record: &RunRecord, result: &RunResult, device: &Device, carbon: Option<&Carbon>) -> DeviceSheet {
     let cases: Vec<&CaseResult> = result.cases.iter().filter(|case| case.case.device == device.ordinal).collect();
+    let shown: Vec<&CaseResult> = [Counted::Flop, Counted::Bytes]
+        .into_iter()
+        .flat_map(|counted| figures(&entries(record, device, &cases, counted)))
+        .collect();
+    let common = Common { scope: common_energy(&cases).map(|energy| energy.scope), codes: common_codes(&shown) };
     let grids = [Counted::Flop, Counted::Bytes]
         .into_iter()
-        .filter_map(|counted| grid(record, device, &cases, counted, carbon))
+        .filter_map(|counted| grid(record, device, &cases, counted, carbon, &common))
         .collect();
     DeviceSheet {
         title: device.name.clone(),
         facts: device_facts(record, device, &cases),
         grids,
-        legend: legend::of_device(&cases),
+        legend: legend::of_device(&cases, &common.codes),
     }
+}
+
+/// Rows without a warning that are still named one by one, in tables of at least four times as many rows.
+const EXCEPTIONS: usize = 2;
+
+/// Codes of the warnings that every one of several rows has, or that few rows lack.
+fn common_codes(shown: &[&CaseResult]) -> Vec<CommonCode> {
+    let all: BTreeSet<WarningCode> = shown.iter().flat_map(|case| codes(case)).collect();
+    let common = all.into_iter().map(|code| {
+        let without = shown.iter().filter(|case| !codes(case).contains(&code));
+        CommonCode { code, but: without.map(|case| case.case.variant.clone()).collect() }
+    });
+    let few = |but: usize| but <= EXCEPTIONS && but * 4 <= shown.len();
+    common.filter(|common| shown.len() > 1 && few(common.but.len())).collect()
+}
+
+fn codes(case: &CaseResult) -> BTreeSet<WarningCode> {
+    case.warnings.iter().map(|warning| warning.code).collect()
 }
 
 /// The scope and evidence that most of a device's cases share.
@@ -116,7 +176,7 @@ pub(super) fn common_energy<'a>(cases: &[&'a CaseResult]) -> Option<&'a EnergyRe
 
 fn run_facts(record: &RunRecord, carbon: Option<&Carbon>) -> Vec<(String, String)> {
     let settings = &record.plan.settings;
-    let windows = if settings.windows_min == settings.windows_max {
+    let count = if settings.windows_min == settings.windows_max {
         settings.windows_max.to_string()
     } else {
         format!("{} to {}", settings.windows_min, settings.windows_max)
@@ -127,8 +187,11 @@ fn run_facts(record: &RunRecord, carbon: Option<&Carbon>) -> Vec<(String, String
         RunStatus::Interrupted => ", interrupted".to_owned(),
         RunStatus::Failed { reason } => format!(", ended by an error: {reason}"),
     };
+    // A slow sensor makes its windows longer than the settings ask for.
+    let longer = |window: &Window| window.duration().get() > 1.5 * settings.window_s.get();
+    let more = if record.measurements.iter().flat_map(Measurement::measured).any(longer) { " or more" } else { "" };
     let text = format!(
-        "{}, preset {}, {windows} windows a case of {} or more{status}",
+        "{}, preset {}, {count} windows of {}{more} per case{status}",
         record.run_id, record.plan.preset, settings.window_s
     );
     let mut facts = vec![("run".to_owned(), text)];
@@ -146,7 +209,32 @@ fn device_facts(record: &RunRecord, device: &Device, cases: &[&CaseResult]) -> V
     let driver = [device.driver.as_str(), device.driver_info.as_str()].map(str::trim).join(" ");
     let text =
         format!("{}, {}{pci}, backend {}, driver {}", device.ordinal, device.kind, device.backend, driver.trim());
-    vec![("device".to_owned(), text), ("power".to_owned(), power_fact(record, device, cases))]
+    vec![
+        ("device".to_owned(), text),
+        ("power".to_owned(), power_fact(record, device, cases)),
+        ("cases".to_owned(), count_fact(record, device, cases)),
+    ]
+}
+
+/// How many cases have figures, how many were wrong, how many were skipped.
+fn count_fact(record: &RunRecord, device: &Device, cases: &[&CaseResult]) -> String {
+    let (mut measured, mut wrong, mut skipped) = (0u32, 0u32, 0u32);
+    for entry in [Counted::Flop, Counted::Bytes].into_iter().flat_map(|counted| entries(record, device, cases, counted))
+    {
+        match entry {
+            Entry::Figures(_) => measured += 1,
+            Entry::Failed(_) => wrong += 1,
+            Entry::Skipped(_) => skipped += 1,
+        }
+    }
+    let mut text = format!("{measured} measured, their output verified before and after");
+    if wrong > 0 {
+        text.push_str(&format!("; {wrong} with {WRONG_OUTPUT}"));
+    }
+    if skipped > 0 {
+        text.push_str(&format!("; {skipped} skipped"));
+    }
+    text
 }
 
 fn power_fact(record: &RunRecord, device: &Device, cases: &[&CaseResult]) -> String {
@@ -216,13 +304,13 @@ fn grid(
     cases: &[&CaseResult],
     counted: Counted,
     carbon: Option<&Carbon>,
+    common: &Common,
 ) -> Option<Grid> {
     let entries = entries(record, device, cases, counted);
     if entries.is_empty() {
         return None;
     }
-    let shown: Vec<&CaseResult> =
-        entries.iter().filter_map(|entry| if let Entry::Figures(case) = entry { Some(*case) } else { None }).collect();
+    let shown = figures(&entries);
     let scales = Scales {
         rate: prefix_for(&shown.iter().filter_map(|case| rate(case)).map(|(value, _)| value).collect::<Vec<_>>()),
         efficiency: prefix_for(
@@ -230,16 +318,20 @@ fn grid(
         ),
         carbon: carbon_scale(&shown, carbon),
     };
-    let scope = common_energy(cases).map(|energy| energy.scope);
     let rows = entries
         .iter()
         .map(|entry| match entry {
-            Entry::Figures(case) => Row::Cells(cells(case, &scales, carbon, scope)),
+            Entry::Figures(case) => Row::Cells(cells(case, &scales, carbon, common)),
             Entry::Failed(measurement) => note(&measurement.case, failure(&measurement.verification)),
             Entry::Skipped(skip) => note(&skip.case, format!("skipped: {}", skip.detail)),
         })
         .collect();
     Some(Grid { columns: columns(counted, &scales, carbon), rows })
+}
+
+/// The cases that have figures.
+fn figures<'a>(entries: &[Entry<'a>]) -> Vec<&'a CaseResult> {
+    entries.iter().filter_map(|entry| if let Entry::Figures(case) = entry { Some(*case) } else { None }).collect()
 }
 
 fn note(case: &Case, text: String) -> Row {
@@ -248,7 +340,7 @@ fn note(case: &Case, text: String) -> Row {
 
 fn failure(verification: &Verification) -> String {
     match verification {
-        Verification::Failed { detail, when } => format!("verification FAILED {when}, no rate: {detail}"),
+        Verification::Failed { detail, when } => format!("{WRONG_OUTPUT} {when}: no figures.\n{detail}"),
         Verification::Passed { .. } => "no rate".to_owned(),
     }
 }
@@ -268,8 +360,8 @@ fn columns(counted: Counted, scales: &Scales, carbon: Option<&Carbon>) -> Vec<Co
         column(Kind::Shape, "shape".to_owned()),
         column(Kind::Figure, format!("{}{unit}/s", scales.rate.0)),
         column(Kind::Interval, "±95%".to_owned()),
-        column(Kind::Figure, "power W".to_owned()),
-        column(Kind::Interval, "±95%".to_owned()),
+        column(Kind::Figure, "power\nW".to_owned()),
+        column(Kind::PowerInterval, "±95%".to_owned()),
         column(Kind::Figure, format!("{}{unit}/J", scales.efficiency.0)),
         column(Kind::Interval, "±95%".to_owned()),
         column(Kind::Ceiling, "of\nceil.".to_owned()),
@@ -307,7 +399,7 @@ fn carbon_scale(cases: &[&CaseResult], carbon: Option<&Carbon>) -> (&'static str
     if scale > 1e3 { ("k", 1e3) } else { (prefix, scale) }
 }
 
-fn cells(case: &CaseResult, scales: &Scales, carbon: Option<&Carbon>, common: Option<Scope>) -> Vec<String> {
+fn cells(case: &CaseResult, scales: &Scales, carbon: Option<&Carbon>, common: &Common) -> Vec<String> {
     let pair = |figure: Option<(f64, String)>, scale: f64, mark: &str| {
         figure.map_or([MISSING.to_owned(), MISSING.to_owned()], |(value, interval)| {
             [format!("{mark}{}", significant(value / scale)), interval]
@@ -340,11 +432,12 @@ pub(super) fn windows_of(case: &CaseResult) -> Option<u32> {
     rate.or(case.per_execution.map(|time| time.n))
 }
 
-/// Codes of the warnings, and the scope where it is not that of the other rows.
-fn notes(case: &CaseResult, energy: Option<&EnergyResult>, common: Option<Scope>) -> String {
-    let mut notes: Vec<String> = case.warnings.iter().map(|warning| warning.code.code().to_owned()).collect();
-    notes.dedup();
-    if let (Some(energy), Some(common)) = (energy, common)
+/// Codes of the warnings that not every row has, and the scope where it is not that of the other rows.
+fn notes(case: &CaseResult, energy: Option<&EnergyResult>, common: &Common) -> String {
+    let common_code = |code: &WarningCode| common.codes.iter().any(|common| common.code == *code);
+    let own = codes(case).into_iter().filter(|code| !common_code(code));
+    let mut notes: Vec<String> = own.map(|code| code.code().to_owned()).collect();
+    if let (Some(energy), Some(common)) = (energy, common.scope)
         && energy.scope != common
     {
         notes.push(format!("{}!", energy.scope));

@@ -6,7 +6,7 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::TableOptions;
-use super::sheet::{Column, DeviceSheet, Grid, Kind, Row, sheet};
+use super::sheet::{DeviceSheet, Grid, Kind, Row, WRONG_OUTPUT, sheet};
 use crate::measure::result::RunResult;
 use crate::model::RunRecord;
 
@@ -19,6 +19,8 @@ const LABEL: usize = 10;
 
 const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";
+/// Bold red.
+const ALARM: &str = "\x1b[1;31m";
 const RESET: &str = "\x1b[0m";
 
 /// The whole record as text for a terminal: the run, one block per device, the legend.
@@ -52,14 +54,16 @@ fn block(sheet: &DeviceSheet, width: usize, colour: bool, dropped: &mut Vec<&'st
     let paint = |text: &str, style: &str| if colour { format!("{style}{text}{RESET}") } else { text.to_owned() };
     let mut text = format!("{}\n", paint(&sheet.title, BOLD));
     for (label, fact) in &sheet.facts {
-        text.push_str(&labelled(label, fact, width));
+        text.push_str(&labelled(label, fact, width).replace(WRONG_OUTPUT, &paint(WRONG_OUTPUT, ALARM)));
     }
     for grid in &sheet.grids {
         text.push('\n');
         let (rendered, left_out) = fitted(grid, width);
+        let rule = rendered.iter().position(|line| line.starts_with('─')).unwrap_or(0);
         for (index, line) in rendered.iter().enumerate() {
-            let head = index < head_height(&grid.columns);
-            text.push_str(&if head { paint(line, DIM) } else { line.clone() });
+            let head = index < rule;
+            let line = if head { paint(line, DIM) } else { line.replace(WRONG_OUTPUT, &paint(WRONG_OUTPUT, ALARM)) };
+            text.push_str(&line);
             text.push('\n');
         }
         dropped.extend(left_out);
@@ -99,23 +103,56 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     if lines.is_empty() { vec![String::new()] } else { lines }
 }
 
-/// How far a grid has been narrowed.
-#[derive(Clone, Copy, Default)]
-struct Narrowing {
-    split_shapes: bool,
-    split_notes: bool,
-    no_ceiling: bool,
-    no_carbon: bool,
+/// How far a grid has been narrowed; each step includes those before it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Step {
+    Full,
+    NoPowerInterval,
+    SplitShapes,
+    BrokenKernels,
+    /// Shapes under their kernels, in one column.
+    Stacked,
+    NoCount,
+    NoCarbon,
+    /// Kernels broken again, shapes under them.
+    StackedTight,
+    NoIntervals,
+    NoCeiling,
 }
 
-/// Steps tried in order until the grid fits.
-const STEPS: [Narrowing; 5] = [
-    Narrowing { split_shapes: false, split_notes: false, no_ceiling: false, no_carbon: false },
-    Narrowing { split_shapes: true, split_notes: false, no_ceiling: false, no_carbon: false },
-    Narrowing { split_shapes: true, split_notes: true, no_ceiling: false, no_carbon: false },
-    Narrowing { split_shapes: true, split_notes: true, no_ceiling: true, no_carbon: false },
-    Narrowing { split_shapes: true, split_notes: true, no_ceiling: true, no_carbon: true },
+/// Steps tried in order until the grid fits. The share of the ceiling is the last figure to go.
+const STEPS: [Step; 10] = [
+    Step::Full,
+    Step::NoPowerInterval,
+    Step::SplitShapes,
+    Step::BrokenKernels,
+    Step::Stacked,
+    Step::NoCount,
+    Step::NoCarbon,
+    Step::StackedTight,
+    Step::NoIntervals,
+    Step::NoCeiling,
 ];
+
+impl Step {
+    /// The step from which a column is left out, and what is then said of it.
+    fn leaves_out(kind: Kind) -> Option<(Self, &'static str)> {
+        match kind {
+            Kind::PowerInterval => Some((Self::NoPowerInterval, "±95% of power")),
+            Kind::Count => Some((Self::NoCount, "n")),
+            Kind::Carbon => Some((Self::NoCarbon, "carbon")),
+            Kind::Interval => Some((Self::NoIntervals, "±95%")),
+            Kind::Ceiling => Some((Self::NoCeiling, "share of ceiling")),
+            _ => None,
+        }
+    }
+    fn keeps(self, kind: Kind) -> bool {
+        Self::leaves_out(kind).is_none_or(|(step, _)| self < step)
+    }
+    fn stacks(self) -> bool {
+        self >= Self::Stacked
+    }
+}
 
 /// The grid's lines at the least narrowing that fits, and the columns that were left out.
 fn fitted(grid: &Grid, width: usize) -> (Vec<String>, Vec<&'static str>) {
@@ -123,14 +160,12 @@ fn fitted(grid: &Grid, width: usize) -> (Vec<String>, Vec<&'static str>) {
     let mut left_out = Vec::new();
     for step in STEPS {
         lines = rendered(grid, step, width);
-        let has = |kind| grid.columns.iter().any(|column| column.kind == kind);
-        left_out = Vec::new();
-        if step.no_ceiling && has(Kind::Ceiling) {
-            left_out.push("share of ceiling");
-        }
-        if step.no_carbon && has(Kind::Carbon) {
-            left_out.push("carbon");
-        }
+        left_out = grid
+            .columns
+            .iter()
+            .filter(|column| !step.keeps(column.kind))
+            .filter_map(|column| Step::leaves_out(column.kind).map(|(_, what)| what))
+            .collect();
         if lines.iter().all(|line| line.chars().count() <= width) {
             break;
         }
@@ -138,50 +173,86 @@ fn fitted(grid: &Grid, width: usize) -> (Vec<String>, Vec<&'static str>) {
     (lines, left_out)
 }
 
-fn head_height(columns: &[Column]) -> usize {
-    columns.iter().map(|column| column.head.lines().count()).max().unwrap_or(1)
-}
-
-/// A text of several words on two lines of about the same length.
-fn split(text: &str, apply: bool) -> String {
-    if !apply || !text.contains(' ') {
-        return text.to_owned();
-    }
+/// Least width at which a text of several words takes two lines.
+fn half(text: &str) -> usize {
     let length = text.chars().count();
-    let lines = (length.div_ceil(2)..=length).map(|width| wrapped(text, width)).find(|lines| lines.len() <= 2);
-    lines.unwrap_or_default().join("\n")
+    (length.div_ceil(2)..length).find(|width| wrapped(text, *width).len() <= 2).unwrap_or(length)
 }
 
-fn rendered(grid: &Grid, step: Narrowing, width: usize) -> Vec<String> {
-    let kept: Vec<usize> = (0..grid.columns.len())
-        .filter(|index| match grid.columns[*index].kind {
-            Kind::Ceiling => !step.no_ceiling,
-            Kind::Carbon => !step.no_carbon,
-            _ => true,
+/// Family and variant of a kernel on two lines.
+fn broken(kernel: &str) -> String {
+    kernel.split_once('/').map_or(kernel.to_owned(), |(family, variant)| format!("{family}/\n  {variant}"))
+}
+
+fn widest(text: &str) -> usize {
+    text.lines().map(|line| line.chars().count()).max().unwrap_or(0)
+}
+
+/// Kernel and shape of every row, in two cells, or in one at the steps that stack them. What is short enough to stand on
+/// one line within the width that the longest needs is not broken.
+fn names(grid: &Grid, step: Step) -> Vec<Vec<String>> {
+    let given: Vec<(&str, &str)> = grid.rows.iter().map(Row::name).collect();
+    let breaks = step == Step::BrokenKernels || step >= Step::StackedTight;
+    let kernel_room = given.iter().map(|(kernel, _)| widest(&broken(kernel))).max().unwrap_or(0);
+    let kernel = |kernel: &str| {
+        if breaks && kernel.chars().count() > kernel_room { broken(kernel) } else { kernel.to_owned() }
+    };
+    let shape_room = if step.stacks() {
+        given.iter().map(|(name, _)| widest(&kernel(name))).max().unwrap_or(0).saturating_sub(2)
+    } else if step >= Step::SplitShapes {
+        given.iter().map(|(_, shape)| half(shape)).max().unwrap_or(0)
+    } else {
+        usize::MAX
+    };
+    given
+        .iter()
+        .map(|(name, shape)| {
+            let shape = wrapped(shape, shape_room);
+            if step.stacks() {
+                vec![format!("{}\n  {}", kernel(name), shape.join("\n  "))]
+            } else {
+                vec![kernel(name), shape.join("\n")]
+            }
         })
-        .collect();
+        .collect()
+}
+
+/// Columns that a step keeps. A column of notes that says nothing is never kept.
+fn kept(grid: &Grid, step: Step) -> Vec<usize> {
+    let says = |index: usize| {
+        grid.rows
+            .iter()
+            .any(|row| matches!(row, Row::Cells(cells) if cells.get(index).is_some_and(|cell| !cell.is_empty())))
+    };
+    (0..grid.columns.len())
+        .filter(|index| match grid.columns[*index].kind {
+            Kind::Variant => true,
+            Kind::Shape => !step.stacks(),
+            Kind::Notes => says(*index),
+            kind => step.keeps(kind),
+        })
+        .collect()
+}
+
+fn rendered(grid: &Grid, step: Step, width: usize) -> Vec<String> {
+    let kept = kept(grid, step);
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    let height = head_height(&grid.columns);
+    let height = kept.iter().map(|index| grid.columns[*index].head.lines().count()).max().unwrap_or(1);
     table.add_row(kept.iter().map(|index| {
         let head = &grid.columns[*index].head;
         format!("{}{head}", "\n".repeat(height - head.lines().count()))
     }));
     let mut heights = vec![height];
-    for row in &grid.rows {
-        let cells: Vec<String> = match row {
-            Row::Cells(cells) => kept
-                .iter()
-                .map(|index| match grid.columns[*index].kind {
-                    Kind::Shape => split(&cells[*index], step.split_shapes),
-                    Kind::Notes => split(&cells[*index], step.split_notes),
-                    _ => cells[*index].clone(),
-                })
-                .collect(),
-            Row::Note(variant, shape, _) => vec![variant.clone(), split(shape, step.split_shapes)],
-        };
-        heights.push(cells.iter().map(|cell| cell.lines().count()).max().unwrap_or(1).max(1));
-        table.add_row(cells);
+    for (row, mut name) in grid.rows.iter().zip(names(grid, step)) {
+        if let Row::Cells(cells) = row {
+            name.extend(kept.iter().skip(name.len()).map(|index| match grid.columns[*index].kind {
+                Kind::Notes if step >= Step::SplitShapes => wrapped(&cells[*index], half(&cells[*index])).join("\n"),
+                _ => cells[*index].clone(),
+            }));
+        }
+        heights.push(name.iter().map(|cell| cell.lines().count()).max().unwrap_or(1).max(1));
+        table.add_row(name);
     }
     for (position, index) in kept.iter().enumerate() {
         if let Some(column) = table.column_mut(position) {
@@ -191,17 +262,14 @@ fn rendered(grid: &Grid, step: Narrowing, width: usize) -> Vec<String> {
             }
         }
     }
-    let widths = table.column_max_content_widths();
+    let names = if step.stacks() { 1 } else { 2 };
+    // A note begins where the first figure would.
+    let indent = table.column_max_content_widths().iter().take(names).map(|width| usize::from(width + GAP)).sum();
     let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-    assembled(grid, &lines, &heights, indent_of_notes(&widths), width)
+    assembled(grid, &lines, &heights, indent, width)
 }
 
-/// Column at which a note begins: after variant and shape.
-fn indent_of_notes(widths: &[u16]) -> usize {
-    widths.iter().take(2).map(|width| usize::from(width + GAP)).sum()
-}
-
-/// Head, rule, rows; notes run from the third column to the edge of the terminal.
+/// Head, rule, rows; notes run from the column of the first figure to the edge of the terminal.
 fn assembled(grid: &Grid, lines: &[String], heights: &[usize], indent: usize, width: usize) -> Vec<String> {
     let longest = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
     let mut out: Vec<String> = lines[..heights[0].min(lines.len())].to_vec();
@@ -212,7 +280,8 @@ fn assembled(grid: &Grid, lines: &[String], heights: &[usize], indent: usize, wi
         match row {
             Row::Cells(_) => out.extend(own.cloned()),
             Row::Note(_, _, text) => {
-                let note = wrapped(text, width.saturating_sub(indent).max(20));
+                let room = width.saturating_sub(indent).max(20);
+                let note: Vec<String> = text.lines().flat_map(|line| wrapped(line, room)).collect();
                 let own: Vec<&String> = own.collect();
                 for index in 0..own.len().max(note.len()) {
                     let left = own.get(index).map_or("", |line| line.as_str());

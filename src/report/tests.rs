@@ -1,7 +1,7 @@
 //! The views of one hand-made record, as snapshots, and the rules that no view may break.
 
 use super::*;
-use crate::model::{Evidence, Scope};
+use crate::model::{Evidence, Scope, WarningCode};
 
 fn options<'a>(width: usize) -> TableOptions<'a> {
     TableOptions { width, carbon: Some(sample::carbon()), ..TableOptions::default() }
@@ -44,6 +44,54 @@ fn a_full_suite_at_100_columns() {
     let text = table(&record, &result, &options(100));
     assert!(widest(&text) <= 100, "{}", widest(&text));
     insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_full_suite_at_80_columns() {
+    let (record, result) = sample::full_suite();
+    let text = table(&record, &result, &options(80));
+    assert!(widest(&text) <= 80, "{}", widest(&text));
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn the_share_of_the_ceiling_stays_at_any_common_width() {
+    let (record, result) = sample::full_suite();
+    for width in [80, 100, 120, 160] {
+        let text = table(&record, &result, &options(width));
+        assert!(text.lines().any(|line| line.starts_with("kernel") && line.contains("ceil.")), "{width}: {text}");
+    }
+}
+
+#[test]
+fn a_warning_of_all_rows_is_said_once_and_one_of_few_rows_in_them() {
+    let (record, mut result) = sample::full_suite();
+    let warning = |code| crate::model::Warning { code, text: format!("text of {code:?}") };
+    for (index, case) in result.cases.iter_mut().enumerate() {
+        case.warnings = vec![warning(WarningCode::WindowTooShort)];
+        if index != 7 {
+            case.warnings.push(warning(WarningCode::ClocksDisagree));
+        }
+        if index < 3 {
+            case.warnings.push(warning(WarningCode::Throttled));
+        }
+    }
+    let text = table(&record, &result, &options(120));
+    assert!(text.contains("all rows  W02, W04 (not gemm/tiled-f32)"), "{text}");
+    assert_eq!(
+        (text.matches("W02").count(), text.matches("W04").count()),
+        (2, 2),
+        "said once and explained once: {text}"
+    );
+    assert_eq!(text.matches("W08").count(), 4, "three rows and the explanation: {text}");
+}
+
+#[test]
+fn an_estimate_has_no_idle_power() {
+    let record = sample::record();
+    let text = table(&record, &sample::result(&record), &options(120));
+    let (measured, estimated) = text.split_once("Simulated Software Adapter").unwrap();
+    assert!(measured.contains("idle      74.0 W") && !estimated.contains("idle      "), "{text}");
 }
 
 #[test]
@@ -95,7 +143,7 @@ fn a_failed_case_has_no_figure_in_any_view() {
     result.cases[3] = sample::result_of(&record.measurements[3], 1.0, 1.0, Scope::Board, Evidence::Measured);
     let shown = table(&record, &result, &options(120));
     let line = shown.lines().find(|line| line.starts_with("gemm/naive-f32")).unwrap();
-    assert!(line.contains("verification FAILED after window 1, no rate") && !line.contains('%'), "{line}");
+    assert!(line.contains("WRONG OUTPUT after window 1: no figures") && !line.contains('%'), "{line}");
     let summary = json_summary(&record, &result, None);
     assert_eq!((summary["cases"].as_array().unwrap().len(), summary["failed"].as_array().unwrap().len()), (4, 1));
     let mut bytes = Vec::new();
@@ -153,7 +201,7 @@ fn colour_changes_nothing_but_escape_sequences() {
     let plain = table(&record, &sample::result(&record), &options(120));
     let mut coloured = table(&record, &sample::result(&record), &TableOptions { colour: true, ..options(120) });
     assert!(coloured.contains("\x1b[1m") && !plain.contains('\x1b'));
-    for sequence in ["\x1b[1m", "\x1b[2m", "\x1b[0m"] {
+    for sequence in ["\x1b[1;31m", "\x1b[1m", "\x1b[2m", "\x1b[0m"] {
         coloured = coloured.replace(sequence, "");
     }
     assert_eq!(coloured, plain);

@@ -13,7 +13,8 @@ use crate::cli::accounting::{SiteArgs, device_name, job_text, site_text, usage};
 use crate::cli::records::load;
 use crate::cli::{Console, Exit, text};
 use crate::measure::result::{RunResult, evaluate};
-use crate::model::{Evidence, RunRecord};
+use crate::model::{Case, Evidence, RunRecord};
+use crate::report::compact_shape;
 
 /// Arguments of `wattmark carbon`.
 #[derive(Debug, Clone, clap::Args)]
@@ -107,10 +108,15 @@ fn render(record: &RunRecord, site: &Site, table: &CarbonTable, jobs: &[JobCarbo
     if !table.left_out.is_empty() {
         out.push_str("\nWithout a figure:\n");
         for left in &table.left_out {
-            out.push_str(&format!("  device {} {}: {}\n", left.case.device, left.case.label(), left.reason));
+            out.push_str(&format!("  device {} {}: {}\n", left.case.device, named(&left.case), left.reason));
         }
     }
     Ok(out)
+}
+
+/// Variant and shape as the tables of a record name them.
+fn named(case: &Case) -> String {
+    format!("{} {}", case.variant, compact_shape(&case.shape))
 }
 
 fn scope_text(record: &RunRecord, table: &CarbonTable) -> String {
@@ -152,7 +158,7 @@ fn case_table(record: &RunRecord, site: &Site, table: &CarbonTable) -> String {
         let mut rows = text::table(&header, &[2, 3, 4, 5, 6]);
         for row in table.rows.iter().filter(|row| row.case.device == device) {
             rows.add_row(vec![
-                row.case.label(),
+                named(&row.case),
                 row.per.to_string(),
                 text::si(row.energy_per_unit.point.get(), "J"),
                 text::si(row.carbon_per_unit.point.get(), "g"),

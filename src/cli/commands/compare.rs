@@ -12,7 +12,8 @@ use crate::cli::text;
 use crate::cli::{Console, Exit, Failure};
 use crate::compare::{self, Comparison, Difference, Options, Outcome, Pair};
 use crate::measure::result::evaluate;
-use crate::model::RunRecord;
+use crate::model::{Case, RunRecord};
+use crate::report::compact_shape;
 use crate::units::Ratio;
 
 /// Arguments of `wattmark compare`.
@@ -73,6 +74,7 @@ fn render(a: &RunRecord, b: &RunRecord, options: &Options, comparison: &Comparis
     if comparison.pairs.is_empty() {
         out.push_str("No case of A has a partner in B.\n");
     } else {
+        out.push_str(&summary(&comparison.pairs));
         out.push_str(&pair_table(options, comparison));
         out.push_str(&remarks(options, comparison));
     }
@@ -83,7 +85,7 @@ fn render(a: &RunRecord, b: &RunRecord, options: &Options, comparison: &Comparis
                 "  {} device {} {}: {}\n",
                 left.side,
                 left.case.device,
-                left.case.label(),
+                named(&left.case),
                 left.reason
             ));
         }
@@ -104,12 +106,33 @@ fn pair_table(options: &Options, comparison: &Comparison) -> String {
         let efficiency = pair.efficiency.judged().map_or("per watt", |judged| judged.unit);
         let quantities =
             [("speed".to_owned(), &pair.speed), (per_watt(efficiency), &pair.efficiency), (gas, &pair.carbon)];
-        let labels = [pair.a.variant.clone(), format!("  {}", pair.a.shape), format!("  {scope}")];
+        let labels = [pair.a.variant.clone(), indented(&compact_shape(&pair.a.shape)), format!("  {scope}")];
         for (label, (quantity, outcome)) in labels.into_iter().zip(quantities) {
             table.add_row(row(label, quantity, outcome));
         }
     }
     text::lines(&table)
+}
+
+/// Widest line of a shape under its variant.
+const SHAPE_WIDTH: usize = 28;
+
+/// A shape under its variant, on as many lines as it needs, each indented.
+fn indented(shape: &str) -> String {
+    let mut lines = vec![String::new()];
+    for part in shape.split_whitespace() {
+        let full = lines.last().is_some_and(|line| !line.is_empty() && line.len() + 1 + part.len() > SHAPE_WIDTH);
+        match lines.last_mut().filter(|_| !full) {
+            Some(line) => *line = format!("{line} {part}").trim_start().to_owned(),
+            None => lines.push(part.to_owned()),
+        }
+    }
+    format!("  {}", lines.join("\n  "))
+}
+
+/// Variant and shape as the tables of a record name them.
+fn named(case: &Case) -> String {
+    format!("{} {}", case.variant, compact_shape(&case.shape))
 }
 
 /// FLOP per joule under the name users know: a FLOP/J is a FLOPS/W.
@@ -149,21 +172,14 @@ fn remarks(options: &Options, comparison: &Comparison) -> String {
         let n = pairs(count(&|pair| pair.efficiency.judged().is_some()));
         out.push_str(&text::entry("", &format!("work per joule B/A {mean:.3} (geometric mean of {n})")));
     }
-    for pair in &comparison.pairs {
-        let mut reasons: Vec<String> = pair.notes.clone();
-        // Carbon follows from efficiency at one site, so its reason would be said twice.
-        for (what, outcome) in [("speed", &pair.speed), ("energy and carbon", &pair.efficiency)] {
-            match outcome {
-                Outcome::Refused { reason } => reasons.push(format!("{what} refused: {reason}")),
-                Outcome::Compared(judged) if judged.verdict == compare::Verdict::Unclear => {
-                    reasons.push(format!("{what} unclear: {}", judged.reason));
-                }
-                Outcome::Compared(_) => {}
-            }
-        }
-        if !reasons.is_empty() {
-            out.push_str(&text::entry("Note", &format!("{}: {}", pair.a.label(), reasons.join("; "))));
-        }
+    for (reason, cases) in reasons(&comparison.pairs) {
+        let all = comparison.pairs.len();
+        let who = match cases.len() {
+            n if n == all && n > 1 => format!("all {n} cases"),
+            n if n > 3 => format!("{n} of {all} cases"),
+            _ => cases.join(", "),
+        };
+        out.push_str(&text::entry("Note", &format!("{who}: {reason}")));
     }
     let floor = options.noise.get() * 100.0;
     out.push_str(&text::entry(
@@ -175,6 +191,47 @@ fn remarks(options: &Options, comparison: &Comparison) -> String {
         ),
     ));
     out
+}
+
+/// Notes of the pairing and reasons of refusals and unclear verdicts in order of appearance, with the cases of each.
+fn reasons(pairs: &[Pair]) -> Vec<(String, Vec<String>)> {
+    let mut found: Vec<(String, Vec<String>)> = Vec::new();
+    for pair in pairs {
+        let mut reasons: Vec<String> = pair.notes.clone();
+        // Carbon follows from efficiency at one site, so its reason would be said twice.
+        for (what, outcome) in [("speed", &pair.speed), ("energy and carbon", &pair.efficiency)] {
+            match outcome {
+                Outcome::Refused { reason } => reasons.push(format!("{what} refused: {reason}")),
+                Outcome::Compared(judged) if judged.verdict == compare::Verdict::Unclear => {
+                    reasons.push(format!("{what} unclear: {}", judged.reason));
+                }
+                Outcome::Compared(_) => {}
+            }
+        }
+        for reason in reasons {
+            match found.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, cases)) => cases.push(named(&pair.a)),
+                None => found.push((reason, vec![named(&pair.a)])),
+            }
+        }
+    }
+    found
+}
+
+/// How many pairs got which verdict, before the table: `speed 1 worse, 14 unclear; work per joule 15 unclear`.
+fn summary(pairs: &[Pair]) -> String {
+    use compare::Verdict::{Better, Same, Unclear, Worse};
+    let counted = |of: &dyn Fn(&Pair) -> &Outcome| {
+        let count =
+            |verdict| pairs.iter().filter(|pair| of(pair).judged().is_some_and(|it| it.verdict == verdict)).count();
+        let refused = pairs.iter().filter(|pair| of(pair).judged().is_none()).count();
+        let verdicts = [Better, Worse, Same, Unclear].map(|verdict| (count(verdict), verdict.to_string()));
+        let all = verdicts.into_iter().chain([(refused, "refused".to_owned())]);
+        let said: Vec<String> = all.filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+        said.join(", ")
+    };
+    let (speed, work) = (counted(&|pair| &pair.speed), counted(&|pair| &pair.efficiency));
+    text::entry("Result", &format!("B against A: speed {speed}; work per joule {work}")) + "\n"
 }
 
 fn difference_table(differences: &[Difference]) -> String {
@@ -244,6 +301,11 @@ mod tests {
         }
         assert!(text.contains("B device 0 gemv/f16") && text.contains("needs 9 GiB"), "{text}");
         assert!(text.contains("Device X") && text.contains("Device Y"), "{text}");
+        assert!(text.contains("speed 1 better, 1 same; work per joule 1 same, 1 refused"), "{text}");
+        assert_eq!(
+            indented("batch=1 dim=64 heads=4 kv_heads=2 seq=256"),
+            "  batch=1 dim=64 heads=4\n  kv_heads=2 seq=256"
+        );
         // 1 TFLOP/J on 179.6 g/kWh is 49.9 g/EFLOP on both sides.
         assert!(text.contains("49.9 g/EFLOP"), "{text}");
     }
