@@ -2,6 +2,8 @@
 //!
 //! What surprises people: an example in a document is test data here, so a change to it is a change to a test.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
