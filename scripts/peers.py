@@ -25,7 +25,7 @@ BYTES = {"f32": 4, "f16": 2}
 
 
 def work(problem, s, element):
-    """FLOP and compulsory bytes of one execution, by the formulas that `wattmark list` prints."""
+    """FLOP and compulsory bytes of one execution, by the formulas of wattmark's problems."""
     e = BYTES[element]
     if problem == "gemm":
         m, n, k = s["m"], s["n"], s["k"]
