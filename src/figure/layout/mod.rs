@@ -257,7 +257,9 @@ fn horizontal_axis(scene: &mut Scene, axis: &Axis, frame: &Frame, place: Place, 
         let x = frame.left + axis.position(tick.value) * frame.width();
         let length = if tick.label.is_some() { TICK } else { TICK * 0.55 };
         scene.line(vec![(x, frame.bottom), (x, frame.bottom + length)], Ink::Axis, THIN);
-        if let Some(label) = tick.label {
+        // A number that would leave the page is left out; its tick stays.
+        let fits = |label: &String| x + text::room(label, BODY) / 2.0 <= scene.width - 0.2 * MM;
+        if let Some(label) = tick.label.filter(fits) {
             scene.text((x, baseline), &label, BODY, Anchor::Middle, Ink::Text);
         }
     }
