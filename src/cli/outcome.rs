@@ -8,7 +8,7 @@ use crate::cli::resolve::Resolved;
 use crate::cli::{Console, accounting, layout, text};
 use crate::figure::{RegionBar, RegionChart};
 use crate::measure::result::{CaseResult, RunResult, evaluate};
-use crate::model::{Estimate, RunRecord};
+use crate::model::{Counted, Estimate, RunRecord};
 use crate::report::{self, Carbon, TableOptions};
 use crate::units::GramsCo2e;
 
@@ -94,20 +94,23 @@ pub fn region_chart(result: &RunResult, site: &Site, job: &Job) -> Option<Region
     let job = account::job_carbon(result, site, job).ok()?.into_iter().next()?;
     let pue = &site.profile.pue;
     let regions = account::across_regions(&job.energy, job.evidence, pue, &account::DEFAULT_REGIONS).ok()?;
-    let mut bars: Vec<RegionBar> = regions.into_iter().map(|region| bar(&region.factor, region.carbon)).collect();
+    let mut regions = regions;
     let chosen = &site.profile.grid;
-    if !bars.iter().any(|bar| bar.code == chosen.region && bar.year == chosen.year) {
-        bars.push(bar(chosen, job.carbon));
+    if !regions.iter().any(|region| region.factor.region == chosen.region && region.factor.year == chosen.year) {
+        regions.push(account::RegionCarbon { factor: chosen.clone(), carbon: job.carbon });
     }
+    let unit = if job.counted == Counted::Flop { "FLOP" } else { "B" };
     Some(RegionChart {
-        job: format!("{} by {}", job.job, job.case.label()),
+        job: format!("{} of {} by {}", text::amount(job.job.amount, unit), job.job.work, job.case.label()),
         energy: job.energy,
         scope: job.scope,
         evidence: job.evidence,
         pue: pue.value,
         pue_evidence: pue.evidence,
         chosen: Some(chosen.region.clone()),
-        bars,
+        chosen_word: if site.grid_given { "chosen site" } else { "default grid, none was given" }.to_owned(),
+        note: account::mixed_identity(&regions),
+        bars: regions.iter().map(|region| bar(&region.factor, region.carbon)).collect(),
     })
 }
 
@@ -119,5 +122,9 @@ fn bar(factor: &crate::model::GridFactor, grams: Estimate<GramsCo2e>) -> RegionB
         gas: factor.gas,
         year: factor.year,
         basis: factor.basis,
+        intensity: factor.intensity_g_per_kwh,
+        method: factor.method,
+        life_cycle: factor.life_cycle,
+        publisher: factor.publisher.clone(),
     }
 }

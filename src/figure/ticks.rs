@@ -164,7 +164,25 @@ impl Axis {
             .collect()
     }
 
+    /// Ticks at equal steps on a logarithmic axis so short that digits 1 to 9 of a decade would leave it bare; `None` on a
+    /// longer one.
+    fn even_ticks(&self, most: usize) -> Option<Vec<Tick>> {
+        const SHORT: f64 = 4.0;
+        if self.high / self.low > SHORT {
+            return None;
+        }
+        let labelled = self.linear_ticks(most);
+        let step = labelled.get(1)?.value - labelled[0].value;
+        let (first, last) = ((self.low / step * 2.0).ceil() as i64, (self.high / step * 2.0).floor() as i64);
+        let halves = (first..=last).filter(|half| half % 2 != 0);
+        let minor: Vec<Tick> = halves.map(|half| Tick { value: half as f64 * step / 2.0, label: None }).collect();
+        Some([labelled, minor].concat())
+    }
+
     fn log_ticks(&self, most: usize) -> Vec<Tick> {
+        if let Some(ticks) = self.even_ticks(most) {
+            return ticks;
+        }
         let (first, last) = (self.low.log10().floor() as i32, self.high.log10().ceil() as i32);
         let inside = |value: f64| value >= self.low * (1.0 - 1e-9) && value <= self.high * (1.0 + 1e-9);
         let candidates = |digits: &[u32], every: i32| -> Vec<f64> {

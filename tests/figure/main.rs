@@ -120,7 +120,7 @@ fn the_standard_figures_come_in_their_order() {
 #[test]
 fn captions_define_the_whiskers_or_say_why_there_are_none() {
     let measured = figure(&samples::h200(), "efficiency").caption;
-    assert!(measured.contains("95 % interval") && measured.contains("n = 5"), "{measured}");
+    assert!(measured.contains("95 % interval") && measured.contains("n = 5; Student's t"), "{measured}");
     let estimated = figure(&samples::llvmpipe(), "efficiency").caption;
     assert!(estimated.contains("No whiskers") && estimated.contains("ESTIMATED"), "{estimated}");
 }
@@ -224,7 +224,14 @@ fn regions_stand_in_order_of_grams_on_the_same_joules() {
     assert!(grams.windows(2).all(|pair| pair[0] <= pair[1]));
     let chosen: Vec<&str> = bars.rows.iter().filter(|row| row.highlighted).map(|row| row.label.as_str()).collect();
     assert_eq!(chosen, ["Qinghai (CN-QH)"]);
-    for words in ["Only the grid factor changes", "17.00 MJ", "PUE of 1.2 (declared)", "board, measured"] {
+    assert!(figure.notes.iter().any(|note| note.contains("do not count the same thing")), "{:?}", figure.notes);
+    for words in [
+        "Only the grid factor changes",
+        "do not count the same thing",
+        "17.00 MJ",
+        "PUE of 1.2 (declared)",
+        "board, measured",
+    ] {
         assert!(figure.caption.contains(words), "{words}: {}", figure.caption);
     }
 }

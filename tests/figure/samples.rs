@@ -383,6 +383,10 @@ fn regions(joules: f64, evidence: Evidence, scope: Scope) -> RegionChart {
         gas,
         year: Some(year),
         basis,
+        intensity: GramsPerKilowattHour::new(factor),
+        method: FactorMethod::Average,
+        life_cycle: Some(gas == Gas::Co2e),
+        publisher: "a publisher".to_owned(),
     };
     let average = Basis::Consumption;
     RegionChart {
@@ -393,6 +397,8 @@ fn regions(joules: f64, evidence: Evidence, scope: Scope) -> RegionChart {
         pue: 1.2,
         pue_evidence: Evidence::Declared,
         chosen: Some("CN-QH".to_owned()),
+        chosen_word: "chosen site".to_owned(),
+        note: Some("the factors do not count the same thing (gas: CO2 and CO2e)".to_owned()),
         bars: vec![
             bar("CN-GS", "Gansu", 447.1, Gas::Co2, 2023, average),
             bar("CN-QH", "Qinghai", 179.6, Gas::Co2, 2023, average),

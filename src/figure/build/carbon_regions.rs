@@ -3,11 +3,11 @@
 //! What surprises people: nothing but the grid factor differs between the bars; the joules are the same in all of them.
 
 use super::*;
-use crate::figure::{Axis, BarPanel, BarRow, RowEntry, SINGLE_COLUMN_MM};
-use crate::model::{Basis, Gas};
-use crate::units::{GramsCo2e, Joules};
+use crate::figure::{BarPanel, BarRow, SINGLE_COLUMN_MM};
+use crate::model::{Basis, FactorMethod, Gas};
+use crate::units::{GramsCo2e, GramsPerKilowattHour, Joules};
 
-const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 18] = [
     "region",
     "name",
     "grams",
@@ -17,6 +17,13 @@ const COLUMNS: [&str; 11] = [
     "gas",
     "factor_year",
     "factor_basis",
+    "factor_g_per_kwh",
+    "factor_method",
+    "factor_upstream",
+    "factor_publisher",
+    "energy_j",
+    "pue",
+    "windows",
     "evidence",
     "chosen",
 ];
@@ -36,6 +43,14 @@ pub struct RegionBar {
     pub year: Option<u16>,
     /// Which electricity the factor describes.
     pub basis: Basis,
+    /// The factor itself.
+    pub intensity: GramsPerKilowattHour,
+    /// Average or marginal.
+    pub method: FactorMethod,
+    /// Upstream emissions included; `None` if unknown.
+    pub life_cycle: Option<bool>,
+    /// Who published the factor.
+    pub publisher: String,
 }
 
 /// One measurement accounted in several regions.
@@ -55,6 +70,10 @@ pub struct RegionChart {
     pub pue_evidence: Evidence,
     /// Code of the chosen site's region, marked in the figure.
     pub chosen: Option<String>,
+    /// Words for the marked bar: `chosen site`, or that its grid is a default.
+    pub chosen_word: String,
+    /// What differs between the factors, as a sentence without a full stop; `None` if all count the same.
+    pub note: Option<String>,
     /// The regions, in any order.
     pub bars: Vec<RegionBar>,
 }
@@ -75,6 +94,7 @@ pub fn carbon_regions(record: &RunRecord, chart: &RegionChart) -> Figure {
         figure.legend = legend(chart, &bars);
     }
     figure.caption = caption(record, chart, &gases);
+    figure.notes.extend(chart.note.as_deref().map(|note| format!("{}.", capitalised(note))));
     let named = |bar: Option<&&RegionBar>| {
         bar.map_or(String::new(), |bar| format!("{} ({} g)", bar.name, bar.grams.point.get()))
     };
@@ -110,7 +130,7 @@ fn panel(chart: &RegionChart, bars: &[&RegionBar], gas: &str) -> Panel {
                     "{year}, {}, {}{}",
                     bar.gas,
                     bar.basis,
-                    if is_chosen(chart, bar) { "; chosen site" } else { "" }
+                    if is_chosen(chart, bar) { format!("; {}", chart.chosen_word) } else { String::new() }
                 ),
                 entry: RowEntry::Bar {
                     value: bar.grams.point.get(),
@@ -129,10 +149,15 @@ fn legend(chart: &RegionChart, bars: &[&RegionBar]) -> Vec<LegendEntry> {
     let mut legend = Vec::new();
     if bars.iter().any(|bar| is_chosen(chart, bar)) {
         let sign = Sign::Fill(Fill { hatch: Hatch::Solid, ..fill_of(chart, true) });
-        legend.push(LegendEntry { sign, text: "chosen site".to_owned() });
+        legend.push(LegendEntry { sign, text: chart.chosen_word.clone() });
     }
     legend.extend(evidence_legend(&[(chart.scope, chart.evidence)].into()));
     legend
+}
+
+fn capitalised(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn caption(record: &RunRecord, chart: &RegionChart, gases: &BTreeSet<Gas>) -> String {
@@ -142,16 +167,18 @@ fn caption(record: &RunRecord, chart: &RegionChart, gases: &BTreeSet<Gas>) -> St
         || "no interval".to_owned(),
         |(low, high)| format!("{} to {}", show.show(low, 4), show.show(high, 4)),
     );
-    let whiskers = whisker_sentence(&[support(&chart.energy)], "the energy, carried through each factor,");
+    let whiskers =
+        whisker_sentence(&[support(&chart.energy)], "the energy, carried through each factor,", ENERGY_METHOD);
     let mixed = if gases.len() > 1 {
         " Factors for CO2 and for CO2e stand side by side: each row names its gas, and they are not the same quantity."
     } else {
         ""
     };
+    let note = chart.note.as_deref().map_or_else(String::new, |note| format!(" {}.", capitalised(note)));
     format!(
         "Operational carbon of one job ({}) on the grids of {} regions. Only the grid factor changes: every bar rests on \
          the same {energy} ({interval}; {}) and a PUE of {} ({}). Each row names the factor's year, gas and basis; embodied \
-         carbon is not included.{mixed} {whiskers} {}",
+         carbon is not included.{mixed}{note} {whiskers} {}",
         chart.job,
         chart.bars.len(),
         scope_words(chart.scope, chart.evidence),
@@ -159,6 +186,14 @@ fn caption(record: &RunRecord, chart: &RegionChart, gases: &BTreeSet<Gas>) -> St
         chart.pue_evidence,
         run_sentence(record)
     )
+}
+
+fn upstream(included: Option<bool>) -> &'static str {
+    match included {
+        Some(true) => "included",
+        Some(false) => "not included",
+        None => "unstated",
+    }
 }
 
 fn table(chart: &RegionChart, bars: &[&RegionBar]) -> Table {
@@ -175,6 +210,13 @@ fn table(chart: &RegionChart, bars: &[&RegionBar]) -> Table {
             bar.gas.to_string().into(),
             bar.year.map(f64::from).into(),
             bar.basis.to_string().into(),
+            bar.intensity.get().into(),
+            bar.method.to_string().into(),
+            upstream(bar.life_cycle).into(),
+            bar.publisher.as_str().into(),
+            chart.energy.point.get().into(),
+            chart.pue.into(),
+            f64::from(bar.grams.n).into(),
             chart.evidence.to_string().into(),
             if is_chosen(chart, bar) { "yes" } else { "no" }.into(),
         ]);

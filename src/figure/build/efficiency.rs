@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::figure::{Axis, BarPanel, BarRow, Cell, Hatch, RowEntry, SINGLE_COLUMN_MM};
+use crate::figure::{BarPanel, BarRow, Cell, Hatch, SINGLE_COLUMN_MM};
 use crate::units::Ratio;
 
 /// Devices whose best values lie within this ratio share one axis, so that their bars can be compared by eye; beyond
@@ -57,7 +57,11 @@ pub fn efficiency(record: &RunRecord, result: &RunResult) -> Figure {
     let body = if parts.is_empty() {
         "No case has an efficiency.".to_owned()
     } else {
-        format!("{} {}", whisker_sentence(&parts, "the mean"), energy_sentence(&kinds))
+        format!(
+            "{} {}",
+            whisker_sentence(&parts, "the mean", ENERGY_METHOD) + arrow_sentence(&figure.panels),
+            energy_sentence(&kinds)
+        )
     };
     figure.caption = format!(
         "Work per joule by kernel: FLOP per joule for arithmetic, bytes of compulsory traffic per joule for memory \

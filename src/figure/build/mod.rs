@@ -11,7 +11,7 @@ pub mod throughput_power;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::palette::{Fill, Hatch, Ink, Marker};
-use super::{Figure, LegendEntry, Panel, Sign, Table};
+use super::{Axis, Figure, LegendEntry, Panel, RowEntry, Sign, Table};
 use crate::measure::result::{CaseResult, EnergyResult, RunResult};
 use crate::model::{Case, Counted, ElementType, Estimate, Evidence, RunRecord, Scope, Shape, Skip, SkipReason};
 use crate::units::Quantity;
@@ -156,8 +156,29 @@ fn evidence_legend(kinds: &BTreeSet<(Scope, Evidence)>) -> Vec<LegendEntry> {
     kinds.iter().map(entry).collect()
 }
 
+/// How the interval of a rate comes about, for [`whisker_sentence`].
+const RATE_METHOD: &str = "Student's t";
+/// How the interval of power, energy or what is derived from them comes about, for [`whisker_sentence`].
+const ENERGY_METHOD: &str = "Student's t; power and energy also carry sensor gain and window edges";
+
+/// What arrows mean, if an interval of the panels goes on below its axis; else nothing.
+fn arrow_sentence(panels: &[Panel]) -> &'static str {
+    let goes_on = |interval: Option<(f64, f64)>, axis: &Axis| interval.is_some_and(|(low, _)| low < axis.low);
+    let open = panels.iter().any(|panel| match panel {
+        Panel::Points(panel) => {
+            panel.points.iter().any(|p| goes_on(p.x_interval, &panel.x) || goes_on(p.y_interval, &panel.y))
+        }
+        Panel::Bars(panel) => panel.rows.iter().any(|row| match &row.entry {
+            RowEntry::Bar { interval, .. } => goes_on(*interval, &panel.axis),
+            RowEntry::Words(_) => false,
+        }),
+        _ => false,
+    });
+    if open { " An arrow in place of a cap: the interval goes on below the axis." } else { "" }
+}
+
 /// What whiskers mean, with the confidence and the windows of the estimates that have them.
-fn whisker_sentence(parts: &[(Option<f64>, u32)], of: &str) -> String {
+fn whisker_sentence(parts: &[(Option<f64>, u32)], of: &str, method: &str) -> String {
     let with: Vec<&(Option<f64>, u32)> = parts.iter().filter(|(confidence, _)| confidence.is_some()).collect();
     let Some((Some(confidence), _)) = with.first() else {
         return "No whiskers: the run supports no interval (a single window, or energy that was not measured)."
@@ -165,8 +186,8 @@ fn whisker_sentence(parts: &[(Option<f64>, u32)], of: &str) -> String {
     };
     let (least, most) = with.iter().fold((u32::MAX, 0), |(low, high), (_, n)| (low.min(*n), high.max(*n)));
     let n = if least == most { format!("n = {least}") } else { format!("n = {least} to {most}") };
-    let missing = if with.len() < parts.len() { " No whisker: no interval can be stated." } else { "" };
-    format!("Whiskers: {:.0} % interval of {of} over windows ({n}).{missing}", confidence * 100.0)
+    let missing = if with.len() < parts.len() { " Where there is no whisker, no interval can be stated." } else { "" };
+    format!("Whiskers: {:.0} % interval of {of} over windows ({n}; {method}).{missing}", confidence * 100.0)
 }
 
 /// Confidence and windows of an estimate, for [`whisker_sentence`].

@@ -5,7 +5,7 @@
 
 use super::*;
 use crate::clock::Nanoseconds;
-use crate::figure::{Axis, Band, Cell, DOUBLE_COLUMN_MM, KeyEntry, Prefix, Scale, Span, Tone, TraceLine, TracePanel};
+use crate::figure::{Band, Cell, DOUBLE_COLUMN_MM, KeyEntry, Prefix, Scale, Span, Tone, TraceLine, TracePanel};
 use crate::model::{ChannelTrace, Quantity, SourceTrace};
 use crate::units::Seconds;
 

@@ -3,7 +3,7 @@
 //! What surprises people: the probes that set a ceiling are lines here, not points.
 
 use super::*;
-use crate::figure::{Axis, Cell, Guide, GuideKind, Point, PointPanel, SINGLE_COLUMN_MM, Shape as Outline};
+use crate::figure::{Cell, Guide, GuideKind, Point, PointPanel, SINGLE_COLUMN_MM, Shape as Outline};
 use crate::measure::result::Ceilings;
 
 const COLUMNS: [&str; 10] = [
@@ -34,6 +34,7 @@ pub fn roofline(record: &RunRecord, result: &RunResult) -> Figure {
             .filter(|case| {
                 case.case.device == ordinal && case.verified && !probes.contains(&case.case.problem.as_str())
             })
+            .filter(|case| case.case.counted == Counted::Flop)
             .filter(|case| case.flop_rate.is_some_and(|rate| rate.point.get() > 0.0))
             .collect();
         let name = device_name(record, ordinal);
@@ -58,7 +59,11 @@ pub fn roofline(record: &RunRecord, result: &RunResult) -> Figure {
     if figure.panels.iter().any(|panel| matches!(panel, Panel::Points(points) if !points.guides.is_empty())) {
         figure.legend.push(LegendEntry { sign: Sign::None, text: "Lines: ceilings measured in this run".to_owned() });
     }
-    let whiskers = if parts.is_empty() { String::new() } else { whisker_sentence(&parts, "the mean rate") + " " };
+    let whiskers = if parts.is_empty() {
+        String::new()
+    } else {
+        whisker_sentence(&parts, "the mean rate", RATE_METHOD) + arrow_sentence(&figure.panels) + " "
+    };
     figure.caption = format!(
         "Arithmetic rate against arithmetic intensity (FLOP over compulsory bytes), both axes logarithmic. Ceilings are \
          measured by this run's own probes (fused multiply-add and memory kernels), not data-sheet figures; a ceiling \

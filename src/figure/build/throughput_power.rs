@@ -1,7 +1,7 @@
 //! `throughput-power`: what a kernel delivers against what it draws, with lines of equal efficiency.
 
 use super::*;
-use crate::figure::{Axis, Cell, DOUBLE_COLUMN_MM, Guide, GuideKind, Point, PointPanel, Shape as Outline};
+use crate::figure::{Cell, DOUBLE_COLUMN_MM, Guide, GuideKind, Point, PointPanel, Shape as Outline};
 
 const COLUMNS: [&str; 15] = [
     "device",
@@ -55,7 +55,11 @@ pub fn throughput_power(record: &RunRecord, result: &RunResult) -> Figure {
     let body = if parts.is_empty() {
         "No case has both a rate and a power.".to_owned()
     } else {
-        let whiskers = whisker_sentence(&[parts, power].concat(), "the mean (throughput vertical, power horizontal)");
+        let whiskers = whisker_sentence(
+            &[parts, power].concat(),
+            "the mean (throughput vertical, power horizontal)",
+            ENERGY_METHOD,
+        ) + arrow_sentence(&figure.panels);
         format!("{whiskers} {}", energy_sentence(&kinds))
     };
     figure.caption = format!(

@@ -89,7 +89,10 @@ fn draw_row(scene: &mut Scene, panel: &BarPanel, row: &BarRow, words: &RowText, 
             let bar = Frame::new(band.left, middle - BAR / 2.0, at(*value), middle + BAR / 2.0);
             scene.bar(&bar, *fill);
             if let Some((low, high)) = interval {
-                whisker(scene, (at(*low), middle), (at(*high), middle));
+                whisker(
+                    scene,
+                    Whisker { from: (at(*low), middle), to: (at(*high), middle), open: *low < panel.axis.low },
+                );
             }
         }
         RowEntry::Words(reason) => {
@@ -103,17 +106,36 @@ fn draw_row(scene: &mut Scene, panel: &BarPanel, row: &BarRow, words: &RowText, 
     }
 }
 
-/// A line between two spots with caps across its ends; level or upright.
-pub(super) fn whisker(scene: &mut Scene, from: (f64, f64), to: (f64, f64)) {
+/// The ends of an interval on the page, level or upright.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Whisker {
+    /// Lower end: on the left, or at the bottom.
+    pub from: (f64, f64),
+    /// Upper end.
+    pub to: (f64, f64),
+    /// True if the interval goes on below the axis: an arrow instead of a cap.
+    pub open: bool,
+}
+
+/// A line with caps across its ends.
+pub(super) fn whisker(scene: &mut Scene, ends: Whisker) {
     const CAP: f64 = 0.6 * MM;
+    const ARROW: f64 = 0.9 * MM;
+    let Whisker { from, to, open } = ends;
     let level = from.1 == to.1;
-    scene.line(vec![from, to], Ink::Text, THIN);
-    for end in [from, to] {
-        let cap = if level {
-            vec![(end.0, end.1 - CAP), (end.0, end.1 + CAP)]
+    let across = |end: (f64, f64), back: f64| {
+        if level {
+            [(end.0 + back, end.1 - CAP), (end.0 + back, end.1 + CAP)]
         } else {
-            vec![(end.0 - CAP, end.1), (end.0 + CAP, end.1)]
-        };
-        scene.line(cap, Ink::Text, THIN);
+            [(end.0 - CAP, end.1 - back), (end.0 + CAP, end.1 - back)]
+        }
+    };
+    scene.line(vec![from, to], Ink::Text, THIN);
+    scene.line(across(to, 0.0).to_vec(), Ink::Text, THIN);
+    if open {
+        let [one, other] = across(from, ARROW);
+        scene.line(vec![one, from, other], Ink::Text, THIN);
+    } else {
+        scene.line(across(from, 0.0).to_vec(), Ink::Text, THIN);
     }
 }

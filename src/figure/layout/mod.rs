@@ -38,12 +38,12 @@ pub(super) fn lay_out(figure: &Figure) -> Result<Scene, FigureError> {
     if !figure.legend.is_empty() {
         y = legend(&mut scene, &figure.legend, left, y, width) + 2.4 * MM;
     }
-    let mut notes = figure.notes.clone();
-    y = panels(&mut scene, &figure.panels, (left, y), width, &mut notes);
-    if !figure.key.is_empty() {
-        y = key(&mut scene, &figure.key, left, y + 1.5 * MM, width);
+    let mut below = Below { key: figure.key.clone(), notes: figure.notes.clone() };
+    y = panels(&mut scene, &figure.panels, (left, y), width, &mut below);
+    if !below.key.is_empty() {
+        y = key(&mut scene, &below.key, left, y + 1.5 * MM, width);
     }
-    for note in &notes {
+    for note in &below.notes {
         let lines = text::wrap(note, BODY, width);
         let baseline = y + 1.2 * MM + BODY * CAP_HEIGHT;
         y = scene.lines((left, baseline), &lines, BODY, Anchor::Start, Ink::Quiet) + BODY * DESCENT;
@@ -52,8 +52,14 @@ pub(super) fn lay_out(figure: &Figure) -> Result<Scene, FigureError> {
     Ok(scene)
 }
 
+/// What stands below the panels; panels add what finds no room in them.
+struct Below {
+    key: Vec<KeyEntry>,
+    notes: Vec<String>,
+}
+
 /// Panels in one column, or in two on a wide page; returns the bottom of the last.
-fn panels(scene: &mut Scene, panels: &[Panel], at: (f64, f64), width: f64, notes: &mut Vec<String>) -> f64 {
+fn panels(scene: &mut Scene, panels: &[Panel], at: (f64, f64), width: f64, below: &mut Below) -> f64 {
     const GUTTER: f64 = 4.0 * MM;
     let (left, mut y) = at;
     let wide = panels.iter().any(|panel| matches!(panel, Panel::Trace(_)));
@@ -77,7 +83,7 @@ fn panels(scene: &mut Scene, panels: &[Panel], at: (f64, f64), width: f64, notes
                 let place = Place { left: left + column as f64 * (cell + GUTTER), top: y, width: cell, margins };
                 match panel {
                     Panel::Bars(bars) => bars::draw(scene, bars, place),
-                    Panel::Points(points) => points::draw(scene, points, place, notes),
+                    Panel::Points(points) => points::draw(scene, points, place, below),
                     Panel::Trace(trace) => trace::draw(scene, trace, place, panels.len()),
                     Panel::Words { heading, reason } => words(scene, heading, reason, place),
                 }
@@ -251,7 +257,9 @@ fn horizontal_axis(scene: &mut Scene, axis: &Axis, frame: &Frame, place: Place, 
         let x = frame.left + axis.position(tick.value) * frame.width();
         let length = if tick.label.is_some() { TICK } else { TICK * 0.55 };
         scene.line(vec![(x, frame.bottom), (x, frame.bottom + length)], Ink::Axis, THIN);
-        if let Some(label) = tick.label {
+        // A number that would leave the page is left out; its tick stays.
+        let fits = |label: &String| x + text::room(label, BODY) / 2.0 <= scene.width - 0.2 * MM;
+        if let Some(label) = tick.label.filter(fits) {
             scene.text((x, baseline), &label, BODY, Anchor::Middle, Ink::Text);
         }
     }

@@ -10,6 +10,8 @@ const TURNS: [f64; 16] =
     [0.0, 0.5, 0.75, 0.25, 0.875, 0.125, 0.625, 0.375, 0.9375, 0.0625, 0.5625, 0.4375, 0.8125, 0.6875, 0.1875, 0.3125];
 /// Distances from the marker's edge that are tried.
 const DISTANCES: [f64; 13] = [0.5, 1.6, 2.8, 4.0, 5.5, 7.0, 9.0, 11.0, 14.0, 17.0, 21.0, 26.0, 32.0];
+/// Longest part of a leader that may run over its own point's marker or whisker; a marker's corner is 0.45 mm deep.
+const LONGEST_HIDDEN: f64 = 0.8 * MM;
 /// Distance beyond which a leader line joins name and point.
 const NEAR: f64 = 1.0 * MM;
 
@@ -23,6 +25,8 @@ pub(super) struct Placer {
     pub names: Vec<Frame>,
     /// Centres of all markers: a name must not seem to belong to another one.
     pub markers: Vec<Spot>,
+    /// Hardly ever covered: measured ceilings, which a name would cut through.
+    pub ceilings: Vec<(Spot, Spot)>,
     /// Better not covered: guide lines.
     pub guides: Vec<(Spot, Spot)>,
     /// Leader lines drawn so far.
@@ -39,8 +43,8 @@ pub(super) struct Spotted {
 }
 
 impl Placer {
-    /// Finds and takes a place for a name of a size beside a point; `None` if there is no room at all.
-    pub fn place(&mut self, at: Spot, size: (f64, f64)) -> Option<Spotted> {
+    /// Finds and takes a place for a name of a size beside a point; `None` if none costs less than `limit`.
+    pub fn place(&mut self, at: Spot, size: (f64, f64), limit: f64) -> Option<Spotted> {
         let mut best: Option<(f64, Spotted)> = None;
         for (order, turn) in TURNS.iter().enumerate() {
             for distance in DISTANCES {
@@ -52,7 +56,7 @@ impl Placer {
                 }
             }
         }
-        let (_, spotted) = best?;
+        let (_, spotted) = best.filter(|(cost, _)| *cost < limit)?;
         self.names.push(spotted.frame);
         self.leaders.extend(spotted.leader);
         Some(spotted)
@@ -73,12 +77,16 @@ impl Placer {
             self.markers.iter().filter(|other| **other != at && gap(&candidate.frame, **other) < own + 0.5 * MM);
         let mistaken = nearer.count() as f64 * if candidate.leader.is_some() { 1.0 } else { 6.0 };
         let mut cost = mistaken + 0.7 * self.guides.iter().filter(|(a, b)| frame.clip(*a, *b).is_some()).count() as f64;
+        cost += 8.0 * self.ceilings.iter().filter(|(a, b)| frame.clip(*a, *b).is_some()).count() as f64;
         if let Some((from, to)) = candidate.leader {
             let own =
                 |taken: &Frame| taken.left < at.0 && at.0 < taken.right && taken.top < at.1 && at.1 < taken.bottom;
             let crossed = self.taken.iter().filter(|taken| !own(taken) && taken.clip(from, to).is_some()).count();
             let tangled = self.leaders.iter().filter(|other| cross(**other, (from, to))).count();
-            cost += 1.0 + 12.0 * crossed as f64 + 12.0 * tangled as f64;
+            // A leader along the point's own whisker cannot be told from it.
+            let hidden = self.taken.iter().filter(|taken| own(taken)).filter_map(|taken| taken.clip(from, to));
+            let hidden = hidden.filter(|(a, b)| (a.0 - b.0).hypot(a.1 - b.1) > LONGEST_HIDDEN).count();
+            cost += 1.0 + 12.0 * (crossed + tangled + hidden) as f64;
         }
         Some(cost)
     }

@@ -1,7 +1,7 @@
 //! Points in two dimensions with guide lines, whiskers and names beside the points.
 
-use super::bars::whisker;
-use super::place::Placer;
+use super::bars::{Whisker, whisker};
+use super::place::{Placer, Spotted};
 use super::*;
 use crate::figure::scene::Spot;
 use crate::figure::{Guide, GuideKind, PointPanel};
@@ -10,7 +10,10 @@ use crate::figure::{Guide, GuideKind, PointPanel};
 const ASPECT: f64 = 0.92;
 const TALLEST: f64 = 80.0 * MM;
 
-pub(super) fn draw(scene: &mut Scene, panel: &PointPanel, place: Place, notes: &mut Vec<String>) -> f64 {
+/// Cost from which a short letter in the key is clearer than a name far from its point (see [`Placer::place`]).
+const DEAREST_NAME: f64 = 12.0;
+
+pub(super) fn draw(scene: &mut Scene, panel: &PointPanel, place: Place, below: &mut Below) -> f64 {
     let frame = frame(scene, panel, place);
     let at = |(x, y): (f64, f64)| -> Spot {
         (frame.left + panel.x.position(x) * frame.width(), frame.bottom - panel.y.position(y) * frame.height())
@@ -20,34 +23,37 @@ pub(super) fn draw(scene: &mut Scene, panel: &PointPanel, place: Place, notes: &
         taken: Vec::new(),
         names: Vec::new(),
         markers: Vec::new(),
+        ceilings: Vec::new(),
         guides: Vec::new(),
         leaders: Vec::new(),
     };
-    placer.guides = panel.guides.iter().map(|guide| (at(guide.from), at(guide.to))).collect();
     for guide in &panel.guides {
-        let (from, to) = (at(guide.from), at(guide.to));
-        draw_guide(scene, guide, from, to, &frame, &mut placer);
+        let ends = (at(guide.from), at(guide.to));
+        if guide.kind == GuideKind::Equal { placer.guides.push(ends) } else { placer.ceilings.push(ends) }
     }
-    scene.outline(&frame, Ink::Axis, THIN);
     let whiskers = whiskers(panel, &at);
     for point in &panel.points {
         let (x, y) = at(point.at);
         placer.taken.push(Frame::new(x, y, x, y).grown(RADIUS * 1.2));
         placer.markers.push((x, y));
     }
-    placer.taken.extend(
-        whiskers
-            .iter()
-            .map(|(a, b)| Frame::new(a.0.min(b.0), a.1.min(b.1), a.0.max(b.0), a.1.max(b.1)).grown(0.4 * MM)),
-    );
-    let nameless = names(scene, panel, &at, &mut placer);
-    whiskers.iter().for_each(|(from, to)| whisker(scene, *from, *to));
+    placer.taken.extend(whiskers.iter().map(|whisker| {
+        let (a, b) = (whisker.from, whisker.to);
+        Frame::new(a.0.min(b.0), a.1.min(b.1), a.0.max(b.0), a.1.max(b.1)).grown(0.4 * MM)
+    }));
+    for guide in &panel.guides {
+        let (from, to) = (at(guide.from), at(guide.to));
+        draw_guide(scene, guide, from, to, &frame, &mut placer);
+    }
+    scene.outline(&frame, Ink::Axis, THIN);
+    let nameless = names(scene, panel, &at, &mut placer, below);
+    whiskers.iter().for_each(|ends| whisker(scene, *ends));
     for point in &panel.points {
         scene.marker(at(point.at), point.marker, RADIUS);
     }
     if nameless > 0 {
         let heading = if panel.heading.is_empty() { String::new() } else { format!("{}: ", panel.heading) };
-        notes.push(format!("{heading}{nameless} points have no room for a name here; the CSV names them all."));
+        below.notes.push(format!("{heading}points without room for a name here: {nameless}; the CSV names them all."));
     }
     vertical_axis(scene, &panel.y, &frame, place.left, most_numbers_upright(frame.height()));
     horizontal_axis(scene, &panel.x, &frame, place, most_numbers(&panel.x, frame.width()))
@@ -107,7 +113,7 @@ fn draw_guide(scene: &mut Scene, guide: &Guide, from: Spot, to: Spot, frame: &Fr
             let choices = ceiling_labels(from, to, room, frame);
             let free = |at: &&Spot| {
                 let label = boxed(**at).grown(0.3 * MM);
-                let crossed = placer.guides.iter().any(|(a, b)| label.clip(*a, *b).is_some());
+                let crossed = placer.ceilings.iter().any(|(a, b)| label.clip(*a, *b).is_some());
                 !crossed && !placer.taken.iter().any(|taken| taken.overlaps(&label))
             };
             let at = choices.iter().find(free).copied().unwrap_or(choices[0]);
@@ -121,12 +127,15 @@ fn draw_guide(scene: &mut Scene, guide: &Guide, from: Spot, to: Spot, frame: &Fr
     }
 }
 
-/// Baselines for a ceiling's name, best first: above or below a level line at its right end; left of a rising line, high
+/// Baselines for a ceiling's name, best first: above or below a level line at its right end, else further left; left of a rising line, high
 /// in the frame or lower down.
 fn ceiling_labels(from: Spot, to: Spot, room: f64, frame: &Frame) -> Vec<Spot> {
     if (from.1 - to.1).abs() < 1.0 {
-        let x = (frame.right - 0.8 * MM - room).max(frame.left + 0.8 * MM);
-        return vec![(x, from.1 - 1.1 * MM), (x, from.1 + 1.0 * MM + BODY * CAP_HEIGHT)];
+        let right = (frame.right - 0.8 * MM - room).max(frame.left + 0.8 * MM);
+        let left = (from.0 + 0.8 * MM).min(right);
+        let sides = [from.1 - 1.1 * MM, from.1 + 1.0 * MM + BODY * CAP_HEIGHT];
+        let along = (0..=8).map(|i| right + (left - right) * f64::from(i) / 8.0);
+        return along.flat_map(|x| sides.map(|y| (x, y))).collect();
     }
     let slope = (to.1 - from.1) / (to.0 - from.0);
     let x = frame.left + 0.8 * MM;
@@ -137,39 +146,77 @@ fn ceiling_labels(from: Spot, to: Spot, room: f64, frame: &Frame) -> Vec<Spot> {
     (0..4).map(|i| (x, (y - f64::from(i) * step).max(frame.top + 0.8 * MM + BODY * CAP_HEIGHT))).collect()
 }
 
-/// Ends of all whiskers.
-fn whiskers(panel: &PointPanel, at: &impl Fn((f64, f64)) -> Spot) -> Vec<(Spot, Spot)> {
+/// Ends of all whiskers. A bound below a logarithmic axis (it may be negative) ends in an arrow at the frame.
+fn whiskers(panel: &PointPanel, at: &impl Fn((f64, f64)) -> Spot) -> Vec<Whisker> {
     let mut whiskers = Vec::new();
     for point in &panel.points {
         let (x, y) = point.at;
-        whiskers.extend(point.x_interval.map(|(low, high)| (at((low.max(panel.x.low), y)), at((high, y)))));
-        whiskers.extend(point.y_interval.map(|(low, high)| (at((x, low.max(panel.y.low))), at((x, high)))));
+        whiskers.extend(point.x_interval.map(|(low, high)| Whisker {
+            from: at((low.max(panel.x.low), y)),
+            to: at((high, y)),
+            open: low < panel.x.low,
+        }));
+        whiskers.extend(point.y_interval.map(|(low, high)| Whisker {
+            from: at((x, low.max(panel.y.low))),
+            to: at((x, high)),
+            open: low < panel.y.low,
+        }));
     }
     whiskers
 }
 
-/// Writes the names; returns how many found no room.
-fn names(scene: &mut Scene, panel: &PointPanel, at: &impl Fn((f64, f64)) -> Spot, placer: &mut Placer) -> usize {
+/// Writes the names; one without good room becomes a letter with an entry in the key. Returns how many found no room.
+fn names(
+    scene: &mut Scene,
+    panel: &PointPanel,
+    at: &impl Fn((f64, f64)) -> Spot,
+    placer: &mut Placer,
+    below: &mut Below,
+) -> usize {
     let height = BODY * (CAP_HEIGHT + DESCENT);
     let mut order: Vec<_> = panel.points.iter().collect();
     order.sort_by(|a, b| b.at.1.total_cmp(&a.at.1).then(a.at.0.total_cmp(&b.at.0)));
-    let mut nameless = 0;
+    let mut crowded = Vec::new();
     for point in order {
         let size = (text::room(&point.label, BODY), height);
-        let Some(spotted) = placer.place(at(point.at), size) else {
-            nameless += 1;
-            continue;
-        };
-        if let Some((from, to)) = spotted.leader {
-            scene.line(vec![from, to], Ink::Axis, THIN);
+        match placer.place(at(point.at), size, DEAREST_NAME) {
+            Some(spotted) => write_name(scene, &point.label, at(point.at), &spotted),
+            None => crowded.push(point),
         }
-        scene.area(spotted.frame.corners(), Ink::Paper);
-        let baseline = spotted.frame.top + BODY * CAP_HEIGHT;
-        // The box has room for a wider font; the name sits at the side that faces the point.
-        let left_of_point = spotted.frame.right < at(point.at).0;
-        let (x, anchor) =
-            if left_of_point { (spotted.frame.right, Anchor::End) } else { (spotted.frame.left, Anchor::Start) };
-        scene.text((x, baseline), &point.label, BODY, anchor, Ink::Text);
+    }
+    let mut nameless = 0;
+    for point in crowded {
+        let short = letter(below.key.len());
+        let size = (text::room(&short, BODY), height);
+        match placer.place(at(point.at), size, f64::INFINITY) {
+            Some(spotted) => {
+                write_name(scene, &short, at(point.at), &spotted);
+                below.key.push(KeyEntry { short, long: point.label.clone() });
+            }
+            None => nameless += 1,
+        }
     }
     nameless
+}
+
+/// `a` to `z`, then `a2`, `b2` and so on.
+fn letter(index: usize) -> String {
+    let (round, index) = (index / 26, index % 26);
+    let letter = char::from(b'a' + index as u8);
+    if round == 0 { letter.to_string() } else { format!("{letter}{}", round + 1) }
+}
+
+fn write_name(scene: &mut Scene, name: &str, point: Spot, spotted: &Spotted) {
+    if let Some((from, to)) = spotted.leader {
+        scene.line(vec![from, to], Ink::Axis, THIN);
+    }
+    scene.area(spotted.frame.corners(), Ink::Paper);
+    let baseline = spotted.frame.top + BODY * CAP_HEIGHT;
+    // The box has room for a wider font; the name sits at the side that faces the point.
+    let (x, anchor) = if spotted.frame.right < point.0 {
+        (spotted.frame.right, Anchor::End)
+    } else {
+        (spotted.frame.left, Anchor::Start)
+    };
+    scene.text((x, baseline), name, BODY, anchor, Ink::Text);
 }
