@@ -9,7 +9,7 @@ use anyhow::Context as _;
 
 use crate::account::{self, AccountError, JobCarbon, Site, resolve_site};
 use crate::cli::{Failure, text};
-use crate::model::{AccountRequest, Counted, RunRecord};
+use crate::model::{AccountRequest, RunRecord};
 
 /// Where the energy is used.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -63,12 +63,16 @@ pub fn site_text(site: &Site) -> anyhow::Result<String> {
         let (low, high) = (text::short_factor(lowest), text::short_factor(highest));
         out.push_str(&text::entry("", &format!("figures held for this region: {low} to {high}")));
     }
-    let evidence = if site.pue_given { pue.evidence.to_string() } else { "by default".to_owned() };
-    out.push_str(&text::entry("PUE", &format!("{} {evidence}: {}", pue.value, pue.source)));
+    out.push_str(&text::entry("PUE", &format!("{} {}: {}", pue.value, pue_word(site), pue.source)));
     for note in [&site.profile.note].into_iter().chain(&site.notes).filter(|note| !note.is_empty()) {
         out.push_str(&text::entry("Note", note));
     }
     Ok(out)
+}
+
+/// How the PUE came about: its evidence, or that it is the default.
+pub fn pue_word(site: &Site) -> String {
+    if site.pue_given { site.profile.pue.evidence.to_string() } else { "by default".to_owned() }
 }
 
 /// Name of a device of a record.
@@ -78,10 +82,7 @@ pub fn device_name(record: &RunRecord, ordinal: u32) -> String {
 
 /// A job's carbon and energy with scope, evidence and the case they come from.
 pub fn job_text(record: &RunRecord, site: &Site, job: &JobCarbon) -> String {
-    let unit = match job.counted {
-        Counted::Flop => "FLOP",
-        Counted::Bytes => "B",
-    };
+    let about = job.evidence.mark();
     let kilowatt_hours = job.kilowatt_hours.point.get();
     let interval = job.carbon.interval.map_or_else(
         || format!("no interval, {} energy", job.evidence),
@@ -97,15 +98,14 @@ pub fn job_text(record: &RunRecord, site: &Site, job: &JobCarbon) -> String {
     let time = job.time.map_or_else(String::new, |time| format!(", {} of device time", duration(time.point.get())));
     let name = device_name(record, job.case.device);
     let first = format!(
-        "{} of {} on device {} ({name}): {} {} ({interval})",
-        text::amount(job.job.amount, unit),
-        job.job.work,
+        "{} on device {} ({name}): {about}{} {} ({interval})",
+        job.job.title(),
         job.case.device,
         text::si(job.carbon.point.get(), "g"),
         site.profile.grid.gas,
     );
     let second = format!(
-        "{} = {} kWh at the {} ({}, {}), times PUE {}; {:.3e} executions of {}{time}",
+        "{about}{} = {about}{} kWh at the {} ({}, {}), times PUE {}; {:.3e} executions of {}{time}",
         text::si(job.energy.point.get(), "J"),
         if kilowatt_hours >= 0.01 { format!("{kilowatt_hours:.4}") } else { format!("{kilowatt_hours:.3e}") },
         job.scope,

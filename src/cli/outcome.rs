@@ -8,7 +8,7 @@ use crate::cli::resolve::Resolved;
 use crate::cli::{Console, accounting, layout, text};
 use crate::figure::{RegionBar, RegionChart};
 use crate::measure::result::{CaseResult, RunResult, evaluate};
-use crate::model::{Counted, Estimate, RunRecord};
+use crate::model::{Estimate, RunRecord};
 use crate::report::{self, Carbon, TableOptions};
 use crate::units::GramsCo2e;
 
@@ -63,7 +63,7 @@ pub fn site_line(site: &Site) -> String {
     let (grid, pue) = (&site.profile.grid, &site.profile.pue);
     let year = grid.year.map_or_else(|| "year unstated".to_owned(), |year| year.to_string());
     format!(
-        "{} ({}) {} g {}/kWh, {year}, {}, {}; PUE {} ({})",
+        "{} ({}) {} g {}/kWh, {year}, {}, {}; PUE {} {}",
         grid.region,
         grid.name,
         grid.intensity_g_per_kwh.get(),
@@ -71,7 +71,7 @@ pub fn site_line(site: &Site) -> String {
         grid.basis,
         grid.method,
         pue.value,
-        pue.evidence
+        accounting::pue_word(site)
     )
 }
 
@@ -99,9 +99,8 @@ pub fn region_chart(result: &RunResult, site: &Site, job: &Job) -> Option<Region
     if !regions.iter().any(|region| region.factor.region == chosen.region && region.factor.year == chosen.year) {
         regions.push(account::RegionCarbon { factor: chosen.clone(), carbon: job.carbon });
     }
-    let unit = if job.counted == Counted::Flop { "FLOP" } else { "B" };
     Some(RegionChart {
-        job: format!("{} of {} by {}", text::amount(job.job.amount, unit), job.job.work, job.case.label()),
+        job: format!("{} by {}", job.job.title(), job.case.label()),
         energy: job.energy,
         scope: job.scope,
         evidence: job.evidence,

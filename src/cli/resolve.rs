@@ -7,7 +7,7 @@ use crate::account::{self, Job, Site};
 use crate::cli::bench::TestBench;
 use crate::cli::commands::run::Args;
 use crate::cli::config::{self, FileConfig};
-use crate::cli::{Console, Failure};
+use crate::cli::{Console, Failure, accounting};
 use crate::measure::plan::{self, Selection};
 use crate::measure::presets;
 use crate::model::{AccountRequest, Device, Origin, Plan, PowerRequest, Preset, Settings};
@@ -289,13 +289,13 @@ pub fn print_plan(resolved: &Resolved, console: &mut Console) -> anyhow::Result<
 fn account_text(site: &Site) -> String {
     let (grid, pue) = (&site.profile.grid, &site.profile.pue);
     format!(
-        "{}: {} g {}/kWh ({}), PUE {} ({})",
+        "{}: {} g {}/kWh ({}), PUE {} {}",
         site.profile.name,
         grid.intensity_g_per_kwh.get(),
         grid.gas,
         grid.region,
         pue.value,
-        pue.evidence
+        accounting::pue_word(site)
     )
 }
 

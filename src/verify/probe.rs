@@ -41,8 +41,8 @@ pub enum Mismatch {
     Empty,
     /// Elements beyond their bound.
     #[error(
-        "{tensor}[{index}]{} {}, expected {expected:e} within {bound:e}; {failed} of {sampled} sampled outputs are wrong",
-        place(*position), verdict(*got, *never_written)
+        "{tensor}[{index}]{} {}, expected {} within {}; {failed} of {sampled} sampled outputs are wrong",
+        place(*position), verdict(*got, *never_written), shown(*expected), shown(*bound)
     )]
     Values {
         /// Name of the output tensor of the worst element.
@@ -71,7 +71,18 @@ fn place(position: Option<(u64, u64)>) -> String {
 }
 
 fn verdict(got: f64, never_written: bool) -> String {
-    if never_written { "was never written".to_owned() } else { format!("is {got:e}") }
+    if never_written { "was never written".to_owned() } else { format!("is {}", shown(got)) }
+}
+
+/// A value with seven significant digits, in powers of ten only where it is very small or large.
+fn shown(value: f64) -> String {
+    let magnitude = value.abs();
+    if magnitude != 0.0 && !(1e-4..1e7).contains(&magnitude) {
+        return format!("{value:.6e}");
+    }
+    let decimals = if magnitude >= 1.0 { 6usize.saturating_sub(magnitude.log10() as usize) } else { 9 };
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 /// How wrong one element is: `None` if it is right, else a rank by which the worst is shown.
