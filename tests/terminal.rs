@@ -52,7 +52,7 @@ fn every_command_of_the_help_has_a_snapshot_of_its_own() {
 #[cfg(unix)]
 #[test]
 fn a_pipe_that_closes_early_is_success() {
-    for command in ["list", "factors", "schema", "factors --json", "completions bash"] {
+    for command in ["list", "factors", "schema", "factors --json", "completions bash", "man"] {
         let script = format!("set -o pipefail; \"$WATTMARK\" {command} | head -n 1");
         let output = Command::new("bash")
             .args(["-c", &script])

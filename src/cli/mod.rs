@@ -135,7 +135,10 @@ fn dispatch(command: &Command, console: &mut Console) -> anyhow::Result<Exit> {
         Command::Validate(args) => commands::validate::run(args, console),
         Command::Schema(args) => commands::schema::run(args, console),
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "wattmark", &mut console.out);
+            // Into memory first: the generator panics where a pipe closes early.
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "wattmark", &mut script);
+            console.out.write_all(&script)?;
             Ok(Exit::Ok)
         }
         Command::Man => {

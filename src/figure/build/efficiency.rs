@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::figure::{BarPanel, BarRow, Cell, Hatch, SINGLE_COLUMN_MM};
+use crate::figure::{BarPanel, BarRow, Cell, DOUBLE_COLUMN_MM, Hatch, SINGLE_COLUMN_MM};
 use crate::units::Ratio;
 
 /// Devices whose best values lie within this ratio share one axis, so that their bars can be compared by eye; beyond
@@ -31,8 +31,13 @@ const COLUMNS: [&str; 14] = [
 pub fn efficiency(record: &RunRecord, result: &RunResult) -> Figure {
     let mut figure = begin("efficiency", "Efficiency by kernel".to_owned(), record, SINGLE_COLUMN_MM);
     figure.table = Table::new(&COLUMNS);
-    for ordinal in devices_of(result) {
-        for (counted, word) in COUNTED {
+    let devices = devices_of(result);
+    if devices.len() > 1 {
+        // One column would be taller than a page; here devices stand beside each other.
+        figure.width_mm = DOUBLE_COLUMN_MM;
+    }
+    for (counted, word) in COUNTED {
+        for ordinal in devices.iter().copied() {
             figure.panels.extend(panel(record, result, ordinal, counted, word));
         }
     }
