@@ -151,7 +151,8 @@ impl Clock for RunClock {
 
 /// What a simulated device is doing, shared between the device that does it and the scripted sensor that feels it.
 ///
-/// Entries are intervals of busy time in order, each with the label of the case that ran (`gemm/tiled-f32`).
+/// Entries are intervals of busy time in order, each with the device and the label of the case that ran
+/// (`gemm/tiled-f32`).
 #[derive(Debug, Clone, Default)]
 pub struct Activity(Arc<Mutex<Vec<Busy>>>);
 
@@ -162,6 +163,8 @@ pub struct Busy {
     pub from: Nanoseconds,
     /// End (exclusive).
     pub until: Nanoseconds,
+    /// Ordinal of the device that was busy.
+    pub device: u32,
     /// Variant that ran.
     pub variant: String,
 }
@@ -170,13 +173,6 @@ impl Activity {
     /// Appends an interval that begins no earlier than the last one ends.
     pub fn push(&self, busy: Busy) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(busy);
-    }
-    /// Variant that is running at an instant.
-    pub fn at(&self, now: Nanoseconds) -> Option<String> {
-        let log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let after = log.partition_point(|busy| busy.from <= now);
-        let busy = log.get(after.checked_sub(1)?)?;
-        (now < busy.until).then(|| busy.variant.clone())
     }
     /// Shows the intervals from the `first`-th on, in order, until `visit` returns false. Copies nothing.
     pub fn visit_from(&self, first: usize, visit: &mut dyn FnMut(&Busy) -> bool) {

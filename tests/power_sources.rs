@@ -290,7 +290,7 @@ fn a_wrong_declaration_says_what_is_wrong_and_what_there_is() {
 fn a_part_time_sensor_says_so_in_its_channel_and_still_has_its_joules() {
     let (mut context, clock) = context(Tree::empty().root());
     let activity = Activity::default();
-    activity.push(Busy { from: at(2.0), until: at(8.0), variant: "gemm/naive-f32".to_owned() });
+    activity.push(Busy { from: at(2.0), until: at(8.0), device: 0, variant: "gemm/naive-f32".to_owned() });
     context.activity = Some(activity);
     context.argument = Some(fixture("scripted/part-time.toml").display().to_string());
     let sampler = Sampler::start(open("scripted", &context).sources, 50.0, &context.clock);

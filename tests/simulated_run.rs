@@ -278,3 +278,20 @@ fn publication_interleaves_the_windows_of_its_cases() {
     let result = evaluate(&record);
     assert!(near(result.cases[0].headline_energy().unwrap().flop_efficiency.unwrap().point.get(), 4e9));
 }
+
+#[test]
+fn a_board_sensor_feels_only_its_own_device() {
+    let second = EXACT.replace("device = 0", "device = 1").replace("250.0", "500.0");
+    let bench = Bench::new(&format!("{EXACT}\n{second}"));
+    let output = bench.run(&["--kernel", "gemm/tiled-f32", "--shape", "m=n=k=500"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let record = bench.record();
+    let result = evaluate(&record);
+    // Equal speed; 250 W and 500 W: 4 and 2 GFLOP/J. Each idles at 50 W while the other works.
+    let efficiency = |index: usize| result.cases[index].headline_energy().unwrap().flop_efficiency.unwrap().point.get();
+    assert!(near(efficiency(0), 4e9) && near(efficiency(1), 2e9), "{} {}", efficiency(0), efficiency(1));
+    let first = &record.traces.iter().find(|trace| trace.source.device == Some(0)).unwrap();
+    let window = record.measurements[1].measured().next().unwrap();
+    let elsewhere = wattmark::power::window_energies(first, window.start_ns, window.end_ns);
+    assert!(near(elsewhere[0].mean_power.unwrap().get(), 50.0));
+}

@@ -270,7 +270,9 @@ impl Flow {
                 self.aim(idle, ramp_ns);
                 self.step_to(busy.from.0);
             }
-            let entry = script.busy.iter().find(|entry| names::matches(&entry.variant, &busy.variant));
+            // A sensor of one device does not feel the load of another; one of the whole host feels all.
+            let felt = script.device.is_none_or(|device| device == busy.device);
+            let entry = script.busy.iter().filter(|_| felt).find(|entry| names::matches(&entry.variant, &busy.variant));
             self.aim(entry.map_or(idle, |entry| entry.watts.get()), ramp_ns);
             self.step_to(busy.until.0.min(to));
             if busy.until.0 > to {

@@ -19,7 +19,7 @@ fn script() -> PowerScript {
 /// Runs a script at 50 Hz for 10 s, busy from 2 s to 6 s.
 fn run(script: PowerScript) -> SourceTrace {
     let activity = Activity::default();
-    activity.push(Busy { from: at(2.0), until: at(6.0), variant: "gemm/tiled-f32".to_owned() });
+    activity.push(Busy { from: at(2.0), until: at(6.0), device: 0, variant: "gemm/tiled-f32".to_owned() });
     let clock = SimulatedClock::new();
     let context = ProbeContext {
         root: "/".into(),

@@ -155,7 +155,7 @@ impl SimulatedAccelerator {
         self.idle_from = end;
         if !lost {
             self.contents = contents;
-            self.activity.push(Busy { from: begin, until: end, variant });
+            self.activity.push(Busy { from: begin, until: end, device: self.device.ordinal, variant });
         }
         let device_ns = self.device.features.contains(&Feature::Timestamps).then_some(end.0 - begin.0);
         Ok(Pending { end, device_ns, probe: Vec::new(), contents: self.contents, lost })

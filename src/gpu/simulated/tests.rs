@@ -80,7 +80,8 @@ fn runs_in_flight_follow_one_another_at_exact_times() {
     assert_eq!((done.done_ns, done.device_ns), (Nanoseconds(7_000_500), Some(6_000_000)));
     let done = gpu.wait(second).unwrap();
     assert_eq!((done.done_ns, done.device_ns), (Nanoseconds(10_000_500), Some(2_000_000)));
-    let busy = |from, until| Busy { from: Nanoseconds(from), until: Nanoseconds(until), variant: "p/a".into() };
+    let busy =
+        |from, until| Busy { from: Nanoseconds(from), until: Nanoseconds(until), device: 0, variant: "p/a".into() };
     assert_eq!(activity.intervals(), vec![busy(1_000_500, 7_000_500), busy(8_000_500, 10_000_500)]);
 }
 
