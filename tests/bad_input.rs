@@ -27,7 +27,7 @@ watts = 250.0
 
 fn wattmark(folder: &Path) -> Command {
     let mut command = Command::cargo_bin("wattmark").unwrap();
-    for variable in ["WATTMARK_GRID", "WATTMARK_PUE", "WATTMARK_RESULTS", "XDG_RUNTIME_DIR"] {
+    for variable in ["WATTMARK_GRID", "WATTMARK_PUE", "WATTMARK_RESULTS", "XDG_RUNTIME_DIR", "NODEVICE_SELECT"] {
         command.env_remove(variable);
     }
     command.current_dir(folder);

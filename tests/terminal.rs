@@ -7,7 +7,15 @@ use std::process::{Command, Output};
 
 fn wattmark(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wattmark"));
-    for variable in ["WATTMARK_GRID", "WATTMARK_PUE", "WATTMARK_RESULTS", "XDG_RUNTIME_DIR", "NO_COLOR", "COLUMNS"] {
+    for variable in [
+        "WATTMARK_GRID",
+        "WATTMARK_PUE",
+        "WATTMARK_RESULTS",
+        "XDG_RUNTIME_DIR",
+        "NODEVICE_SELECT",
+        "NO_COLOR",
+        "COLUMNS",
+    ] {
         command.env_remove(variable);
     }
     command.args(args);

@@ -103,6 +103,8 @@ pub fn factor_for(text: &str) -> Result<&'static GridFactor, AccountError> {
         Some((code, year)) => (code.trim(), Some(year.trim())),
         None => (text.trim(), None),
     };
+    // `CN-QH@` names no year: the newest is meant.
+    let year = year.filter(|year| !year.is_empty());
     let entries = catalogue()?;
     let mut found: Vec<&GridFactor> = entries.iter().filter(|e| e.is_called(code)).map(|e| &e.factor).collect();
     found.sort_by_key(|factor| std::cmp::Reverse(factor.year));

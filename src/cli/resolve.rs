@@ -53,6 +53,14 @@ impl Merge {
         file
     }
 
+    /// How a message names an option: as the flag, or as the key of the configuration file it came from.
+    fn named(&self, name: &str) -> String {
+        match self.origins.get(name) {
+            Some(Origin::Config) => format!("`{}` of the configuration file", name.replace('-', "_")),
+            _ => format!("--{name}"),
+        }
+    }
+
     fn pick_list(&mut self, name: &str, flag: &[String], file: Option<Vec<String>>) -> Vec<String> {
         let flag = (!flag.is_empty()).then(|| flag.to_vec());
         self.pick(name, flag.as_ref(), file).unwrap_or_default()
@@ -120,9 +128,9 @@ fn settings(args: &Args, merge: &mut Merge, preset: Preset) -> anyhow::Result<Se
     ];
     for (name, flag, file) in durations {
         let Some(text) = merge.pick(name, flag.as_ref(), file) else { continue };
-        let value = duration(name, &text)?;
+        let value = duration(&merge.named(name), &text)?;
         if matches!(name, "window" | "submission") && value.get() == 0.0 {
-            return Err(Failure::usage(format!("--{name} is `{text}`: it must be longer than 0 s")).into());
+            return Err(Failure::usage(format!("{} is `{text}`: it must be longer than 0 s", merge.named(name))).into());
         }
         match name {
             "idle" => settings.idle_s = value,
@@ -133,12 +141,17 @@ fn settings(args: &Args, merge: &mut Merge, preset: Preset) -> anyhow::Result<Se
         }
     }
     if settings.preheat_max_s.get() < settings.preheat_min_s.get() {
+        if merge.origins.contains_key("preheat-max") {
+            let (most, least) = (merge.named("preheat-max"), settings.preheat_min_s);
+            return Err(Failure::usage(format!("{most} is below the least preheat time of {least}")).into());
+        }
         settings.preheat_max_s = settings.preheat_min_s;
     }
     let file_windows = merge.file.windows;
     if let Some(windows) = merge.pick("windows", args.windows.as_ref(), file_windows) {
         if windows == 0 {
-            return Err(Failure::usage("--windows is 0: at least one window must be measured").into());
+            let name = merge.named("windows");
+            return Err(Failure::usage(format!("{name} is 0: at least one window must be measured")).into());
         }
         settings.windows_max = windows;
         settings.windows_min = settings.windows_min.min(windows);
@@ -146,7 +159,8 @@ fn settings(args: &Args, merge: &mut Merge, preset: Preset) -> anyhow::Result<Se
     let file_hz = merge.file.sampler_hz;
     if let Some(hz) = merge.pick("sampler-hz", args.sampler_hz.as_ref(), file_hz) {
         if !(hz > 0.0 && hz <= 1000.0) {
-            return Err(Failure::usage(format!("--sampler-hz is {hz}: it must be above 0 and at most 1000")).into());
+            let name = merge.named("sampler-hz");
+            return Err(Failure::usage(format!("{name} is {hz}: it must be above 0 and at most 1000")).into());
         }
         settings.sampler_hz = hz;
     }
@@ -155,9 +169,8 @@ fn settings(args: &Args, merge: &mut Merge, preset: Preset) -> anyhow::Result<Se
 
 /// Reads `30s`, `1m 30s`, `500ms` or a bare number of seconds.
 fn duration(name: &str, text: &str) -> anyhow::Result<Seconds> {
-    let bad = || {
-        Failure::usage(format!("--{name} is `{text}`: give a time such as 30s, 500ms, 1m 30s or a number of seconds"))
-    };
+    let bad =
+        || Failure::usage(format!("{name} is `{text}`: give a time such as 30s, 500ms, 1m 30s or a number of seconds"));
     let seconds = match text.trim().parse::<f64>() {
         Ok(seconds) => seconds,
         Err(_) => text.parse::<jiff::SignedDuration>().map_err(|_| bad())?.as_secs_f64(),
@@ -184,7 +197,8 @@ fn power_request(args: &Args, merge: &mut Merge) -> anyhow::Result<PowerRequest>
     let text = merge.pick("power", args.power.as_ref(), power).unwrap_or_else(|| "auto".to_owned());
     let watts = merge.pick("assume-watts", args.assume_watts.as_ref(), watts);
     if let Some(watts) = watts.filter(|watts| !(watts.is_finite() && *watts > 0.0)) {
-        return Err(Failure::usage(format!("--assume-watts is {watts}: it must be a positive number of watts")).into());
+        let name = merge.named("assume-watts");
+        return Err(Failure::usage(format!("{name} is {watts}: it must be a positive number of watts")).into());
     }
     let assume_watts = watts.map(Watts::new);
     Ok(match text.trim() {

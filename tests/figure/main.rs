@@ -286,17 +286,19 @@ proptest! {
     }
 }
 
-/// Writes all sample figures below the folder named by `WATTMARK_PICTURES`, to be looked at.
+/// Leaves all sample figures in the folder named by `WATTMARK_PICTURES`, or in the build's temporary one, to be looked at.
 #[test]
-#[ignore = "writes pictures for people to look at"]
-fn pictures() {
-    let folder =
-        std::path::PathBuf::from(std::env::var("WATTMARK_PICTURES").expect("WATTMARK_PICTURES names a folder"));
+fn every_sample_figure_is_drawn_with_its_numbers_and_caption() {
+    let folder = std::env::var_os("WATTMARK_PICTURES").map_or_else(
+        || std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("pictures"),
+        std::path::PathBuf::from,
+    );
     std::fs::create_dir_all(&folder).unwrap();
     for (name, sample) in [("h200", samples::h200()), ("llvmpipe", samples::llvmpipe()), ("crowded", crowded())] {
         for figure in figures_of(&sample) {
             let path = |ending: &str| folder.join(format!("{name}-{}.{ending}", figure.id));
             std::fs::write(path("svg"), svg::render(&figure).unwrap()).unwrap();
+            assert!(figure.csv().lines().count() > 1 && !figure.caption.is_empty(), "{name} {}", figure.id);
             std::fs::write(path("csv"), figure.csv()).unwrap();
             std::fs::write(path("caption.txt"), &figure.caption).unwrap();
         }

@@ -10,7 +10,7 @@ use anyhow::Context;
 use crate::account::Job;
 use crate::cli::accounting::SiteArgs;
 use crate::cli::records::load;
-use crate::cli::{Console, Exit, outcome};
+use crate::cli::{Console, Exit, Failure, outcome};
 use crate::figure::{
     DOUBLE_COLUMN_MM, Figure, GREATEST_WIDTH_MM, LEAST_WIDTH_MM, RegionChart, SINGLE_COLUMN_MM, STANDARD_FIGURES,
     standard_figures, svg,
@@ -107,8 +107,9 @@ pub fn draw_all(
 
 /// Writes SVG, CSV and caption of each figure into a folder, which is made if need be; returns all paths.
 pub fn write_figures(figures: &[Figure], folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    std::fs::create_dir_all(folder).with_context(|| {
-        format!("cannot make the folder {} for the figures; choose another with --out", folder.display())
+    std::fs::create_dir_all(folder).map_err(|error| {
+        let place = folder.display();
+        Failure::usage(format!("cannot make the folder {place} for the figures: {error}; choose another with --out"))
     })?;
     let mut paths = Vec::new();
     for figure in figures {

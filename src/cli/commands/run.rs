@@ -37,7 +37,7 @@ pub struct Args {
     #[arg(long, value_name = "SOURCES")]
     pub power: Option<String>,
     /// Watts to assume where no sensor answers; figures are then marked as declared.
-    #[arg(long, value_name = "WATTS")]
+    #[arg(long, value_name = "WATTS", allow_negative_numbers = true)]
     pub assume_watts: Option<f64>,
     /// Where the energy is accounted.
     #[command(flatten)]
@@ -46,7 +46,7 @@ pub struct Args {
     #[arg(long, value_name = "WORK=AMOUNT")]
     pub job: Option<Job>,
     /// Seed of inputs and random gaps.
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     pub seed: Option<u64>,
     /// Folder for records and charts.
     #[arg(long, env = "WATTMARK_RESULTS", value_name = "DIR")]
@@ -76,13 +76,23 @@ pub struct Args {
     #[arg(long, value_name = "TIME", help_heading = "Protocol (each overrides the preset)")]
     pub window: Option<String>,
     /// Most windows per case.
-    #[arg(long, value_name = "COUNT", help_heading = "Protocol (each overrides the preset)")]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        allow_negative_numbers = true,
+        help_heading = "Protocol (each overrides the preset)"
+    )]
     pub windows: Option<u32>,
     /// Aimed length of one submission.
     #[arg(long, value_name = "TIME", help_heading = "Protocol (each overrides the preset)")]
     pub submission: Option<String>,
     /// Cadence of the power sampler in hertz.
-    #[arg(long, value_name = "HERTZ", help_heading = "Protocol (each overrides the preset)")]
+    #[arg(
+        long,
+        value_name = "HERTZ",
+        allow_negative_numbers = true,
+        help_heading = "Protocol (each overrides the preset)"
+    )]
     pub sampler_hz: Option<f64>,
     /// Scripted devices and sensors in place of the machine's.
     #[arg(long, value_name = "FILE", hide = true)]
