@@ -257,7 +257,9 @@ impl GramsPerKilowattHour {
     }
     /// From kilograms per kilowatt-hour, the unit of the Chinese tables.
     pub fn from_kilograms(value: f64) -> Self {
-        Self(value * 1e3)
+        let grams = value * 1e3;
+        // Fifteen significant digits, all that a decimal keeps in a double: 0.1796 kg is 179.6 g, not 179.60000000000002.
+        Self(format!("{grams:.14e}").parse().unwrap_or(grams))
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::link::{Link, message};
+use super::link::{Link, Stamp, message};
 use super::timer::{PassTimer, readback_buffer};
 use super::{
     Accelerator, BufferSpec, ByteRange, Completion, Filler, GpuError, Job, POISON_WORD, PoisonScan, Program, Role,
@@ -38,6 +38,7 @@ impl Loaded {
 #[derive(Debug)]
 struct Pending {
     submission: wgpu::SubmissionIndex,
+    done: Stamp,
     result: PendingResult,
 }
 
@@ -95,6 +96,7 @@ impl WgpuAccelerator {
                 pass.dispatch_workgroups(x, y, z);
             }
         })?;
+        let done = this.link.stamp(during, this.clock)?;
         let result = match timed {
             Some((timer, slot)) => {
                 let resolved = this.link.execute(during, |encoder| timer.resolve(slot, encoder))?;
@@ -102,7 +104,7 @@ impl WgpuAccelerator {
             }
             None => PendingResult::Nothing,
         };
-        Ok(Pending { submission, result })
+        Ok(Pending { submission, done, result })
     }
 
     fn submit_poison(&self) -> Result<Pending, GpuError> {
@@ -115,7 +117,8 @@ impl WgpuAccelerator {
                 }
             }
         })?;
-        Ok(Pending { submission, result: PendingResult::Nothing })
+        let done = self.link.stamp(during, self.clock)?;
+        Ok(Pending { submission, done, result: PendingResult::Nothing })
     }
 
     fn submit_probe(&self, ranges: &[ByteRange]) -> Result<Pending, GpuError> {
@@ -135,8 +138,9 @@ impl WgpuAccelerator {
                 offset += len;
             }
         })?;
+        let done = self.link.stamp(during, self.clock)?;
         let result = if total == 0 { PendingResult::Nothing } else { PendingResult::Bytes(target) };
-        Ok(Pending { submission, result })
+        Ok(Pending { submission, done, result })
     }
 
     fn compile(&self, program: &Program) -> Result<(wgpu::ComputePipeline, wgpu::BindGroupLayout), GpuError> {
@@ -247,11 +251,11 @@ impl Accelerator for WgpuAccelerator {
     fn wait(&mut self, ticket: Ticket) -> Result<Completion, GpuError> {
         let during = "waiting for the device";
         self.link.check(during)?;
-        let Some(Pending { submission, result }) = self.pending.remove(&ticket) else {
+        let Some(Pending { submission, done, result }) = self.pending.remove(&ticket) else {
             return Err(self.link.other(during, format!("job {} is not in flight", ticket.0)));
         };
         self.link.finish(during, &submission)?;
-        let done_ns = self.clock.now();
+        let done_ns = done.get().copied().unwrap_or_else(|| self.clock.now());
         let mut completion = Completion { done_ns, device_ns: None, bytes: Vec::new() };
         match result {
             PendingResult::Nothing => {}

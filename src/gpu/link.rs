@@ -3,12 +3,16 @@
 //! What surprises people: wgpu panics when a poll meets a lost device, and reports other failures to callbacks long
 //! after the call; both are gathered here. A lost device stays lost until it is opened anew.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
 use super::GpuError;
 use super::enumerate::FEATURES;
 use super::quiet::shield;
+use crate::clock::{Clock as _, Nanoseconds, WallClock};
+
+/// The instant at which a job was seen to have finished.
+pub(super) type Stamp = Arc<OnceLock<Nanoseconds>>;
 
 /// Longest wait for one job. Jobs are sized to a fraction of a second; a device that needs this long has hung.
 const WAIT_LIMIT: Duration = Duration::from_secs(120);
@@ -113,6 +117,23 @@ impl Link {
             record(&mut encoder);
             self.queue.submit([encoder.finish()])
         })
+    }
+
+    /// A stamp that is set once everything submitted so far has finished, as early as wgpu can know it.
+    ///
+    /// Some drivers (llvmpipe) run a submission inside the call that submits it: then the stamp is set before this
+    /// returns, and not only when someone waits, which would be after whatever else was submitted meanwhile.
+    pub(super) fn stamp(&self, during: &str, clock: WallClock) -> Result<Stamp, GpuError> {
+        let stamp = Stamp::default();
+        let set = Arc::clone(&stamp);
+        self.attempt(during, || {
+            self.queue.on_submitted_work_done(move || {
+                // A stamp is set once; a second call would be a fault of wgpu's and changes nothing.
+                let _ = set.set(clock.now());
+            });
+        })?;
+        self.poll(during, wgpu::PollType::Poll)?;
+        Ok(stamp)
     }
 
     /// Gives `look` the bytes of a readback buffer whose last use was `submission`.

@@ -327,7 +327,7 @@ mod tests {
         let end = output.len();
         output[end - 4] ^= 1;
         let text = plan.check(&read(&plan, &output)).unwrap_err().to_string();
-        assert!(text.contains("c[4999]") && text.contains("within 0e0; 1 of 200"), "{text}");
+        assert!(text.contains("c[4999]") && text.contains("within 0; 1 of 200"), "{text}");
     }
 
     #[test]

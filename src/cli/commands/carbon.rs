@@ -203,7 +203,7 @@ mod tests {
             "1.2 declared: --pue",
             "measured board (scripted:0)",
             "59.9 g",
-            "1 EFLOP of gemm on device 0 (Device X): 59.9 g CO2",
+            "1 EFLOP of f32 gemm on device 0 (Device X): 59.9 g CO2",
             "1.00 MJ = 0.2778 kWh at the board",
             "skipped: needs 9 GiB",
             "describes no hardware",

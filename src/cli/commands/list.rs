@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::cli::{Console, Exit, Failure};
 use crate::kernel::{self, Broken, KernelError, Parameter, Variant};
 use crate::model::{ElementType, Feature};
+use crate::workload;
 
 /// Width of the table in columns where the terminal's width is not known.
 const WIDTH: u16 = 100;
@@ -112,9 +113,18 @@ fn write_text(variants: &[&Variant], width: usize, out: &mut dyn Write) -> std::
     writeln!(out, "\n* default   s default on software adapters")
 }
 
-/// Line above a problem's variants. The problem's formula and work belong here.
+/// Columns for a problem's formula beside its label.
+const WORK_WIDTH: usize = 88;
+
+/// Lines above a problem's variants: what it is, its formula and its work.
 fn heading(problem: &str) -> String {
-    problem.to_owned()
+    match workload::problem(problem) {
+        Some(known) => {
+            let work = fill(known.formula().split("; "), "; ", WORK_WIDTH);
+            format!("{problem}: {}\n  work: {}", known.summary(), work.join(";\n        "))
+        }
+        None => problem.to_owned(),
+    }
 }
 
 /// Lines of at most `room` columns, broken only between items.
