@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use super::alignment::Alignment;
 use super::link::{Link, Stamp, message};
-use super::timer::{PassTimer, readback_buffer};
+use super::timer::{PassTimer, PassTimes, readback_buffer};
 use super::{
     Accelerator, BufferSpec, ByteRange, Completion, Filler, GpuError, Job, POISON_WORD, PoisonScan, Program, Role,
     Ticket, fit,
@@ -45,7 +46,7 @@ struct Pending {
 #[derive(Debug)]
 enum PendingResult {
     Nothing,
-    Ticks { slot: u32, resolved: wgpu::SubmissionIndex },
+    Ticks { slot: u32, resolved: wgpu::SubmissionIndex, is_run: bool },
     Bytes(wgpu::Buffer),
 }
 
@@ -60,6 +61,7 @@ pub(super) struct WgpuAccelerator {
     loaded: Option<Loaded>,
     pending: BTreeMap<Ticket, Pending>,
     next_ticket: u64,
+    alignment: Alignment,
 }
 
 impl WgpuAccelerator {
@@ -71,7 +73,17 @@ impl WgpuAccelerator {
             let timer = device.timestamp_period_ns.map(|period_ns| PassTimer::new(&link.gpu, period_ns));
             (timer, poison_buffer(&link.gpu))
         })?;
-        Ok(Self { device, link, clock, timer, poison, loaded: None, pending: BTreeMap::new(), next_ticket: 0 })
+        Ok(Self {
+            device,
+            link,
+            clock,
+            timer,
+            poison,
+            loaded: None,
+            pending: BTreeMap::new(),
+            next_ticket: 0,
+            alignment: Alignment::default(),
+        })
     }
 
     fn loaded(&self, during: &str) -> Result<&Loaded, GpuError> {
@@ -97,28 +109,53 @@ impl WgpuAccelerator {
             }
         })?;
         let done = this.link.stamp(during, this.clock)?;
-        let result = match timed {
-            Some((timer, slot)) => {
-                let resolved = this.link.execute(during, |encoder| timer.resolve(slot, encoder))?;
-                PendingResult::Ticks { slot, resolved }
-            }
-            None => PendingResult::Nothing,
-        };
+        let result = this.resolve(timed, true)?;
         Ok(Pending { submission, done, result })
     }
 
-    fn submit_poison(&self) -> Result<Pending, GpuError> {
+    /// Sends the ticks of a slot to the host, in a submission of their own.
+    fn resolve(&self, timed: Option<(&PassTimer, u32)>, is_run: bool) -> Result<PendingResult, GpuError> {
+        let Some((timer, slot)) = timed else { return Ok(PendingResult::Nothing) };
+        let resolved = self.link.execute("resolving timestamps", |encoder| timer.resolve(slot, encoder))?;
+        Ok(PendingResult::Ticks { slot, resolved, is_run })
+    }
+
+    /// Times of a pass on the device's clock; its slot becomes free.
+    fn pass_times(&mut self, slot: u32, resolved: &wgpu::SubmissionIndex) -> Result<Option<PassTimes>, GpuError> {
+        let during = "reading timestamps";
+        let Some(timer) = &mut self.timer else { return Ok(None) };
+        let times = match timer.readback(slot) {
+            Some(buffer) => {
+                self.link.finish(during, resolved)?;
+                self.link.read_back(during, buffer, buffer.size(), resolved, |bytes| timer.times(bytes))?
+            }
+            None => None,
+        };
+        timer.return_slot(slot);
+        Ok(times)
+    }
+
+    fn submit_poison(&mut self) -> Result<Pending, GpuError> {
         let during = "poisoning outputs";
-        let loaded = self.loaded(during)?;
-        let submission = self.link.execute(during, |encoder| {
+        let slot = self.timer.as_mut().and_then(PassTimer::take_slot);
+        let this = &*self;
+        let loaded = this.loaded(during)?;
+        let timed = this.timer.as_ref().zip(slot);
+        let submission = this.link.execute(during, |encoder| {
             for (spec, buffer) in loaded.outputs() {
                 for (offset, len) in chunks(spec.bytes, POISON_BYTES) {
-                    encoder.copy_buffer_to_buffer(&self.poison, 0, buffer, offset, len);
+                    encoder.copy_buffer_to_buffer(&this.poison, 0, buffer, offset, len);
                 }
             }
+            // An empty pass behind the copies, for the timestamp of their end: a window begins there.
+            if let Some((timer, slot)) = timed {
+                let options = wgpu::ComputePassDescriptor { label: None, timestamp_writes: Some(timer.writes(slot)) };
+                drop(encoder.begin_compute_pass(&options));
+            }
         })?;
-        let done = self.link.stamp(during, self.clock)?;
-        Ok(Pending { submission, done, result: PendingResult::Nothing })
+        let done = this.link.stamp(during, this.clock)?;
+        let result = this.resolve(timed, false)?;
+        Ok(Pending { submission, done, result })
     }
 
     fn submit_probe(&self, ranges: &[ByteRange]) -> Result<Pending, GpuError> {
@@ -263,18 +300,16 @@ impl Accelerator for WgpuAccelerator {
                 let copy = |bytes: &[u8]| bytes.to_vec();
                 completion.bytes = self.link.read_back("reading outputs", &buffer, buffer.size(), &submission, copy)?;
             }
-            PendingResult::Ticks { slot, resolved } => {
-                if let Some((timer, buffer)) = self.timer.as_ref().and_then(|t| t.readback(slot).map(|b| (t, b))) {
-                    let during = "reading timestamps";
-                    self.link.finish(during, &resolved)?;
-                    let read = |bytes: &[u8]| timer.nanoseconds(bytes);
-                    completion.device_ns = self.link.read_back(during, buffer, buffer.size(), &resolved, read)?;
-                }
-                if let Some(timer) = &mut self.timer {
-                    timer.return_slot(slot);
+            PendingResult::Ticks { slot, resolved, is_run } => {
+                let times = self.pass_times(slot, &resolved)?;
+                completion.device_ns = times.and_then(|times| times.busy_ns).filter(|_| is_run);
+                if let Some(times) = times {
+                    completion.done_ns = self.alignment.end_of(times.end_ns, done_ns);
+                    return Ok(completion);
                 }
             }
         }
+        completion.done_ns = self.alignment.seen(done_ns);
         Ok(completion)
     }
 

@@ -5,6 +5,7 @@
 //! so that the whole tool is tested exactly without a GPU. What surprises people: outputs are *poisoned* by a job of
 //! the stream, and samples of them are read by another, so that measuring never drains the stream.
 
+mod alignment;
 mod enumerate;
 mod fit;
 mod hardware;

@@ -70,19 +70,31 @@ impl PassTimer {
         self.readback.get(slot as usize)
     }
 
-    /// Nanoseconds between the two ticks of a readback buffer, if they are plausible, less what the pass before it had
-    /// already counted: a driver may stamp the start of a pass while the one before it still runs (llvmpipe does), and
-    /// passes are read in order, so that their sum is the time in which any of them ran.
-    pub(super) fn nanoseconds(&self, bytes: &[u8]) -> Option<u64> {
+    /// Times of the pass whose ticks a readback buffer holds, if they are plausible.
+    ///
+    /// The duration is less what the pass before it had already counted: a driver may stamp the start of a pass while the
+    /// one before it still runs, and passes are read in order, so that their sum is the time in which any of them ran.
+    pub(super) fn times(&self, bytes: &[u8]) -> Option<PassTimes> {
         let (ticks, _) = bytes.as_chunks::<8>();
         let [start, end] = ticks else { return None };
         let (start, end) = (u64::from_ne_bytes(*start), u64::from_ne_bytes(*end));
-        elapsed_ticks(start, end)?;
+        if start == 0 || end < start {
+            return None;
+        }
         let last = self.last_end.replace(end);
         let overlap_free = if last < end { start.max(last) } else { start };
-        let ticks = elapsed_ticks(overlap_free, end)?;
-        Some((ticks as f64 * self.period_ns).round() as u64)
+        let nanoseconds = |ticks: u64| (ticks as f64 * self.period_ns).round() as u64;
+        Some(PassTimes { busy_ns: elapsed_ticks(overlap_free, end).map(nanoseconds), end_ns: nanoseconds(end) })
     }
+}
+
+/// Times of a pass on the device's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PassTimes {
+    /// Duration; `None` if it is not plausible.
+    pub(super) busy_ns: Option<u64>,
+    /// End, since an origin of the device's own.
+    pub(super) end_ns: u64,
 }
 
 /// Ticks from start to end; `None` if either was not written, or if the end precedes the start.
