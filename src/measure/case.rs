@@ -262,7 +262,6 @@ impl Bench<'_> {
             self.clock.clone(),
             calibration.dispatches_per_submission,
             calibration.in_flight,
-            calibration.per_dispatch_s,
         );
         self.observer.event(&Event::Preheating { case: &session.case });
         let (preheat, steadiness) = preheat(&mut stream, self.settings, self.sampler, &device, self.interrupted)?;
