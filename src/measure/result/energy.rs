@@ -15,6 +15,10 @@ use crate::units::{Bytes, BytesPerJoule, Flop, FlopPerJoule, Joules, Ratio, Seco
 /// Confidence of all intervals.
 const CONFIDENCE: f64 = 0.95;
 
+/// Least part of a window that readings must cover for its energy to count: below a half, most of the energy would be
+/// extended from the rest.
+const LEAST_COVERAGE: f64 = 0.5;
+
 /// Systematic gain error assumed for a sensor whose maker states none: 5 % for NVIDIA boards (the range of the published
 /// steady-state errors of boards since Turing is about ±6 %, arXiv 2312.02741), 10 % for everything else.
 pub fn gain_prior(kind: &str) -> f64 {
@@ -54,7 +58,8 @@ pub fn of_case(record: &RunRecord, device: &Device, case: &Case, windows: &[&Win
                 .filter_map(|(index, energy)| {
                     // A device at work draws power: no joule at all is a sensor that failed, not a reading.
                     let joules = energy.chosen?.1;
-                    (joules.get() > 0.0).then_some(Reading { window: windows[*index], energy, joules })
+                    let counts = joules.get() > 0.0 && energy.coverage.get() >= LEAST_COVERAGE;
+                    counts.then_some(Reading { window: windows[*index], energy, joules })
                 })
                 .collect();
             results.extend(summarise(record, trace, scope, case, windows, &read));
@@ -279,6 +284,15 @@ mod tests {
         assert_eq!((energy.window_energy.len(), energy.power.n), (1, 1));
         assert!(near(energy.per_execution.point.get(), 20.0) && near(energy.power.point.get(), 200.0));
         assert!(energy.power.interval.is_none(), "one window has no scatter");
+    }
+
+    #[test]
+    fn a_window_that_was_hardly_read_is_left_out_and_not_extended() {
+        // The sensor dies at second 31: a tenth of the second window (and three polls more) was read, at twice the power.
+        let watts = |t: f64| (t <= 31.0).then_some(if t <= 30.0 { 200.0 } else { 400.0 });
+        let energy = &energies(vec![board(watts)], &[(19, 29, 100), (30, 40, 100)])[0];
+        assert_eq!(energy.window_energy.len(), 1);
+        assert!(near(energy.power.point.get(), 200.0) && near(energy.coverage.get(), 0.5));
     }
 
     #[test]

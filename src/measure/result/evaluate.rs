@@ -136,8 +136,8 @@ fn energy_warnings(energies: &[EnergyResult]) -> Vec<Warning> {
             warnings.push(Warning {
                 code: WarningCode::SensorGap,
                 text: format!(
-                    "readings of {} cover only {:.0} % of the windows; holes take the mean around them, windows without any \
-                     reading are left out",
+                    "readings of {} cover only {:.0} % of the windows; holes take the mean around them, windows read for \
+                     less than half are left out",
                     energy.source,
                     energy.coverage.get() * 100.0
                 ),
