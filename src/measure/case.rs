@@ -1,15 +1,16 @@
 //! One case on one open device: load, fill, verify, calibrate, preheat, windows, verify again.
 
+use super::preheat::{note_steadiness, preheat};
 use super::presets::{self, AVERAGES_PER_WINDOW, UPDATES_PER_WINDOW};
 use super::run::{Event, Observer};
 use super::stream::Stream;
-use super::{inputs, result, steady, stop};
+use super::{inputs, result, stop};
 use crate::clock::{Clock, Nanoseconds, RunClock};
 use crate::gpu::{Accelerator, BufferSpec, GpuError, Job, PoisonScan, Program, Role};
 use crate::kernel::{self, KernelError};
 use crate::model::{
-    Calibration, Case, Check, Device, Measurement, Settings, Skip, SkipReason, Steadiness, StopReason, Timing,
-    TimingMethod, Verification, Warning, WarningCode, Window,
+    Calibration, Case, Check, Device, Measurement, Settings, Skip, SkipReason, StopReason, Timing, TimingMethod,
+    Verification, Warning, WarningCode, Window,
 };
 use crate::power::Sampler;
 use crate::units::Seconds;
@@ -20,8 +21,6 @@ use crate::workload::{self, Instance, TensorRole};
 const MAX_BATCH: u32 = 4096;
 /// Wall clock and device clock that differ by more than this over the measured windows are reported.
 const CLOCK_DISAGREEMENT: f64 = 0.02;
-/// Shortest time between two applications of the steadiness rule.
-const STEADY_INTERVAL: Seconds = Seconds::new(1.0);
 
 /// Why a case has no measurement.
 pub enum Outcome {
@@ -62,15 +61,51 @@ pub struct Session {
     calibration: Calibration,
     /// What was measured so far.
     pub measurement: Measurement,
-    efficiencies: Vec<f64>,
+    yields: Vec<Yield>,
     window_time: Seconds,
     before: Check,
+    losses: u32,
+}
+
+/// What a window yielded.
+struct Yield {
+    /// Work per joule; `None` without a reading.
+    per_joule: Option<f64>,
+    /// Executions per second.
+    per_second: f64,
+}
+
+/// One value per window for the stop rule: work per joule where every window has it, else executions per second. The
+/// two are never mixed, so that a sensor that vanishes half-way does not look like scatter.
+fn efficiencies(yields: &[Yield]) -> Vec<f64> {
+    let per_joule: Option<Vec<f64>> = yields.iter().map(|window| window.per_joule).collect();
+    per_joule.unwrap_or_else(|| yields.iter().map(|window| window.per_second).collect())
 }
 
 impl Session {
     /// Windows measured so far.
     pub fn windows_measured(&self) -> u32 {
-        u32::try_from(self.efficiencies.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.yields.len()).unwrap_or(u32::MAX)
+    }
+
+    /// True if another window may be measured: right so far, not stopped, and its device lost at most once.
+    pub fn goes_on(&self) -> bool {
+        self.measurement.verified() && self.measurement.stop.is_none() && self.losses < 2
+    }
+
+    /// Notes that the device failed in a later turn. After the first time the submissions are half as long; after the
+    /// second no more windows are measured. What was measured stays.
+    pub fn lose(&mut self, detail: &str) {
+        self.losses += 1;
+        let half = (self.calibration.dispatches_per_submission / 2).max(1);
+        self.calibration.dispatches_per_submission = half;
+        let consequence = if self.losses < 2 {
+            "its later windows were measured with half the batch"
+        } else {
+            "its later windows are missing"
+        };
+        let text = format!("{detail}; {consequence}");
+        self.measurement.warnings.push(Warning { code: WarningCode::DeviceLost, text });
     }
 }
 
@@ -79,18 +114,24 @@ pub fn skip(case: &Case, reason: SkipReason, detail: impl Into<String>) -> Box<S
     Box::new(Skip { case: case.clone(), reason, detail: detail.into() })
 }
 
-/// Sorts a device's refusal of a case from a failure of the device.
-fn refuse(case: &Case, error: GpuError) -> Outcome {
-    let reason = match &error {
+/// The reason for a skip that a failure stands for.
+pub fn reason_of(error: &GpuError) -> SkipReason {
+    match error {
         GpuError::MissingFeature { .. } => SkipReason::MissingFeature,
         GpuError::TooLarge { .. } => SkipReason::TooLarge,
         GpuError::OutOfMemory { .. } => SkipReason::OutOfMemory,
         GpuError::Compile { .. } => SkipReason::CompileError,
-        GpuError::NoDevice(_) | GpuError::Lost { .. } | GpuError::Other { .. } => {
-            return Outcome::Device(Box::new(error));
-        }
-    };
-    Outcome::Skipped(skip(case, reason, error.to_string()))
+        GpuError::Lost { .. } => SkipReason::DeviceLost,
+        GpuError::NoDevice(_) | GpuError::Other { .. } => SkipReason::Other,
+    }
+}
+
+/// Sorts a device's refusal of a case from a failure of the device.
+fn refuse(case: &Case, error: GpuError) -> Outcome {
+    match reason_of(&error) {
+        SkipReason::DeviceLost | SkipReason::Other => Outcome::Device(Box::new(error)),
+        reason => Outcome::Skipped(skip(case, reason, error.to_string())),
+    }
 }
 
 /// The problem's instance and the rendered program of a case on a device, or why it cannot run there.
@@ -166,7 +207,8 @@ impl Bench<'_> {
                 stop: None,
                 warnings: Vec::new(),
             },
-            efficiencies: Vec::new(),
+            yields: Vec::new(),
+            losses: u32::from(halved),
             window_time: Seconds::new(0.0),
             before: Check { sampled: 0, worst_error_in_bounds: 0.0, max_abs_error: 0.0, scanned: 0 },
         };
@@ -230,8 +272,7 @@ impl Bench<'_> {
             let start = self.clock.now();
             let ticket = self.accelerator.submit(&Job::Run { dispatches })?;
             let done = self.accelerator.wait(ticket)?;
-            let wall = done.done_ns.since(start);
-            let time = done.device_ns.map_or(wall, |ns| Seconds::from_nanoseconds(ns).max_of(wall * 0.01));
+            let time = calibrated_time(done.device_ns, done.done_ns.since(start), aim);
             if time.get() >= aim.get() / 10.0 || dispatches >= MAX_BATCH {
                 break time / f64::from(dispatches);
             }
@@ -252,7 +293,7 @@ impl Bench<'_> {
         gap: &mut dyn FnMut() -> Seconds,
     ) -> Result<(), Outcome> {
         let (length, warning) = self.window_length(session);
-        if let Some(warning) = warning.filter(|_| session.efficiencies.is_empty()) {
+        if let Some(warning) = warning.filter(|_| session.yields.is_empty()) {
             session.measurement.warnings.push(warning);
         }
         let device = self.device();
@@ -262,26 +303,25 @@ impl Bench<'_> {
             self.clock.clone(),
             calibration.dispatches_per_submission,
             calibration.in_flight,
-            calibration.per_dispatch_s,
         );
         self.observer.event(&Event::Preheating { case: &session.case });
         let (preheat, steadiness) = preheat(&mut stream, self.settings, self.sampler, &device, self.interrupted)?;
         session.measurement.windows.push(preheat);
-        if session.measurement.steadiness.is_none() {
-            session.measurement.warnings.extend(steadiness.as_ref().and_then(unsteady_warning));
-            session.measurement.steadiness = steadiness;
-        }
+        note_steadiness(&mut session.measurement, steadiness);
         let ranges = session.probe.ranges();
         for taken in 1..=at_most {
             let pause = gap();
             if pause.get() > 0.0 {
                 stream.load_until(|_, elapsed| elapsed.get() >= pause.get() || (self.interrupted)())?;
             }
-            let Some(cut) = stream.window(length, &ranges, taken < at_most, || (self.interrupted)())? else {
+            // The load outlasts the window, so that a sensor reading that spans its end is not half idle. `quick` saves
+            // that time after a case's last window.
+            let follow = taken < at_most || presets::wants_steadiness(self.settings);
+            let Some(cut) = stream.window(length, &ranges, follow, || (self.interrupted)())? else {
                 session.measurement.stop = Some(StopReason::Interrupted);
                 break;
             };
-            let number = session.efficiencies.len() + 1;
+            let number = session.yields.len() + 1;
             if let Err(detail) = judge_output(session, &cut.output, None) {
                 session.measurement.verification =
                     Verification::Failed { detail, when: format!("after window {number}") };
@@ -291,10 +331,10 @@ impl Bench<'_> {
             }
             self.observer.event(&Event::Window { case: &session.case, number, window: &cut.window });
             session.window_time = session.window_time + cut.window.duration();
-            let efficiency = efficiency(self.sampler, &device, &session.case, &cut.window);
-            session.efficiencies.push(efficiency);
+            session.yields.push(yield_of(self.sampler, &device, &session.case, &cut.window));
             session.measurement.windows.push(cut.window);
-            let reason = stop::decide(self.settings, &session.efficiencies, session.window_time, (self.interrupted)());
+            let (sofar, time) = (efficiencies(&session.yields), session.window_time);
+            let reason = stop::decide(self.settings, &sofar, time, (self.interrupted)());
             if reason.is_some() {
                 session.measurement.stop = reason;
                 break;
@@ -306,7 +346,7 @@ impl Bench<'_> {
 
     /// Scans the output of the last window whole, and completes the measurement.
     fn verify_after(&mut self, session: &mut Session) -> Result<(), Outcome> {
-        if session.efficiencies.is_empty() {
+        if session.yields.is_empty() {
             return Ok(());
         }
         let ticket = self.accelerator.submit(&Job::Probe { ranges: session.probe.ranges() })?;
@@ -314,9 +354,7 @@ impl Bench<'_> {
         let scan = self.accelerator.scan_poison()?;
         session.measurement.verification = match judge_output(session, &output, Some(scan)) {
             Ok(after) => Verification::Passed { before: session.before.clone(), after },
-            Err(detail) => {
-                Verification::Failed { detail, when: format!("after window {}", session.efficiencies.len()) }
-            }
+            Err(detail) => Verification::Failed { detail, when: format!("after window {}", session.yields.len()) },
         };
         let (timing, warning) = timing(self.accelerator.device(), &session.measurement);
         session.measurement.timing = Some(timing);
@@ -356,57 +394,25 @@ impl Bench<'_> {
     }
 }
 
-/// Work per joule of a window, or per second when no sensor was read.
-fn efficiency(sampler: Option<&Sampler>, device: &Device, case: &Case, window: &Window) -> f64 {
+/// Time of a calibration submission: the device's own where it is plausible, so that the cost of submitting does not
+/// count for fast kernels; else the host's. A device cannot be busy for longer than the host waited, and once the host
+/// waited for a whole `aim`, submitting cannot be what most of the time went to.
+fn calibrated_time(device_ns: Option<u64>, wall: Seconds, aim: Seconds) -> Seconds {
+    let Some(device) = device_ns.map(Seconds::from_nanoseconds) else { return wall };
+    let too_long = device.get() > wall.get() * (1.0 + CLOCK_DISAGREEMENT);
+    let too_short = wall.get() >= aim.get() && device.get() < wall.get() / 2.0;
+    if too_long || too_short { wall } else { device.max_of(wall * 0.01) }
+}
+
+/// What a window yielded, by the readings so far.
+fn yield_of(sampler: Option<&Sampler>, device: &Device, case: &Case, window: &Window) -> Yield {
     // The counter's tick before the window lies within this lead.
     let lead = Nanoseconds(window.start_ns.0.saturating_sub(2_000_000_000));
     let traces = sampler.map(|sampler| sampler.traces_since(lead)).unwrap_or_default();
-    result::window_efficiency(&traces, device, case, window)
-        .unwrap_or_else(|| window.dispatches as f64 / window.duration().get())
-}
-
-/// Loads the device until it is steady by rule, or the most time is up.
-fn preheat(
-    stream: &mut Stream<'_>,
-    settings: &Settings,
-    sampler: Option<&Sampler>,
-    device: &Device,
-    interrupted: &dyn Fn() -> bool,
-) -> Result<(Window, Option<Steadiness>), GpuError> {
-    let rule = presets::wants_steadiness(settings) && sampler.is_some();
-    let mut next_look = settings.preheat_min_s.get().max(settings.steady_span_s.get());
-    let mut verdict: Option<Steadiness> = None;
-    let window = stream.load_until(|now, elapsed| {
-        if interrupted() {
-            return true;
-        }
-        if !rule {
-            return elapsed.get() >= settings.preheat_min_s.get();
-        }
-        let up = elapsed.get() >= settings.preheat_max_s.get();
-        if elapsed.get() >= next_look || up {
-            next_look = elapsed.get() + STEADY_INTERVAL.get();
-            let from = Nanoseconds(now.0.saturating_sub(settings.steady_span_s.to_nanoseconds()));
-            let traces = sampler.map(|s| s.traces_since(from)).unwrap_or_default();
-            let judged = steady::judge(&traces, device.ordinal, from, now);
-            let reached = judged.reached;
-            verdict = Some(Steadiness { reached, after_s: elapsed, detail: judged.detail });
-            return reached || up;
-        }
-        false
-    })?;
-    Ok((window, verdict))
-}
-
-fn unsteady_warning(steadiness: &Steadiness) -> Option<Warning> {
-    (!steadiness.reached).then(|| Warning {
-        code: WarningCode::Unsteady,
-        text: format!(
-            "not steady after {:.0} s of preheat: {}; figures still drift. Let it preheat longer (--preheat-max)",
-            steadiness.after_s.get(),
-            steadiness.detail
-        ),
-    })
+    Yield {
+        per_joule: result::window_efficiency(&traces, device, case, window),
+        per_second: window.dispatches as f64 / window.duration().get(),
+    }
 }
 
 /// Compares probed bytes with the reference, and demands that no word kept the poison.
@@ -441,3 +447,7 @@ fn timing(device: &Device, measurement: &Measurement) -> (Timing, Option<Warning
     let method = if busy.is_some() { TimingMethod::DeviceTimestamps } else { TimingMethod::HostClock };
     (Timing { method, timestamp_period_ns: device.timestamp_period_ns, busy_fraction: fraction }, warning)
 }
+
+#[cfg(test)]
+#[path = "case_tests.rs"]
+mod tests;

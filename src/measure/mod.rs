@@ -7,6 +7,7 @@
 pub mod case;
 mod inputs;
 pub mod plan;
+mod preheat;
 pub mod presets;
 pub mod result;
 pub mod run;

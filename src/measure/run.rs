@@ -3,7 +3,7 @@
 //! What surprises people: a failing case, a lost device, a dead sensor or a full disk never ends the run; each leaves a
 //! reason in the record.
 
-use super::case::{Bench, Outcome, Session, skip};
+use super::case::{Bench, Outcome, Session, reason_of, skip};
 use super::sensors;
 use crate::clock::{Clock, RunClock};
 use crate::gpu::{Accelerator, GpuError, Machine};
@@ -94,11 +94,20 @@ fn run_device(setup: &mut Setup<'_>, record: &mut RunRecord, ordinal: u32, clock
     if let Some(device) = record.device(ordinal) {
         setup.observer.event(&Event::Device(device));
     }
+    if (setup.interrupted)() {
+        for case in &cases {
+            leave_out(setup, record, skip(case, SkipReason::Interrupted, "the run was interrupted before it"));
+        }
+        save(setup, record);
+        return;
+    }
     let idle_s = record.plan.settings.idle_s;
     let cold = idle(setup, clock, idle_s, WindowKind::IdleCold);
     let mut accelerator = match setup.machine.open(ordinal) {
         Ok(accelerator) => accelerator,
         Err(error) => {
+            // Idle power was recorded all the same.
+            record.idle.push(IdleBaseline { device: ordinal, windows: vec![cold] });
             for case in &cases {
                 leave_out(setup, record, skip(case, SkipReason::Other, format!("cannot open the device: {error}")));
             }
@@ -163,21 +172,18 @@ fn retry(
         Ok(fresh) => *accelerator = fresh,
         Err(error) => {
             let detail = format!("{first}; it could not be opened again: {error}");
-            leave_out(setup, record, skip(case, SkipReason::DeviceLost, detail));
+            leave_out(setup, record, skip(case, reason_of(first), detail));
             return Some(error.to_string());
         }
     }
     match attempt(setup, record, accelerator, case, true) {
         Ok(mut session) => {
-            session.measurement.warnings.push(Warning {
-                code: WarningCode::DeviceLost,
-                text: format!("{first}; repeated on a fresh device with half the batch"),
-            });
+            session.measurement.warnings.push(repeated(first));
             keep(setup, record, Ok(session));
         }
         Err(Outcome::Device(second)) => {
             let detail = format!("{first}; again with half the batch: {second}");
-            leave_out(setup, record, skip(case, SkipReason::DeviceLost, detail));
+            leave_out(setup, record, skip(case, reason_of(&second), detail));
             match setup.machine.open(case.device) {
                 Ok(fresh) => *accelerator = fresh,
                 Err(error) => return Some(error.to_string()),
@@ -186,6 +192,10 @@ fn retry(
         refused => keep(setup, record, refused),
     }
     None
+}
+
+fn repeated(first: &GpuError) -> Warning {
+    Warning { code: WarningCode::DeviceLost, text: format!("{first}; repeated on a fresh device with half the batch") }
 }
 
 fn attempt(
@@ -245,20 +255,14 @@ fn run_interleaved(
             if (setup.interrupted)() {
                 break;
             }
-            let known = sessions.iter().position(|session| session.measurement.case == *case);
-            if round > 0 && known.is_none() {
-                continue;
-            }
-            let turn = one_turn(setup, record, accelerator, case, known.map(|index| &mut sessions[index]));
-            match turn {
-                Ok(Some(session)) => sessions.push(session),
-                Ok(None) => {}
-                Err(outcome) => {
-                    drop_session(setup, record, &mut sessions, case, outcome);
-                    if let Ok(fresh) = setup.machine.open(case.device) {
-                        *accelerator = fresh;
-                    }
-                }
+            let known = sessions.iter_mut().find(|session| session.measurement.case == *case);
+            match known {
+                Some(session) if session.goes_on() => later_turn(setup, record, accelerator, session),
+                None if round == 0 => match first_turn(setup, record, accelerator, case) {
+                    Ok(session) => sessions.push(session),
+                    Err(skip) => leave_out(setup, record, skip),
+                },
+                _ => continue,
             }
             save_with(setup, record, &sessions);
         }
@@ -266,61 +270,95 @@ fn run_interleaved(
     for case in cases {
         let started = sessions.iter().position(|session| session.measurement.case == *case);
         match started {
-            Some(index) => keep(setup, record, Ok(sessions.remove(index))),
+            Some(index) => {
+                let mut session = sessions.remove(index);
+                if session.goes_on() && (setup.interrupted)() {
+                    session.measurement.stop = Some(StopReason::Interrupted);
+                }
+                keep(setup, record, Ok(session));
+            }
             None if record.skips.iter().any(|skip| skip.case == *case) => {}
             None => leave_out(setup, record, skip(case, SkipReason::Interrupted, "the run was interrupted before it")),
         }
     }
 }
 
-fn one_turn(
+/// Begins a case and measures its first window; a device that fails under it is opened again, once.
+fn first_turn(
     setup: &mut Setup<'_>,
     record: &RunRecord,
     accelerator: &mut Box<dyn Accelerator>,
     case: &Case,
-    known: Option<&mut Session>,
-) -> Result<Option<Session>, Outcome> {
-    let clock = setup.machine.clock();
-    let plan = &record.plan;
-    let mut bench = bench(setup, plan, &clock, accelerator);
-    let round = known.as_ref().map_or(0, |session| session.windows_measured());
-    let mut gaps = random_gaps(plan, case, round);
-    match known {
-        None => {
-            let mut session = bench.begin(case, plan.seed, false)?;
-            if session.measurement.calibration.is_some() {
-                bench.measure(&mut session, 1, &mut gaps)?;
-            }
-            Ok(Some(session))
+) -> Result<Session, Box<Skip>> {
+    let first = match begin_turn(setup, record, accelerator, case, false) {
+        Ok(session) => return Ok(session),
+        Err(Outcome::Skipped(skip)) => return Err(skip),
+        Err(Outcome::Device(error)) => error,
+    };
+    match setup.machine.open(case.device) {
+        Ok(fresh) => *accelerator = fresh,
+        Err(error) => {
+            let detail = format!("{first}; it could not be opened again: {error}");
+            return Err(skip(case, reason_of(&first), detail));
         }
-        Some(session) if session.measurement.verified() && session.measurement.stop.is_none() => {
-            bench.resume(session)?;
-            bench.measure(session, 1, &mut gaps)?;
-            Ok(None)
+    }
+    match begin_turn(setup, record, accelerator, case, true) {
+        Ok(mut session) => {
+            session.measurement.warnings.push(repeated(&first));
+            Ok(session)
         }
-        Some(_) => Ok(None),
+        Err(Outcome::Skipped(skip)) => Err(skip),
+        Err(Outcome::Device(second)) => {
+            reopen(setup, accelerator, case);
+            Err(skip(case, reason_of(&second), format!("{first}; again with half the batch: {second}")))
+        }
     }
 }
 
-/// A case whose turn failed: what it had measured stays, a case without windows is skipped.
-fn drop_session(
+fn begin_turn(
     setup: &mut Setup<'_>,
-    record: &mut RunRecord,
-    sessions: &mut [Session],
+    record: &RunRecord,
+    accelerator: &mut Box<dyn Accelerator>,
     case: &Case,
-    outcome: Outcome,
+    halved: bool,
+) -> Result<Session, Outcome> {
+    let clock = setup.machine.clock();
+    let plan = &record.plan;
+    let mut bench = bench(setup, plan, &clock, accelerator);
+    let mut session = bench.begin(case, plan.seed, halved)?;
+    if session.measurement.calibration.is_some() {
+        bench.measure(&mut session, 1, &mut random_gaps(plan, case, 0))?;
+    }
+    Ok(session)
+}
+
+/// Loads a case again and measures one more window. If the device fails, what was measured stays.
+fn later_turn(
+    setup: &mut Setup<'_>,
+    record: &RunRecord,
+    accelerator: &mut Box<dyn Accelerator>,
+    session: &mut Session,
 ) {
-    let (reason, detail) = match outcome {
-        Outcome::Skipped(skip) => (skip.reason, skip.detail),
-        Outcome::Device(error) => (SkipReason::DeviceLost, error.to_string()),
-    };
-    match sessions.iter_mut().find(|session| session.measurement.case == *case) {
-        Some(session) => {
-            session.measurement.stop = Some(StopReason::Interrupted);
-            let text = format!("its later windows are missing: {detail}");
-            session.measurement.warnings.push(Warning { code: WarningCode::DeviceLost, text });
+    let clock = setup.machine.clock();
+    let plan = &record.plan;
+    let case = session.measurement.case.clone();
+    let mut gaps = random_gaps(plan, &case, session.windows_measured());
+    let mut bench = bench(setup, plan, &clock, accelerator);
+    let turn = bench.resume(session).and_then(|()| bench.measure(session, 1, &mut gaps));
+    match turn {
+        Ok(()) => {}
+        Err(Outcome::Skipped(skip)) => session.lose(&skip.detail),
+        Err(Outcome::Device(error)) => {
+            session.lose(&error.to_string());
+            reopen(setup, accelerator, &case);
         }
-        None => leave_out(setup, record, skip(case, reason, detail)),
+    }
+}
+
+/// Takes a fresh device in place of a failed one. If there is none, the failed one answers every later case with its error.
+fn reopen(setup: &mut Setup<'_>, accelerator: &mut Box<dyn Accelerator>, case: &Case) {
+    if let Ok(fresh) = setup.machine.open(case.device) {
+        *accelerator = fresh;
     }
 }
 

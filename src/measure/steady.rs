@@ -5,7 +5,7 @@
 //! rule, but the verdict says that it was not seen, and with no quantity at all the rule is never met.
 
 use crate::clock::Nanoseconds;
-use crate::model::{Quantity, SourceTrace};
+use crate::model::{Evidence, Quantity, SourceTrace};
 use crate::power::power_series;
 use crate::stats;
 
@@ -27,16 +27,27 @@ pub struct SteadyVerdict {
     pub detail: String,
 }
 
+/// True if a source may witness a device's steadiness: measured, and of this device or of the whole host.
+pub fn can_judge(trace: &SourceTrace, device: u32) -> bool {
+    trace.source.evidence == Evidence::Measured && trace.source.device.is_none_or(|ordinal| ordinal == device)
+}
+
 /// Applies the rule to the readings of one device within `from..=until`.
 pub fn judge(traces: &[SourceTrace], device: u32, from: Nanoseconds, until: Nanoseconds) -> SteadyVerdict {
-    let own = || traces.iter().filter(move |t| t.source.device.is_none_or(|d| d == device));
-    let find = |quantities: &[Quantity]| -> Option<(Vec<f64>, Vec<f64>)> {
-        quantities.iter().find_map(|quantity| own().find_map(|trace| readings(trace, *quantity, from, until)))
+    // The device's own sensors before those of the whole host.
+    let own = || {
+        let judges = || traces.iter().filter(move |trace| can_judge(trace, device));
+        judges().filter(|t| t.source.device.is_some()).chain(judges().filter(|t| t.source.device.is_none()))
     };
+    let find = |quantity| own().find_map(|trace| readings(trace, quantity, from, until));
     let mut parts = Vec::new();
     let mut reached = true;
-    let power = find(&[Quantity::InstantPower, Quantity::AveragedPower])
-        .or_else(|| own().find_map(|trace| counter_power(trace, from, until)));
+    let power = own().find_map(|trace| {
+        let read = |quantity| readings(trace, quantity, from, until);
+        read(Quantity::InstantPower)
+            .or_else(|| read(Quantity::AveragedPower))
+            .or_else(|| counter_power(trace, from, until))
+    });
     match power {
         Some((t, watts)) => {
             let change = relative_change(&t, &watts, until.since(from).get());
@@ -48,7 +59,7 @@ pub fn judge(traces: &[SourceTrace], device: u32, from: Nanoseconds, until: Nano
             parts.push("too few power readings to judge".to_owned());
         }
     }
-    match find(&[Quantity::Temperature]) {
+    match find(Quantity::Temperature) {
         Some((t, degrees)) => {
             let change = stats::slope(&t, &degrees).unwrap_or(0.0).abs() * until.since(from).get();
             reached &= change < MAX_TEMPERATURE_CHANGE;
@@ -56,7 +67,7 @@ pub fn judge(traces: &[SourceTrace], device: u32, from: Nanoseconds, until: Nano
         }
         None => parts.push("temperature not seen".to_owned()),
     }
-    match find(&[Quantity::CoreClock]) {
+    match find(Quantity::CoreClock) {
         Some((_, hertz)) => {
             let variation = stats::coefficient_of_variation(&hertz).unwrap_or(0.0);
             reached &= variation < MAX_CLOCK_VARIATION;
@@ -108,7 +119,7 @@ fn counter_power(trace: &SourceTrace, from: Nanoseconds, until: Nanoseconds) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Channel, ChannelTrace, Evidence, Scope, SourceInfo};
+    use crate::model::{Channel, ChannelTrace, Scope, SourceInfo};
 
     fn trace(columns: &[(Quantity, &dyn Fn(f64) -> f64)]) -> SourceTrace {
         let times: Vec<f64> = (0..=60).map(|i| f64::from(i) * 0.5).collect();
@@ -171,6 +182,25 @@ mod tests {
     fn a_counter_that_rises_evenly_is_steady_power() {
         assert!(verdict(&[(Quantity::EnergyCounter, &|t| 100.0 + 250.0 * t)]).reached);
         assert!(!verdict(&[(Quantity::EnergyCounter, &|t| 100.0 + 250.0 * t + t * t)]).reached);
+    }
+
+    #[test]
+    fn the_devices_own_sensor_speaks_before_the_hosts() {
+        let mut host = trace(&[(Quantity::InstantPower, &|t| 400.0 + 10.0 * t)]);
+        host.source.device = None;
+        let own = trace(&[(Quantity::AveragedPower, &|_| 300.0)]);
+        let until = Nanoseconds(30_000_000_000);
+        assert!(judge(&[host.clone(), own], 0, Nanoseconds(0), until).reached);
+        assert!(!judge(&[host], 0, Nanoseconds(0), until).reached);
+    }
+
+    #[test]
+    fn declared_or_a_neighbours_power_proves_nothing() {
+        let mut other = trace(&[(Quantity::InstantPower, &|_| 400.0)]);
+        other.source.device = Some(1);
+        let mut declared = trace(&[(Quantity::InstantPower, &|_| 400.0)]);
+        declared.source.evidence = Evidence::Declared;
+        assert!(!judge(&[other, declared], 0, Nanoseconds(0), Nanoseconds(30_000_000_000)).reached);
     }
 
     #[test]

@@ -14,11 +14,12 @@ const LEAST_IMPROVEMENT: f64 = 0.02;
 /// `efficiencies` holds one value per window: work per joule, or work per second when there is no energy.
 pub fn decide(settings: &Settings, efficiencies: &[f64], elapsed: Seconds, interrupted: bool) -> Option<StopReason> {
     let n = efficiencies.len();
-    if interrupted {
-        return Some(StopReason::Interrupted);
-    }
+    // A case that has all its windows is whole, whenever the user gives up.
     if n >= settings.windows_max as usize {
         return Some(StopReason::WindowCap);
+    }
+    if interrupted {
+        return Some(StopReason::Interrupted);
     }
     if n >= settings.windows_min.max(2) as usize {
         let widths: Vec<f64> = (2..=n).filter_map(|count| half_width(&efficiencies[..count])).collect();
@@ -81,5 +82,6 @@ mod tests {
         assert_eq!(decide(&settings(), &[5.0], Seconds::new(100.0), false), Some(StopReason::Timeout));
         assert_eq!(decide(&settings(), &[], Seconds::new(500.0), false), None);
         assert_eq!(decide(&settings(), &[5.0], Seconds::new(1.0), true), Some(StopReason::Interrupted));
+        assert_eq!(decide(&settings(), &[5.0; 12], Seconds::new(1.0), true), Some(StopReason::WindowCap));
     }
 }

@@ -10,10 +10,14 @@ use crate::model::{
 };
 use crate::power::integrate::{self, Chosen, ScopeEnergy};
 use crate::stats;
-use crate::units::{Bytes, BytesPerJoule, Flop, FlopPerJoule, Joules, Ratio, Watts};
+use crate::units::{Bytes, BytesPerJoule, Flop, FlopPerJoule, Joules, Ratio, Seconds, Watts};
 
 /// Confidence of all intervals.
 const CONFIDENCE: f64 = 0.95;
+
+/// Least part of a window that readings must cover for its energy to count: below a half, most of the energy would be
+/// extended from the rest.
+const LEAST_COVERAGE: f64 = 0.5;
 
 /// Systematic gain error assumed for a sensor whose maker states none: 5 % for NVIDIA boards (the range of the published
 /// steady-state errors of boards since Turing is about ±6 %, arXiv 2312.02741), 10 % for everything else.
@@ -52,10 +56,13 @@ pub fn of_case(record: &RunRecord, device: &Device, case: &Case, windows: &[&Win
             let read: Vec<Reading> = energies
                 .iter()
                 .filter_map(|(index, energy)| {
-                    Some(Reading { window: windows[*index], energy, joules: energy.chosen?.1 })
+                    // A device at work draws power: no joule at all is a sensor that failed, not a reading.
+                    let joules = energy.chosen?.1;
+                    let counts = joules.get() > 0.0 && energy.coverage.get() >= LEAST_COVERAGE;
+                    counts.then_some(Reading { window: windows[*index], energy, joules })
                 })
                 .collect();
-            results.extend(summarise(record, trace, scope, case, &read));
+            results.extend(summarise(record, trace, scope, case, windows, &read));
         }
     }
     results
@@ -79,6 +86,7 @@ fn summarise(
     trace: &SourceTrace,
     scope: Scope,
     case: &Case,
+    windows: &[&Window],
     read: &[Reading<'_>],
 ) -> Option<EnergyResult> {
     let per_execution: Vec<f64> = read.iter().map(|r| r.joules.get() / r.executions()).collect();
@@ -107,7 +115,7 @@ fn summarise(
         evidence: trace.source.evidence,
         method: method_of(read),
         disagreement: worst_disagreement(read),
-        coverage: Ratio::new(stats::mean(&read.iter().map(|r| r.energy.coverage.get()).collect::<Vec<_>>())?),
+        coverage: coverage(windows, read),
         window_energy: read.iter().map(|r| r.joules).collect(),
         power: with_width(power, width, n),
         idle,
@@ -117,6 +125,13 @@ fn summarise(
         byte_efficiency: with_width(efficiency_of_bytes(case.work.bytes * executions, total_joules), width, n),
         uncertainty,
     })
+}
+
+/// Part of the time of all windows, those without any reading included.
+fn coverage(windows: &[&Window], read: &[Reading<'_>]) -> Ratio {
+    let covered: f64 = read.iter().map(|r| r.energy.coverage.get() * r.window.duration().get()).sum();
+    let all: Seconds = windows.iter().map(|window| window.duration()).sum();
+    Ratio::new(if all.get() > 0.0 { covered / all.get() } else { 0.0 })
 }
 
 fn efficiency_of_bytes(bytes: Bytes, energy: Joules) -> BytesPerJoule {
@@ -176,8 +191,8 @@ fn edge_term(trace: &SourceTrace, scope: Scope, read: &[Reading<'_>]) -> f64 {
             Some((2.0 * tau / length.get() * (inside - before.get()).abs() / inside).min(1.0))
         })
         .collect();
-    // Edge errors of separate windows are independent: their mean shrinks with the root of their number.
-    stats::mean(&terms).map_or(0.0, |mean| mean / (terms.len() as f64).sqrt())
+    // A sensor lags the same way at every edge, so that more windows do not make the mean smaller.
+    stats::mean(&terms).unwrap_or(0.0)
 }
 
 /// Mean power of the idle window with an open device.
@@ -203,5 +218,197 @@ pub fn window_efficiency(traces: &[SourceTrace], device: &Device, case: &Case, w
                 .into_iter()
                 .filter(|energy| holds_device(energy.scope, trace.source.device, device))
         })
-        .find_map(|energy| Some(work * window.dispatches as f64 / energy.chosen?.1.get()))
+        .filter_map(|energy| energy.chosen)
+        .find(|(_, joules)| joules.get() > 0.0)
+        .map(|(_, joules)| work * window.dispatches as f64 / joules.get())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{add_counter, case, empty, idle, measurement, power};
+    use super::*;
+    use proptest::prelude::*;
+
+    fn near(got: f64, want: f64) -> bool {
+        (got - want).abs() <= 1e-9 * want.abs().max(1.0)
+    }
+
+    /// Energies of a case with these windows under these sources; device 0 idles from second 5 to 10.
+    fn energies(traces: Vec<SourceTrace>, windows: &[(u64, u64, u64)]) -> Vec<EnergyResult> {
+        let mut record = empty();
+        record.traces = traces;
+        record.idle = vec![idle(1, 1, 3), idle(0, 5, 10)];
+        let measurement = measurement(case(), windows);
+        let windows: Vec<&Window> = measurement.measured().collect();
+        of_case(&record, &record.devices[0], &measurement.case, &windows)
+    }
+
+    fn board(watts: impl Fn(f64) -> Option<f64>) -> SourceTrace {
+        power("board", Some(0), Scope::Board, watts)
+    }
+
+    #[test]
+    fn joules_watts_and_efficiency_of_two_windows_are_those_computed_by_hand() {
+        let watts = |t: f64| Some(if t < 15.0 { 40.0 } else { 200.0 });
+        let energy = &energies(vec![board(watts)], &[(20, 30, 100), (30, 40, 300)])[0];
+        // 200 W · 10 s = 2000 J each; 4000 J over 400 executions = 10 J; 1000 FLOP over 10 J = 100 FLOP/J; 100 B: 10 B/J.
+        assert!(energy.window_energy.iter().all(|joules| near(joules.get(), 2000.0)));
+        assert!(near(energy.power.point.get(), 200.0) && near(energy.per_execution.point.get(), 10.0));
+        assert!(near(energy.flop_efficiency.unwrap().point.get(), 100.0));
+        assert!(near(energy.byte_efficiency.point.get(), 10.0));
+        assert!(near(energy.idle.unwrap().get(), 40.0) && near(energy.coverage.get(), 1.0));
+        // 20 and 6.667 J: mean 13.333, deviation 9.428, times 12.706/√2 = 84.706; over the mean 6.353.
+        assert!((energy.uncertainty.statistical.unwrap() - 6.353).abs() < 1e-3);
+        assert_eq!((energy.uncertainty.edge, energy.uncertainty.gain), (0.0, 0.0));
+        assert_eq!(energy.power.n, 2);
+    }
+
+    #[test]
+    fn the_edge_term_does_not_shrink_with_the_number_of_windows() {
+        // 100 W until second 20, 200 W from then on; 25 → 26 hold 100 W again, before the second window.
+        let watts = |t: f64| Some(if t < 20.0 || (30.0..40.0).contains(&t) { 100.0 } else { 200.0 });
+        let energy = &energies(vec![board(watts)], &[(20, 30, 10), (40, 50, 10)])[0];
+        // The poll before each window says 100 W, joined by a line to 200 W: mean 150 W over the 0.1 s before it.
+        // Inside: second window 2000 J; the first falls to 100 W at its last poll: 1995 J, 199.5 W.
+        let first = 2.0 * 0.1 / 10.0 * (199.5 - 150.0) / 199.5;
+        let second = 2.0 * 0.1 / 10.0 * (200.0 - 150.0) / 200.0;
+        assert!(near(energy.uncertainty.edge, (first + second) / 2.0), "{}", energy.uncertainty.edge);
+    }
+
+    #[test]
+    fn a_window_without_readings_lowers_the_coverage_and_is_left_out() {
+        let watts = |t: f64| (t <= 30.0).then_some(200.0);
+        let energy = &energies(vec![board(watts)], &[(20, 30, 100), (31, 41, 100)])[0];
+        // Half of the 20 s was read: 2000 J over 100 executions.
+        assert!(near(energy.coverage.get(), 0.5), "{}", energy.coverage.get());
+        assert_eq!((energy.window_energy.len(), energy.power.n), (1, 1));
+        assert!(near(energy.per_execution.point.get(), 20.0) && near(energy.power.point.get(), 200.0));
+        assert!(energy.power.interval.is_none(), "one window has no scatter");
+    }
+
+    #[test]
+    fn a_window_that_was_hardly_read_is_left_out_and_not_extended() {
+        // The sensor dies at second 31: a tenth of the second window (and three polls more) was read, at twice the power.
+        let watts = |t: f64| (t <= 31.0).then_some(if t <= 30.0 { 200.0 } else { 400.0 });
+        let energy = &energies(vec![board(watts)], &[(19, 29, 100), (30, 40, 100)])[0];
+        assert_eq!(energy.window_energy.len(), 1);
+        assert!(near(energy.power.point.get(), 200.0) && near(energy.coverage.get(), 0.5));
+    }
+
+    #[test]
+    fn a_hole_inside_a_window_takes_the_mean_around_it() {
+        let watts = |t: f64| (t <= 22.0 || t >= 26.0).then_some(if t < 24.0 { 100.0 } else { 300.0 });
+        let energy = &energies(vec![board(watts)], &[(20, 30, 1)])[0];
+        // 2 s at 100 W and 4 s at 300 W are 1400 J in 6 s; over 10 s that is 2333.3 J.
+        assert!(near(energy.coverage.get(), 0.6));
+        assert!(near(energy.window_energy[0].get(), 1400.0 / 0.6));
+    }
+
+    #[test]
+    fn a_window_of_zero_joules_is_a_gap_and_no_value() {
+        let watts = |t: f64| Some(if (30.0..40.5).contains(&t) { 0.0 } else { 200.0 });
+        let energy = &energies(vec![board(watts)], &[(10, 20, 100), (31, 40, 100)])[0];
+        assert_eq!(energy.window_energy.len(), 1);
+        assert!(near(energy.per_execution.point.get(), 20.0));
+        assert!(near(energy.coverage.get(), 10.0 / 19.0));
+        assert!(energies(vec![board(|_| Some(0.0))], &[(10, 20, 100)]).is_empty());
+    }
+
+    #[test]
+    fn every_source_of_one_scope_has_its_own_row_and_watts_are_never_added() {
+        let host = power("meter", None, Scope::WallAc, |_| Some(500.0));
+        let second = power("other", Some(0), Scope::Board, |_| Some(210.0));
+        let found = energies(vec![host, board(|_| Some(200.0)), second], &[(10, 20, 10)]);
+        let rows: Vec<(&str, f64)> = found.iter().map(|e| (e.source.as_str(), e.power.point.get().round())).collect();
+        assert_eq!(rows, [("meter", 500.0), ("board", 200.0), ("other", 210.0)]);
+    }
+
+    #[test]
+    fn sources_of_other_devices_and_of_the_processor_say_nothing_of_a_discrete_gpu() {
+        let neighbour = power("neighbour", Some(1), Scope::Board, |_| Some(300.0));
+        let package = power("package", None, Scope::Package, |_| Some(80.0));
+        assert!(energies(vec![neighbour, package], &[(10, 20, 10)]).is_empty());
+        let mut device = empty().devices.remove(0);
+        for (kind, holds) in [
+            (DeviceKind::Discrete, false),
+            (DeviceKind::Simulated, false),
+            (DeviceKind::Software, true),
+            (DeviceKind::Integrated, true),
+        ] {
+            device.kind = kind;
+            assert_eq!(holds_device(Scope::Package, None, &device), holds, "{kind:?}");
+            assert!(holds_device(Scope::WallAc, None, &device) && !holds_device(Scope::Board, None, &device));
+            assert!(holds_device(Scope::Board, Some(0), &device) && !holds_device(Scope::Board, Some(1), &device));
+        }
+    }
+
+    #[test]
+    fn a_counter_stands_until_it_differs_from_the_integral_by_more_than_a_twentieth() {
+        for (counter, method, joules) in
+            [(208.0, EnergyMethod::Counter, 2080.0), (220.0, EnergyMethod::Integral, 2000.0)]
+        {
+            let mut trace = board(|_| Some(200.0));
+            add_counter(&mut trace, counter);
+            let energy = &energies(vec![trace], &[(10, 20, 10)])[0];
+            assert_eq!(energy.method, method);
+            assert!(near(energy.window_energy[0].get(), joules), "{}", energy.window_energy[0]);
+            assert!(near(energy.disagreement.unwrap().get(), counter / 200.0 - 1.0));
+        }
+    }
+
+    #[test]
+    fn a_sensor_without_a_stated_error_has_the_prior_and_a_stated_zero_is_kept() {
+        let mut nvml = board(|_| Some(200.0));
+        nvml.source.kind = "nvml".to_owned();
+        assert_eq!(energies(vec![nvml.clone()], &[(10, 20, 10)])[0].uncertainty.gain, 0.0);
+        nvml.source.channels[0].stated_error = None;
+        assert_eq!(energies(vec![nvml.clone()], &[(10, 20, 10)])[0].uncertainty.gain, 0.05);
+        nvml.source.kind = "csv".to_owned();
+        assert_eq!(energies(vec![nvml], &[(10, 20, 10)])[0].uncertainty.gain, 0.10);
+    }
+
+    #[test]
+    fn what_was_not_measured_has_no_interval() {
+        for evidence in [Evidence::Declared, Evidence::Estimated] {
+            let mut trace = board(|_| Some(200.0));
+            trace.source.evidence = evidence;
+            let energy = &energies(vec![trace], &[(10, 20, 10), (20, 30, 10)])[0];
+            assert!(energy.power.interval.is_none() && energy.per_execution.interval.is_none());
+            assert!(energy.flop_efficiency.unwrap().interval.is_none() && energy.byte_efficiency.interval.is_none());
+        }
+    }
+
+    #[test]
+    fn the_stop_rule_sees_work_per_joule_of_measured_sources_alone() {
+        let (device, case) = (empty().devices.remove(0), case());
+        let window = super::super::testing::window(WindowKind::Measure, 10, 20, 50);
+        let mut declared = board(|_| Some(100.0));
+        declared.source.evidence = Evidence::Declared;
+        assert_eq!(window_efficiency(&[declared.clone()], &device, &case, &window), None);
+        assert_eq!(window_efficiency(&[board(|_| Some(0.0))], &device, &case, &window), None);
+        // 50 · 1000 FLOP over 2000 J = 25 FLOP/J.
+        let seen = window_efficiency(&[declared, board(|_| Some(200.0))], &device, &case, &window).unwrap();
+        assert!(near(seen, 25.0));
+    }
+
+    proptest! {
+        #[test]
+        fn joules_watts_and_work_of_a_row_agree_and_the_interval_holds_the_point(
+            watts in 1.0f64..1000.0,
+            ripple in 0.0f64..0.5,
+            counts in prop::collection::vec(1u64..100_000, 2..6),
+        ) {
+            let windows: Vec<(u64, u64, u64)> =
+                counts.iter().zip(1u64..).map(|(n, i)| (i * 9, i * 9 + 9, *n)).collect();
+            let trace = board(|t| Some(watts * (1.0 + ripple * (t * 0.7).sin())));
+            let energy = &energies(vec![trace], &windows)[0];
+            let executions = counts.iter().sum::<u64>() as f64;
+            let joules: f64 = energy.window_energy.iter().map(|joules| joules.get()).sum();
+            prop_assert!(near(energy.power.point.get() * 9.0 * counts.len() as f64, joules));
+            prop_assert!(near(energy.per_execution.point.get() * executions, joules));
+            prop_assert!(near(energy.flop_efficiency.unwrap().point.get() * energy.per_execution.point.get(), 1000.0));
+            let interval = energy.power.interval.unwrap();
+            prop_assert!(interval.low <= energy.power.point && energy.power.point <= interval.high);
+        }
+    }
 }

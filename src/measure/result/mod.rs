@@ -5,6 +5,8 @@
 
 mod energy;
 mod evaluate;
+#[cfg(test)]
+mod testing;
 mod throttle;
 
 pub use energy::window_efficiency;
@@ -55,9 +57,9 @@ pub struct EnergyResult {
     pub method: EnergyMethod,
     /// Counter over integral, minus 1, where both exist.
     pub disagreement: Option<Ratio>,
-    /// Part of the windows' time that readings cover, 0 to 1.
+    /// Part of the time of all measured windows that readings cover, 0 to 1; a window that is left out counts as 0.
     pub coverage: Ratio,
-    /// Gross energy of each measured window, in order.
+    /// Gross energy of each measured window of which at least half was read, in order.
     pub window_energy: Vec<Joules>,
     /// Mean power over the windows (gross: idle is not subtracted).
     pub power: Estimate<Watts>,
