@@ -133,7 +133,7 @@ class Nvml:
         reasons = []
         for name in ("libnvidia-ml.so.1", "/usr/local/nvidia/lib64/libnvidia-ml.so.1", "nvml.dll"):
             try:
-                self.library = ctypes.CDLL(name)
+                self.nvml = ctypes.CDLL(name)
                 break
             except OSError as error:
                 reasons.append(str(error))
@@ -141,7 +141,7 @@ class Nvml:
             raise OSError(f"NVML is not here ({reasons[0]})")
         self.handle = ctypes.c_void_p()
         self.ask("nvmlInit_v2")
-        if uuid and getattr(self.library, "nvmlDeviceGetHandleByUUID")(uuid.encode(), ctypes.byref(self.handle)) == 0:
+        if uuid and getattr(self.nvml, "nvmlDeviceGetHandleByUUID")(uuid.encode(), ctypes.byref(self.handle)) == 0:
             pass
         else:
             self.ask("nvmlDeviceGetHandleByIndex_v2", ctypes.c_uint(index), ctypes.byref(self.handle))
@@ -155,7 +155,7 @@ class Nvml:
             self.note = "mean of NVML power readings (a 1 s average on most boards); the board has no energy counter"
 
     def ask(self, function, *arguments):
-        code = getattr(self.library, function)(*arguments)
+        code = getattr(self.nvml, function)(*arguments)
         if code != 0:
             raise OSError(f"{function} failed with NVML code {code}")
 
