@@ -9,12 +9,15 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use wattmark::clock::WallClock;
 use wattmark::gpu::{Accelerator, Job, Machine, WgpuMachine};
 use wattmark::measure::case::program_of;
+use wattmark::measure::inputs;
 use wattmark::measure::plan::{Selection, cases};
 use wattmark::model::Case;
 
 fn load(accelerator: &mut dyn Accelerator, case: &Case) -> Result<(), String> {
-    let (_, program) = program_of(case, accelerator.device()).map_err(|skip| skip.detail)?;
-    accelerator.load(&program).map_err(|error| error.to_string())
+    let (instance, program) = program_of(case, accelerator.device()).map_err(|skip| skip.detail)?;
+    accelerator.load(&program).map_err(|error| error.to_string())?;
+    // Pages that were never written are one and the same page of zeros, and would double the bandwidth.
+    inputs::write_all(accelerator, case, &instance).map_err(|error| error.to_string())
 }
 
 /// Time of `count` executions in batches, by timestamps where the device has them.

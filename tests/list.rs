@@ -13,7 +13,9 @@ fn list(arguments: &[&str]) -> assert_cmd::assert::Assert {
 fn every_variant_is_listed_under_its_problem_with_its_parameters() {
     list(&[])
         .success()
-        .stdout(predicate::str::contains("\ngemm: Product of two matrices\n  work: C[m,n] = A[m,k]·B[k,n]; FLOP = 2·m·n·k"))
+        .stdout(predicate::str::contains(
+            "\ngemm: Product of two matrices\n  work: C[m,n] = A[m,k]·B[k,n]; FLOP = 2·m·n·k",
+        ))
         .stdout(predicate::str::contains("attention-decode/online-f32"))
         .stdout(predicate::str::contains("needs f16"))
         .stdout(predicate::str::contains("* default   s default on software adapters"))

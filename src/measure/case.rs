@@ -183,7 +183,7 @@ impl Bench<'_> {
         let (instance, program) = program_of(case, self.accelerator.device()).map_err(Outcome::Skipped)?;
         self.observer.event(&Event::Building { case });
         self.accelerator.load(&program).map_err(|error| refuse(case, error))?;
-        self.fill(case, &instance)?;
+        inputs::write_all(self.accelerator, case, &instance).map_err(|error| refuse(case, error))?;
         let problem = workload::problem(&case.problem)
             .ok_or_else(|| Outcome::Skipped(skip(case, SkipReason::Other, "unknown problem")))?;
         let probe = ProbePlan::sample(problem, &instance, self.settings.verify_samples, seed);
@@ -222,21 +222,8 @@ impl Bench<'_> {
     /// Loads a case again that has had its turn before (interleaved runs).
     pub fn resume(&mut self, session: &Session) -> Result<(), Outcome> {
         self.accelerator.load(&session.program).map_err(|error| refuse(&session.case, error))?;
-        self.fill(&session.case, &session.instance)
-    }
-
-    /// Writes all inputs from the seed, chunk by chunk.
-    fn fill(&mut self, case: &Case, instance: &Instance) -> Result<(), Outcome> {
-        let Some(problem) = workload::problem(&case.problem) else { return Ok(()) };
-        for (index, tensor) in problem.tensors(&case.shape, case.element).iter().enumerate() {
-            if tensor.role != TensorRole::Input {
-                continue;
-            }
-            let mut filler =
-                |offset: u64, bytes: &mut [u8]| inputs::write(problem, instance, index, tensor, offset, bytes);
-            self.accelerator.fill(index, &mut filler).map_err(|error| refuse(case, error))?;
-        }
-        Ok(())
+        inputs::write_all(self.accelerator, &session.case, &session.instance)
+            .map_err(|error| refuse(&session.case, error))
     }
 
     fn run_and_probe(&mut self, session: &Session) -> Result<(Vec<u8>, PoisonScan), GpuError> {
