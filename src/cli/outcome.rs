@@ -85,7 +85,7 @@ pub fn grams_per_amount(case: &CaseResult, site: &Site) -> Option<Estimate<Grams
 fn job_text(record: &RunRecord, result: &RunResult, site: &Site, job: &Job) -> String {
     match account::job_carbon(result, site, job) {
         Ok(jobs) => jobs.iter().map(|job| accounting::job_text(record, site, job)).collect(),
-        Err(error) => text::entry("Job", &error.to_string()),
+        Err(error) => text::entry("Job", error.to_string().trim_start_matches("job ")),
     }
 }
 

@@ -227,7 +227,8 @@ fn count_fact(record: &RunRecord, device: &Device, cases: &[&CaseResult]) -> Str
             Entry::Skipped(_) => skipped += 1,
         }
     }
-    let mut text = format!("{measured} measured, their output verified before and after");
+    let verified = if measured > 0 { ", their output verified before and after" } else { "" };
+    let mut text = format!("{measured} measured{verified}");
     if wrong > 0 {
         text.push_str(&format!("; {wrong} with {WRONG_OUTPUT}"));
     }
