@@ -192,7 +192,8 @@ pub fn expected_duration(settings: &Settings, cases: &[Case]) -> Seconds {
     let windows = f64::from(settings.windows_max);
     let preheat = if presets::wants_steadiness(settings) {
         // The rule is usually met soon after its span has passed once.
-        settings.preheat_min_s.max_of(settings.steady_span_s) * 1.5
+        let usual = settings.preheat_min_s.max_of(settings.steady_span_s) * 1.5;
+        if usual.get() > settings.preheat_max_s.get() { settings.preheat_max_s } else { usual }
     } else {
         settings.preheat_min_s
     };
