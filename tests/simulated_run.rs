@@ -295,3 +295,18 @@ fn a_board_sensor_feels_only_its_own_device() {
     let elsewhere = wattmark::power::window_energies(first, window.start_ns, window.end_ns);
     assert!(near(elsewhere[0].mean_power.unwrap().get(), 50.0));
 }
+
+#[test]
+fn a_redacted_record_carries_the_name_of_its_folder_and_not_of_its_host() {
+    let bench = Bench::new(EXACT);
+    assert!(bench.run(&["--kernel", "gemm/tiled-f32", "--shape", "m=n=k=64", "--redact"]).status.success());
+    let record = bench.record();
+    let path = bench.record_path();
+    let folder = path.parent().unwrap().file_name().unwrap().to_string_lossy().into_owned();
+    assert_eq!(record.run_id, folder);
+    assert!(record.provenance.redacted && record.provenance.host.hostname.starts_with("redacted-"));
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let (host, saved) = (host.trim(), std::fs::read_to_string(&path).unwrap());
+    // A name of two letters can stand in any word.
+    assert!(host.len() < 3 || !saved.contains(host), "{host}");
+}

@@ -156,7 +156,8 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
 }
 
 fn create_folder(resolved: &Resolved, started: jiff::Timestamp) -> anyhow::Result<RunFolder> {
-    let host = if resolved.redact { "redacted".to_owned() } else { provenance::host_below(Path::new("/")).hostname };
+    let host = provenance::host_below(Path::new("/")).hostname;
+    let host = if resolved.redact { provenance::redacted_name(&host) } else { host };
     let id = store::new_id(resolved.plan.seed, started);
     RunFolder::create(&resolved.results, started, &host, &id)
         .map_err(|error| Failure::usage(format!("{error}")))
