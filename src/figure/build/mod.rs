@@ -28,10 +28,14 @@ fn begin(id: &str, title: String, record: &RunRecord, width_mm: f64) -> Figure {
         legend: Vec::new(),
         panels: Vec::new(),
         key: Vec::new(),
-        notes: Vec::new(),
+        // A figure is passed on without its caption: what it shows must be said inside.
+        notes: if record.simulated { vec![SIMULATED.to_owned()] } else { Vec::new() },
         table: Table::default(),
     }
 }
+
+/// Note inside every figure of a scripted run.
+const SIMULATED: &str = "SIMULATED: times and power were scripted; no hardware was measured.";
 
 /// Extents in one line, equal ones of single-letter axes joined: `k=m=n=4096`, `batch=1 heads=32`.
 fn compact(shape: &Shape) -> String {
@@ -204,7 +208,7 @@ fn energy_sentence(kinds: &BTreeSet<(Scope, Evidence)>) -> String {
 /// The line that identifies a run at the end of a caption.
 fn run_sentence(record: &RunRecord) -> String {
     let devices: Vec<&str> = record.devices.iter().map(|device| device.name.as_str()).collect();
-    let simulated = if record.simulated { " SIMULATED: times and power were scripted." } else { "" };
+    let simulated = if record.simulated { format!(" {SIMULATED}") } else { String::new() };
     format!(
         "{}; {} preset; run {}, wattmark {}.{simulated}",
         devices.join(", "),
