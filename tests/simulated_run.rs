@@ -250,6 +250,16 @@ fn an_estimate_is_marked_and_has_no_interval() {
 }
 
 #[test]
+fn declared_watts_that_never_move_are_not_called_frozen() {
+    let script = EXACT
+        .replace("scope = \"board\"", "scope = \"board\"\nevidence = \"declared\"")
+        .replace("idle_w = 50.0", "idle_w = 250.0");
+    let bench = Bench::new(&script);
+    assert!(bench.run(&["--kernel", "gemm/tiled-f32", "--shape", "m=n=k=128"]).status.success());
+    assert!(!bench.record().warnings.iter().any(|w| w.code == WarningCode::SensorFrozen));
+}
+
+#[test]
 fn standard_preheats_until_steady_and_says_so() {
     let bench = Bench::new(EXACT);
     let output = bench.run(&["--preset", "standard", "--kernel", "gemm/tiled-f32", "--shape", "m=n=k=500"]);

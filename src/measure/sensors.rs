@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{Quantity, RunRecord, SourceTrace, Warning, WarningCode, WindowKind};
+use crate::model::{Evidence, Quantity, RunRecord, SourceTrace, Warning, WarningCode, WindowKind};
 use crate::power::integrate;
 use crate::units::Seconds;
 
@@ -29,8 +29,12 @@ fn of_trace(record: &RunRecord, trace: &SourceTrace) -> Vec<Warning> {
             ),
         });
     }
-    let mut frozen: BTreeSet<String> = integrate::frozen_channels(trace).into_iter().collect();
-    frozen.extend(unmoved_channels(record, trace));
+    let mut frozen = BTreeSet::new();
+    // Declared watts never move, and an estimate from CPU time rests while the CPU does: only a sensor can freeze.
+    if trace.source.evidence == Evidence::Measured {
+        frozen.extend(integrate::frozen_channels(trace));
+        frozen.extend(unmoved_channels(record, trace));
+    }
     for channel in frozen {
         warnings.push(Warning {
             code: WarningCode::SensorFrozen,
