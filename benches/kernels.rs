@@ -16,7 +16,7 @@ use wattmark::model::Case;
 fn load(accelerator: &mut dyn Accelerator, case: &Case) -> Result<(), String> {
     let (instance, program) = program_of(case, accelerator.device()).map_err(|skip| skip.detail)?;
     accelerator.load(&program).map_err(|error| error.to_string())?;
-    // Pages that were never written are one and the same page of zeros, and would double the bandwidth.
+    // Zeros are not the data of a run: they cost less power, and pages never written can share one page of memory.
     inputs::write_all(accelerator, case, &instance).map_err(|error| error.to_string())
 }
 
