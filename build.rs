@@ -1,7 +1,7 @@
 //! Build facts and embedded shaders.
 //!
-//! Walks `shaders/<problem>/<name>.{wgsl,toml}` into a table that `src/kernel` includes, and exports what the build
-//! knows about itself as `WATTMARK_*` variables. What surprises people: every `WATTMARK_*` variable may be absent (a
+//! Walks `shaders/<problem>/<name>.{wgsl,toml}` and `shaders/parts/*.wgsl` into tables that `src/kernel` includes, and
+//! exports what the build knows about itself as `WATTMARK_*` variables. What surprises people: every `WATTMARK_*` variable may be absent (a
 //! build outside a checkout has no commit), so readers use `option_env!`.
 
 #![allow(clippy::print_stdout, reason = "a build script speaks to cargo on standard output")]
@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+
+/// Folder of what several shaders include.
+const PARTS: &str = "parts";
 
 /// Folders and files whose changes make a build different.
 const INPUTS: [&str; 5] = ["build.rs", "Cargo.toml", "Cargo.lock", "src", "shaders"];
@@ -20,7 +23,8 @@ fn main() -> ExitCode {
         println!("cargo::rerun-if-changed={input}");
     }
     export_build_facts(&root);
-    let table = read_pairs(&root.join("shaders")).and_then(|pairs| write_table(&pairs));
+    let shaders = root.join("shaders");
+    let table = read_pairs(&shaders).and_then(|pairs| write_table(&pairs)).and_then(|()| write_parts(&shaders));
     match table {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
@@ -43,6 +47,9 @@ fn read_pairs(shaders: &Path) -> Result<BTreeMap<(String, String), Pair>, String
     for problem in entries(shaders)? {
         if !problem.is_dir() {
             return Err(format!("{}: expected a folder named after a problem", problem.display()));
+        }
+        if problem.ends_with(PARTS) {
+            continue;
         }
         for file in entries(&problem)? {
             let extension = file.extension().and_then(|text| text.to_str()).unwrap_or_default();
@@ -99,6 +106,22 @@ fn write_table(pairs: &BTreeMap<(String, String), Pair>) -> Result<(), String> {
     }
     source.push_str("]\n");
     let path = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default()).join("shaders.rs");
+    fs::write(&path, source).map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+/// Writes the table of shared parts; anything but WGSL there is an error that names it.
+fn write_parts(shaders: &Path) -> Result<(), String> {
+    let folder = shaders.join(PARTS);
+    let mut source = String::from("&[\n");
+    for file in if folder.is_dir() { entries(&folder)? } else { Vec::new() } {
+        if file.extension().and_then(|text| text.to_str()) != Some("wgsl") {
+            return Err(format!("{}: a shared part is a .wgsl file", file.display()));
+        }
+        let name = text_of(file.file_name());
+        source.push_str(&format!("    ({name:?}, include_str!({:?})),\n", file.display().to_string()));
+    }
+    source.push_str("]\n");
+    let path = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default()).join("parts.rs");
     fs::write(&path, source).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 

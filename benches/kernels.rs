@@ -8,16 +8,15 @@ use std::time::Duration;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use wattmark::clock::WallClock;
 use wattmark::gpu::{Accelerator, Job, Machine, WgpuMachine};
-use wattmark::measure::case::program_of;
-use wattmark::measure::inputs;
 use wattmark::measure::plan::{Selection, cases};
 use wattmark::model::Case;
+use wattmark::verify::prepare::{program_of, write_inputs};
 
 fn load(accelerator: &mut dyn Accelerator, case: &Case) -> Result<(), String> {
     let (instance, program) = program_of(case, accelerator.device()).map_err(|skip| skip.detail)?;
     accelerator.load(&program).map_err(|error| error.to_string())?;
     // Zeros are not the data of a run: they cost less power, and pages never written can share one page of memory.
-    inputs::write_all(accelerator, case, &instance).map_err(|error| error.to_string())
+    write_inputs(accelerator, case, &instance).map_err(|error| error.to_string())
 }
 
 /// Time of `count` executions in batches, by timestamps where the device has them.

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wattmark::clock::{Clock, WallClock};
 use wattmark::gpu::{
-    Accelerator, BufferSpec, ByteRange, GpuError, Job, Machine, POISON_WORD, Program, Role, WgpuMachine,
+    Accelerator, BufferSpec, ByteRange, GpuError, Job, Machine, POISON_WORD, Program, Role, Stage, WgpuMachine,
 };
-use wattmark::model::{Case, Counted, DataPattern, ElementType, Feature, Shape, Work};
+use wattmark::model::{Case, Counted, DataPattern, ElementType, Feature, Scalar, Shape, Translation, Work};
 use wattmark::units::{Bytes, Flop};
 
 const WORKGROUP: u64 = 64;
@@ -46,7 +46,7 @@ fn case(n: u64) -> Case {
 }
 
 fn buffer(name: &str, n: u64, role: Role) -> BufferSpec {
-    BufferSpec { name: name.into(), bytes: 4 * n, role }
+    BufferSpec { name: name.into(), bytes: 4 * n, element: Scalar::F32, role }
 }
 
 fn add(n: u64) -> Program {
@@ -54,8 +54,8 @@ fn add(n: u64) -> Program {
     Program {
         case: case(n),
         wgsl: ADD.into(),
-        entry: "main".into(),
-        workgroups: [groups.min(1024), groups.div_ceil(1024), 1],
+        translation: Translation::Trusted,
+        stages: vec![Stage { entry: "main".into(), workgroups: [groups.min(1024), groups.div_ceil(1024), 1] }],
         buffers: vec![buffer("a", n, Role::Input), buffer("b", n, Role::Input), buffer("c", n, Role::Output)],
         requires: BTreeSet::new(),
     }
@@ -187,7 +187,7 @@ fn a_buffer_beyond_the_limit_is_refused_before_anything_is_allocated() {
     assert!(matches!(error, GpuError::TooLarge { .. }), "{error}");
     assert!(error.to_string().contains(&(limit + 4).to_string()), "{error}");
     program = add(64);
-    program.workgroups[1] = gpu.device().limits.max_workgroups_per_dimension + 1;
+    program.stages[0].workgroups[1] = gpu.device().limits.max_workgroups_per_dimension + 1;
     assert!(matches!(gpu.load(&program), Err(GpuError::TooLarge { .. })));
     program = add(64);
     program.buffers.resize(gpu.device().limits.max_storage_buffers as usize + 1, buffer("x", 1, Role::Input));
@@ -207,7 +207,7 @@ fn a_shader_that_does_not_compile_names_the_case_and_leaves_the_device_usable() 
         other => panic!("{other:?}"),
     }
     program = add(64);
-    program.entry = "other".into();
+    program.stages[0].entry = "other".into();
     assert!(matches!(gpu.load(&program), Err(GpuError::Compile { .. })));
     gpu.load(&add(64)).unwrap();
 }

@@ -12,7 +12,7 @@ use naga::back::spv;
 use naga::proc::BoundsCheckPolicies;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use wattmark::kernel::{Variant, variants};
-use wattmark::model::{Device, DeviceKind, DeviceLimits, Feature, Shape, SubgroupRange};
+use wattmark::model::{CooperativeShape, Device, DeviceKind, DeviceLimits, Feature, Scalar, Shape, SubgroupRange};
 use wattmark::workload::{DeviceClass, problem};
 
 /// A device on which every variant fits.
@@ -28,7 +28,15 @@ fn device() -> Device {
         driver_info: String::new(),
         pci: None,
         subgroup: SubgroupRange { min: 32, max: 32 },
-        features: BTreeSet::from([Feature::F16, Feature::F64, Feature::I64, Feature::Subgroup, Feature::Timestamps]),
+        features: BTreeSet::from([
+            Feature::F16,
+            Feature::F64,
+            Feature::I64,
+            Feature::Subgroup,
+            Feature::Timestamps,
+            Feature::CooperativeMatrix,
+            Feature::Passthrough,
+        ]),
         limits: DeviceLimits {
             max_buffer_bytes: 1 << 38,
             max_binding_bytes: 1 << 38,
@@ -39,6 +47,13 @@ fn device() -> Device {
             max_storage_buffers: 32,
         },
         timestamp_period_ns: Some(1.0),
+        cooperative: [8, 16]
+            .into_iter()
+            .flat_map(|size| {
+                let types = [(Scalar::F16, Scalar::F16), (Scalar::F16, Scalar::F32), (Scalar::F32, Scalar::F32)];
+                types.map(|(ab, c)| CooperativeShape { m: size, n: size, k: size, ab, c })
+            })
+            .collect(),
     }
 }
 

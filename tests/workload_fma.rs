@@ -16,7 +16,7 @@ fn instance(n: u64, steps: u64, element: ElementType) -> Instance {
 fn emulate(mut x: f64, mut y: f64, steps: u64, element: ElementType, fused: bool) -> [f64; 2] {
     let round = |value: f64| match element {
         ElementType::F32 => f64::from(value as f32),
-        ElementType::F16 => f16::from_f64(value).to_f64(),
+        _ => f16::from_f64(value).to_f64(),
     };
     let fma = |s: f64, a: f64, c: f64| if fused { round(s * a + c) } else { round(round(s * a) + c) };
     for _ in 0..steps {

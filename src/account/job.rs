@@ -52,11 +52,7 @@ impl FromStr for Job {
             return Err(bad("the amount must be a finite number above 0"));
         }
         let name = name.trim();
-        let element = |suffix: &str| match suffix {
-            "f32" => Some(ElementType::F32),
-            "f16" => Some(ElementType::F16),
-            _ => None,
-        };
+        let element = |suffix: &str| suffix.parse::<ElementType>().ok();
         match name.rsplit_once('/').map(|(work, suffix)| (work, element(suffix))) {
             _ if name.is_empty() => Err(bad("the work has no name")),
             _ if name.eq_ignore_ascii_case("flop") => Ok(Self { amount, ..Self::default() }),

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::cli::Failure;
 use crate::clock::{Activity, SimulatedClock};
 use crate::gpu::simulated::{DeviceScript, Oracle, SimulatedMachine};
-use crate::model::{Case, ElementType, Shape};
+use crate::model::{Case, DataPattern, ElementType, Shape};
 use crate::power::PowerScript;
 use crate::workload::{self, Instance};
 
@@ -41,7 +41,8 @@ impl Simulation {
         let known: Mutex<HashMap<Asked, Vec<u8>>> = Mutex::default();
         let oracle: Oracle = Arc::new(move |program, range| {
             let case = &program.case;
-            let asked = (case.problem.clone(), case.shape.clone(), case.element, range.buffer, range.start);
+            let data = (case.element, case.pattern, case.seed);
+            let asked = (case.problem.clone(), case.shape.clone(), data, range.buffer, range.start);
             let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
             let bytes = known.entry(asked).or_insert_with(|| oracle_bytes(case, range.buffer, range.start, range.end));
             if bytes.len() as u64 != range.end - range.start {
@@ -53,8 +54,8 @@ impl Simulation {
     }
 }
 
-/// What was asked of the reference: problem, shape, element type, tensor, first byte. Every window asks the same.
-type Asked = (String, Shape, ElementType, usize, u64);
+/// What was asked of the reference: problem, shape, data, tensor, first byte. Every window asks the same.
+type Asked = (String, Shape, (ElementType, DataPattern, u64), usize, u64);
 
 /// Right output bytes of a case, from its float64 reference.
 fn oracle_bytes(case: &Case, buffer: usize, start: u64, end: u64) -> Vec<u8> {

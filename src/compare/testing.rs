@@ -239,5 +239,6 @@ fn device_called(name: &str) -> Device {
             max_storage_buffers: 1,
         },
         timestamp_period_ns: None,
+        cooperative: Vec::new(),
     }
 }

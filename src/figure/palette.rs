@@ -29,6 +29,20 @@ pub enum Ink {
     Stripe,
 }
 
+impl Ink {
+    /// Series that stands for a precision: blue for f32, orange for f16, and one of their own for the others.
+    pub const fn series_of(element: ElementType) -> usize {
+        match element {
+            ElementType::F32 => 0,
+            ElementType::F16 => 4,
+            ElementType::Mixed => 1,
+            ElementType::F64 => 2,
+            ElementType::I32 | ElementType::I8 => 3,
+            ElementType::Q8_0 | ElementType::Q4_0 | ElementType::Q4K => 5,
+        }
+    }
+}
+
 /// Background of a stretch of time in a power trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -175,10 +189,6 @@ impl Hatch {
 impl Fill {
     /// Filling for a case: blue for f32, orange for f16, striped unless measured.
     pub const fn of(element: ElementType, evidence: Evidence) -> Self {
-        let ink = match element {
-            ElementType::F32 => Ink::Series(0),
-            ElementType::F16 => Ink::Series(4),
-        };
-        Self { ink, hatch: Hatch::of(evidence) }
+        Self { ink: Ink::Series(Ink::series_of(element)), hatch: Hatch::of(evidence) }
     }
 }

@@ -9,7 +9,7 @@ use super::hardware::WgpuAccelerator;
 use super::quiet::shield;
 use super::{Accelerator, GpuError, Machine};
 use crate::clock::{RunClock, WallClock};
-use crate::model::{Device, DeviceKind, DeviceLimits, Feature, PciAddress, SubgroupRange};
+use crate::model::{CooperativeShape, Device, DeviceKind, DeviceLimits, Feature, PciAddress, Scalar, SubgroupRange};
 
 /// The devices that wgpu finds on this machine.
 #[derive(Debug)]
@@ -148,13 +148,14 @@ fn distinct(all: &[Identity]) -> Vec<usize> {
 }
 
 /// wgpu's feature for each of ours.
-pub(super) const FEATURES: [(Feature, wgpu::Features); 6] = [
+pub(super) const FEATURES: [(Feature, wgpu::Features); 7] = [
     (Feature::F16, wgpu::Features::SHADER_F16),
     (Feature::F64, wgpu::Features::SHADER_F64),
     (Feature::I64, wgpu::Features::SHADER_INT64),
     (Feature::Subgroup, wgpu::Features::SUBGROUP),
     (Feature::Timestamps, wgpu::Features::TIMESTAMP_QUERY),
     (Feature::CooperativeMatrix, wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX),
+    (Feature::Passthrough, wgpu::Features::PASSTHROUGH_SHADERS),
 ];
 
 fn describe(adapter: &wgpu::Adapter) -> Device {
@@ -196,7 +197,32 @@ fn describe(adapter: &wgpu::Adapter) -> Device {
             max_storage_buffers: limits.max_storage_buffers_per_shader_stage,
         },
         timestamp_period_ns,
+        cooperative: cooperative_shapes(adapter),
     }
+}
+
+/// What the matrix units multiply. (wgpu lists only what WGSL can say: multiples of 8 and 16 of f16, f32 and integers.)
+fn cooperative_shapes(adapter: &wgpu::Adapter) -> Vec<CooperativeShape> {
+    let scalar = |kind: wgpu::CooperativeScalarType| match kind {
+        wgpu::CooperativeScalarType::F32 => Scalar::F32,
+        wgpu::CooperativeScalarType::F16 => Scalar::F16,
+        wgpu::CooperativeScalarType::I32 => Scalar::I32,
+        wgpu::CooperativeScalarType::U32 => Scalar::U32,
+    };
+    let mut shapes: Vec<CooperativeShape> = adapter
+        .cooperative_matrix_properties()
+        .into_iter()
+        .map(|shape| CooperativeShape {
+            m: shape.m_size,
+            n: shape.n_size,
+            k: shape.k_size,
+            ab: scalar(shape.ab_type),
+            c: scalar(shape.cr_type),
+        })
+        .collect();
+    shapes.sort_unstable();
+    shapes.dedup();
+    shapes
 }
 
 /// Nanoseconds per tick: wgpu tells it only of an open queue, so a bare device is opened for a moment.

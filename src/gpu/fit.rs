@@ -32,11 +32,13 @@ pub(super) fn check(program: &Program, device: &Device) -> Result<(), GpuError> 
             });
         }
     }
-    for (axis, groups) in ["x", "y", "z"].into_iter().zip(program.workgroups) {
-        if groups > limits.max_workgroups_per_dimension {
-            let words = |n: u32| format!("{n} workgroups");
-            let what = format!("the dispatch along {axis}");
-            return too_large(what, words(groups), words(limits.max_workgroups_per_dimension));
+    for stage in &program.stages {
+        for (axis, groups) in ["x", "y", "z"].into_iter().zip(stage.workgroups) {
+            if groups > limits.max_workgroups_per_dimension {
+                let words = |n: u32| format!("{n} workgroups");
+                let what = format!("the dispatch along {axis}");
+                return too_large(what, words(groups), words(limits.max_workgroups_per_dimension));
+            }
         }
     }
     Ok(())

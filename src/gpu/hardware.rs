@@ -24,12 +24,17 @@ const POISON_BYTES: u64 = 4 << 20;
 #[derive(Debug)]
 struct Loaded {
     program: Program,
-    pipeline: wgpu::ComputePipeline,
+    /// One for each stage.
+    pipelines: Vec<wgpu::ComputePipeline>,
     bindings: wgpu::BindGroup,
     buffers: Vec<wgpu::Buffer>,
 }
 
 impl Loaded {
+    /// Outputs and scratch memory: what a kernel writes.
+    fn written(&self) -> impl Iterator<Item = (&BufferSpec, &wgpu::Buffer)> {
+        self.program.buffers.iter().zip(&self.buffers).filter(|(spec, _)| spec.role != Role::Input)
+    }
     fn outputs(&self) -> impl Iterator<Item = (&BufferSpec, &wgpu::Buffer)> {
         self.program.buffers.iter().zip(&self.buffers).filter(|(spec, _)| spec.role == Role::Output)
     }
@@ -101,11 +106,19 @@ impl WgpuAccelerator {
             let timestamp_writes = timed.map(|(timer, slot)| timer.writes(slot));
             let options = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
             let mut pass = encoder.begin_compute_pass(&options);
-            pass.set_pipeline(&loaded.pipeline);
             pass.set_bind_group(0, &loaded.bindings, &[]);
-            let [x, y, z] = loaded.program.workgroups;
+            let stages = || loaded.pipelines.iter().zip(&loaded.program.stages);
+            if let [only] = loaded.pipelines.as_slice() {
+                pass.set_pipeline(only);
+            }
             for _ in 0..dispatches {
-                pass.dispatch_workgroups(x, y, z);
+                for (pipeline, stage) in stages() {
+                    if loaded.pipelines.len() > 1 {
+                        pass.set_pipeline(pipeline);
+                    }
+                    let [x, y, z] = stage.workgroups;
+                    pass.dispatch_workgroups(x, y, z);
+                }
             }
         })?;
         let done = this.link.stamp(during, this.clock)?;
@@ -142,7 +155,7 @@ impl WgpuAccelerator {
         let loaded = this.loaded(during)?;
         let timed = this.timer.as_ref().zip(slot);
         let submission = this.link.execute(during, |encoder| {
-            for (spec, buffer) in loaded.outputs() {
+            for (spec, buffer) in loaded.written() {
                 for (offset, len) in chunks(spec.bytes, POISON_BYTES) {
                     encoder.copy_buffer_to_buffer(&this.poison, 0, buffer, offset, len);
                 }
@@ -180,7 +193,7 @@ impl WgpuAccelerator {
         Ok(Pending { submission, done, result })
     }
 
-    fn compile(&self, program: &Program) -> Result<(wgpu::ComputePipeline, wgpu::BindGroupLayout), GpuError> {
+    fn compile(&self, program: &Program) -> Result<(Vec<wgpu::ComputePipeline>, wgpu::BindGroupLayout), GpuError> {
         let during = format!("compiling {}", program.case.label());
         let entries: Vec<wgpu::BindGroupLayoutEntry> = (0..).zip(&program.buffers).map(layout_entry).collect();
         let (built, error) = self.link.attempt(&during, || {
@@ -189,7 +202,7 @@ impl WgpuAccelerator {
                     .link
                     .gpu
                     .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries });
-                (pipeline(&self.link.gpu, program, &layout), layout)
+                (pipelines(&self.link.gpu, program, &layout), layout)
             })
         })?;
         match error {
@@ -227,7 +240,7 @@ impl Accelerator for WgpuAccelerator {
         self.unload();
         self.link.forgive();
         fit::check(program, &self.device)?;
-        let (pipeline, layout) = self.compile(program)?;
+        let (pipelines, layout) = self.compile(program)?;
         let mut buffers = Vec::with_capacity(program.buffers.len());
         for spec in &program.buffers {
             buffers.push(self.allocate(program, spec)?);
@@ -246,7 +259,7 @@ impl Accelerator for WgpuAccelerator {
         if let Some(error) = error {
             return Err(self.link.other(&during, message(&error)));
         }
-        self.loaded = Some(Loaded { program: program.clone(), pipeline, bindings, buffers });
+        self.loaded = Some(Loaded { program: program.clone(), pipelines, bindings, buffers });
         Ok(())
     }
 
@@ -363,7 +376,7 @@ fn layout_entry((binding, spec): (u32, &BufferSpec)) -> wgpu::BindGroupLayoutEnt
     }
 }
 
-fn pipeline(gpu: &wgpu::Device, program: &Program, bindings: &wgpu::BindGroupLayout) -> wgpu::ComputePipeline {
+fn module(gpu: &wgpu::Device, program: &Program) -> wgpu::ShaderModule {
     let source = wgpu::ShaderModuleDescriptor {
         label: None,
         source: wgpu::ShaderSource::Wgsl(std::borrow::Cow::Borrowed(&program.wgsl)),
@@ -371,24 +384,34 @@ fn pipeline(gpu: &wgpu::Device, program: &Program, bindings: &wgpu::BindGroupLay
     // SAFETY: kernels are written to stay inside their buffers and their loops to end, and their outputs are verified;
     // the checks this switches off (index clamps, loop counters, division guards) would be what is measured.
     #[allow(unsafe_code)]
-    let module = unsafe { gpu.create_shader_module_trusted(source, wgpu::ShaderRuntimeChecks::unchecked()) };
+    unsafe {
+        gpu.create_shader_module_trusted(source, wgpu::ShaderRuntimeChecks::unchecked())
+    }
+}
+
+/// One pipeline for each stage, all from one module and with the same bindings.
+fn pipelines(gpu: &wgpu::Device, program: &Program, bindings: &wgpu::BindGroupLayout) -> Vec<wgpu::ComputePipeline> {
+    let module = module(gpu, program);
     let layout = gpu.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
         label: None,
         bind_group_layouts: &[Some(bindings)],
         immediate_size: 0,
     });
-    gpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label: None,
-        layout: Some(&layout),
-        module: &module,
-        entry_point: Some(&program.entry),
-        compilation_options: wgpu::PipelineCompilationOptions {
-            constants: &[],
-            // Kernels write workgroup memory before they read it.
-            zero_initialize_workgroup_memory: false,
-        },
-        cache: None,
-    })
+    let pipeline = |entry: &str| {
+        gpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: None,
+            layout: Some(&layout),
+            module: &module,
+            entry_point: Some(entry),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: &[],
+                // Kernels write workgroup memory before they read it.
+                zero_initialize_workgroup_memory: false,
+            },
+            cache: None,
+        })
+    };
+    program.stages.iter().map(|stage| pipeline(&stage.entry)).collect()
 }
 
 fn poison_buffer(gpu: &wgpu::Device) -> wgpu::Buffer {

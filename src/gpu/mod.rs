@@ -20,7 +20,7 @@ pub use enumerate::WgpuMachine;
 pub use quiet::silence_device_select;
 
 use crate::clock::{Nanoseconds, RunClock};
-use crate::model::{Case, Device, Feature};
+use crate::model::{Case, Device, Feature, Scalar, Translation};
 
 /// 32-bit word written over outputs before they are computed: a NaN as f32, and a NaN in both halves as f16.
 pub const POISON_WORD: u32 = 0x7fc5_7fc5;
@@ -32,6 +32,8 @@ pub enum Role {
     Input,
     /// Bound as `var<storage, read_write>`; poisoned before, verified after.
     Output,
+    /// Bound as `var<storage, read_write>` for what one stage leaves to the next; poisoned before, never verified.
+    Scratch,
 }
 
 /// One storage buffer; its index in [`Program::buffers`] is its binding number in group 0.
@@ -41,8 +43,19 @@ pub struct BufferSpec {
     pub name: String,
     /// Size in bytes, a multiple of 4.
     pub bytes: u64,
+    /// Type of its elements.
+    pub element: Scalar,
     /// Read or written.
     pub role: Role,
+}
+
+/// One dispatch of an execution; the stages of a program run one after the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stage {
+    /// Entry point.
+    pub entry: String,
+    /// Workgroups along x, y and z.
+    pub workgroups: [u32; 3],
 }
 
 /// Everything a device needs to run one case: pure data.
@@ -52,10 +65,10 @@ pub struct Program {
     pub case: Case,
     /// WGSL source, fully rendered.
     pub wgsl: String,
-    /// Entry point.
-    pub entry: String,
-    /// Workgroups of one dispatch.
-    pub workgroups: [u32; 3],
+    /// How the source reaches the driver.
+    pub translation: Translation,
+    /// Dispatches of one execution, in order.
+    pub stages: Vec<Stage>,
     /// Buffers in order of binding.
     pub buffers: Vec<BufferSpec>,
     /// Features the shader needs.
@@ -76,12 +89,12 @@ pub struct ByteRange {
 /// A unit of the device's in-order stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Job {
-    /// Run the loaded program this many times, in one timed pass.
+    /// Run the loaded program, all its stages, this many times, in one timed pass.
     Run {
         /// Executions.
         dispatches: u32,
     },
-    /// Overwrite every output with [`POISON_WORD`].
+    /// Overwrite every output and all scratch memory with [`POISON_WORD`].
     Poison,
     /// Copy bytes out; they arrive with the completion, in order of the ranges.
     Probe {

@@ -55,6 +55,16 @@ pub enum KernelError {
         /// The device's name.
         device: String,
     },
+    /// The device's matrix units do not multiply what the shader's matrices are.
+    #[error("{id} needs matrix units for {matrices}, which {device} does not offer")]
+    Cooperative {
+        /// The variant.
+        id: String,
+        /// Size and types.
+        matrices: String,
+        /// The device's name.
+        device: String,
+    },
     /// More than a device or WGSL can take.
     #[error("{id} for {shape} needs {needed} {what}; the limit is {limit}")]
     Limit {

@@ -26,6 +26,12 @@ pub fn environment() -> &'static Environment<'static> {
         if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
             environment.set_syntax(syntax);
         }
+        for (name, source) in super::PARTS {
+            // A part that does not parse fails every variant that includes it, with its message.
+            if let Err(error) = environment.add_template(name, source) {
+                log::warn!("shaders/parts/{name}: {error}");
+            }
+        }
         environment.add_function("ceil_div", ceil_div);
         environment.add_function("gcd", gcd);
         environment.add_function("min", |a: u64, b: u64| a.min(b));
@@ -34,6 +40,22 @@ pub fn environment() -> &'static Environment<'static> {
         environment.add_function("fold_y", |groups: u64| if groups > 65_535 { groups.div_ceil(FOLD) } else { 1 });
         environment
     })
+}
+
+/// Sources of the parts that a template includes, directly or through another, each once.
+pub fn parts_of(template: &str) -> Vec<&'static str> {
+    let mut found: Vec<&'static (&str, &str)> = Vec::new();
+    let mut open = vec![template];
+    while let Some(text) = open.pop() {
+        for part in super::PARTS.iter().filter(|(name, _)| text.contains(&format!("\"{name}\""))) {
+            if !found.iter().any(|known| known.0 == part.0) {
+                found.push(part);
+                open.push(part.1);
+            }
+        }
+    }
+    found.sort();
+    found.into_iter().map(|(_, source)| *source).collect()
 }
 
 /// Quotient rounded up.

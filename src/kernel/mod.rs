@@ -15,8 +15,8 @@ use std::sync::OnceLock;
 use crate::names;
 
 pub use error::KernelError;
-pub use manifest::Parameter;
-pub use variant::{Rendered, Variant};
+pub use manifest::{ByDevice, Parameter, Scrutiny};
+pub use variant::{Rendered, RenderedStage, Scratch, Variant};
 
 /// One embedded pair of files.
 struct Pair {
@@ -27,6 +27,9 @@ struct Pair {
 }
 
 static PAIRS: &[Pair] = include!(concat!(env!("OUT_DIR"), "/shaders.rs"));
+
+/// Parts of `shaders/parts/`, by file name: what several variants include.
+static PARTS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/parts.rs"));
 
 /// A pair that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 
 use super::error::KernelError;
 use super::expression::{self, Context};
-use super::manifest::{Manifest, Parameter, split_derived};
-use crate::model::{Device, ElementType, Feature, Shape};
+use super::manifest::{Manifest, Parameter, Scrutiny, StageManifest, split_derived};
+use crate::model::{CooperativeShape, Device, ElementType, Feature, Shape, Translation};
 
 /// Iterations, of all loops together, after which llvmpipe silently leaves a shader's loops: the results are wrong, not
 /// an error. (Mesa's `LP_MAX_TGSI_LOOP_ITERATIONS`; seen with Mesa 22.3.6: a sum over 65 535 iterations is right, one
@@ -29,6 +29,10 @@ pub struct Variant {
     pub summary: String,
     /// Features the shader needs.
     pub requires: BTreeSet<Feature>,
+    /// How its source reaches the driver.
+    pub translation: Translation,
+    /// How much of its output is checked.
+    pub scrutiny: Scrutiny,
     /// Tunable parameters by name.
     pub params: BTreeMap<String, Parameter>,
     /// SHA-256 of template and manifest as shipped, in hex.
@@ -42,14 +46,32 @@ pub struct Variant {
 pub struct Rendered {
     /// WGSL source.
     pub wgsl: String,
+    /// Dispatches of one execution, in order.
+    pub stages: Vec<RenderedStage>,
+    /// Buffers that one stage leaves to the next, bound behind the problem's tensors.
+    pub scratch: Vec<Scratch>,
+    /// Largest workgroup memory of a stage in bytes.
+    pub workgroup_memory_bytes: u32,
+}
+
+/// One dispatch of an execution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenderedStage {
     /// Entry point.
     pub entry: String,
-    /// Workgroups of one dispatch along x, y and z.
+    /// Workgroups along x, y and z.
     pub workgroups: [u32; 3],
     /// Invocations of one workgroup along x, y and z.
     pub workgroup_size: [u32; 3],
-    /// Workgroup memory in bytes.
-    pub workgroup_memory_bytes: u32,
+}
+
+/// A buffer that one stage leaves to the next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scratch {
+    /// Name.
+    pub name: String,
+    /// Size in bytes, a multiple of 4.
+    pub bytes: u64,
 }
 
 impl Variant {
@@ -63,13 +85,19 @@ impl Variant {
         }
         expression::environment()
             .template_from_named_str("wgsl", wgsl)
-            .map_err(|error| broken(format!("{name}.wgsl: {error}")))?;
-        let digest = Sha256::new().chain_update(wgsl).chain_update(manifest).finalize();
+            .map_err(|error| broken(format!("{name}.wgsl: {error:#}")))?;
+        let mut digest = Sha256::new().chain_update(wgsl).chain_update(manifest);
+        for part in expression::parts_of(wgsl) {
+            digest.update(part);
+        }
+        let digest = digest.finalize();
         Ok(Self {
             problem: parsed.problem.clone(),
             element: parsed.element,
             summary: parsed.summary.clone(),
             requires: parsed.requires.clone(),
+            translation: parsed.translation,
+            scrutiny: parsed.scrutiny,
             params: parsed.params.clone(),
             sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
             wgsl: wgsl.to_owned(),
@@ -83,6 +111,11 @@ impl Variant {
         self.params.iter().map(|(name, parameter)| (name.clone(), parameter.default_for(device))).collect()
     }
 
+    /// Rank among the variants of its problem and element type on a device where nothing was tuned; the highest is chosen.
+    pub fn preference(&self, device: &Device) -> u64 {
+        self.manifest.preference.on(device)
+    }
+
     /// Renders for a shape. Parameters that are not given take the device's defaults.
     pub fn render(
         &self,
@@ -92,6 +125,16 @@ impl Variant {
     ) -> Result<Rendered, KernelError> {
         if let Some(feature) = self.requires.difference(&device.features).next() {
             return Err(KernelError::Feature { id: self.id.clone(), feature: *feature, device: device.name.clone() });
+        }
+        if let Some(need) = self.manifest.cooperative {
+            let fits = |has: &CooperativeShape| {
+                [has.m, has.n, has.k] == [need.size; 3] && (has.ab, has.c) == (need.ab, need.c)
+            };
+            if !device.cooperative.iter().any(fits) {
+                let size = need.size;
+                let matrices = format!("{size}x{size}x{size} matrices of {} with {} results", need.ab, need.c);
+                return Err(KernelError::Cooperative { id: self.id.clone(), matrices, device: device.name.clone() });
+            }
         }
         let failure = |message: String| KernelError::Template { id: self.id.clone(), shape: shape.clone(), message };
         let params = self.complete(params, device)?;
@@ -157,6 +200,42 @@ impl Variant {
     /// Everything but the source, within the device's limits.
     fn dispatch(&self, shape: &Shape, context: &Context, device: &Device) -> Result<Rendered, KernelError> {
         let failure = |message: String| KernelError::Template { id: self.id.clone(), shape: shape.clone(), message };
+        let mut stages = Vec::with_capacity(self.manifest.stages.len());
+        for stage in &self.manifest.stages {
+            let wanted = stage.when.as_deref().map_or(Ok(true), |when| expression::truth(when, context));
+            if wanted.map_err(failure)? {
+                stages.push(self.stage(stage, shape, context, device)?);
+            }
+        }
+        if stages.is_empty() {
+            return Err(failure("none of its stages would run".to_owned()));
+        }
+        let mut scratch = Vec::with_capacity(self.manifest.scratch.len());
+        for part in &self.manifest.scratch {
+            let bytes = expression::number(&part.bytes, context).map_err(failure)?.max(4).next_multiple_of(4);
+            scratch.push(Scratch { name: part.name.clone(), bytes });
+        }
+        let limits = &device.limits;
+        let memory = self.manifest.workgroup_memory_bytes.as_deref().unwrap_or("0");
+        let bytes = expression::number(memory, context).map_err(failure)?;
+        self.within(shape, "bytes of workgroup memory", bytes, limits.max_workgroup_memory_bytes.into())?;
+        if let (true, Some(text)) = (device.is_software(), &self.manifest.loop_iterations) {
+            let iterations = expression::number(text, context).map_err(failure)?;
+            let what = "loop iterations per invocation (a software adapter stops there without an error)";
+            self.within(shape, what, iterations, SOFTWARE_LOOP_ITERATIONS)?;
+        }
+        // The limit is a 32-bit number, so nothing is cut off here.
+        Ok(Rendered { wgsl: String::new(), stages, scratch, workgroup_memory_bytes: bytes as u32 })
+    }
+
+    fn stage(
+        &self,
+        stage: &StageManifest,
+        shape: &Shape,
+        context: &Context,
+        device: &Device,
+    ) -> Result<RenderedStage, KernelError> {
+        let failure = |message: String| KernelError::Template { id: self.id.clone(), shape: shape.clone(), message };
         let evaluate = |expressions: &[String; 3]| -> Result<[u64; 3], KernelError> {
             let mut values = [1_u64; 3];
             for (value, text) in values.iter_mut().zip(expressions) {
@@ -167,7 +246,7 @@ impl Variant {
             }
             Ok(values)
         };
-        let (size, grid) = (evaluate(&self.manifest.workgroup)?, evaluate(&self.manifest.grid)?);
+        let (size, grid) = (evaluate(&stage.workgroup)?, evaluate(&stage.grid)?);
         let limits = &device.limits;
         for (axis, limit) in size.iter().zip(limits.max_workgroup_size) {
             self.within(shape, "invocations along one side of a workgroup", *axis, limit.into())?;
@@ -178,18 +257,9 @@ impl Variant {
             let limit = limits.max_workgroups_per_dimension.into();
             self.within(shape, "workgroups along one dimension", groups, limit)?;
         }
-        let memory = self.manifest.workgroup_memory_bytes.as_deref().unwrap_or("0");
-        let bytes = expression::number(memory, context).map_err(failure)?;
-        self.within(shape, "bytes of workgroup memory", bytes, limits.max_workgroup_memory_bytes.into())?;
-        if let (true, Some(text)) = (device.is_software(), &self.manifest.loop_iterations) {
-            let iterations = expression::number(text, context).map_err(failure)?;
-            let what = "loop iterations per invocation (a software adapter stops there without an error)";
-            self.within(shape, what, iterations, SOFTWARE_LOOP_ITERATIONS)?;
-        }
         // The limits are 32-bit numbers, so nothing is cut off here.
         let [workgroup_size, workgroups] = [size, grid].map(|extents| extents.map(|extent| extent as u32));
-        let entry = self.manifest.entry.clone();
-        Ok(Rendered { wgsl: String::new(), entry, workgroups, workgroup_size, workgroup_memory_bytes: bytes as u32 })
+        Ok(RenderedStage { entry: stage.entry.clone(), workgroups, workgroup_size })
     }
 
     fn within(&self, shape: &Shape, what: &'static str, needed: u64, limit: u64) -> Result<(), KernelError> {
@@ -248,6 +318,7 @@ nvidia = 64
                 max_storage_buffers: 8,
             },
             timestamp_period_ns: None,
+            cooperative: Vec::new(),
         }
     }
 
@@ -265,7 +336,8 @@ nvidia = 64
     fn a_template_is_unrolled_for_its_shape_and_parameters() {
         let rendered = render(&variant("", ""), 9, 2).unwrap();
         assert_eq!(rendered.wgsl, "let v0 = 9u;\nlet v1 = 9u;\n");
-        assert_eq!((rendered.workgroups, rendered.workgroup_size), ([5, 1, 1], [2, 1, 1]));
+        let [stage] = rendered.stages.as_slice() else { panic!("{rendered:?}") };
+        assert_eq!((stage.workgroups, stage.workgroup_size), ([5, 1, 1], [2, 1, 1]));
         assert_eq!(rendered.workgroup_memory_bytes, 8);
     }
 

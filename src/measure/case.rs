@@ -4,10 +4,9 @@ use super::preheat::{note_steadiness, preheat};
 use super::presets::{self, AVERAGES_PER_WINDOW, UPDATES_PER_WINDOW};
 use super::run::{Event, Observer};
 use super::stream::Stream;
-use super::{inputs, result, stop};
+use super::{result, stop};
 use crate::clock::{Clock, Nanoseconds, RunClock};
-use crate::gpu::{Accelerator, BufferSpec, GpuError, Job, PoisonScan, Program, Role};
-use crate::kernel::{self, KernelError};
+use crate::gpu::{Accelerator, GpuError, Job, PoisonScan, Program};
 use crate::model::{
     Calibration, Case, Check, Device, Measurement, Settings, Skip, SkipReason, StopReason, Timing, TimingMethod,
     Verification, Warning, WarningCode, Window,
@@ -15,7 +14,8 @@ use crate::model::{
 use crate::power::Sampler;
 use crate::units::Seconds;
 use crate::verify::ProbePlan;
-use crate::workload::{self, Instance, TensorRole};
+use crate::verify::prepare::{self, program_of, reason_of, skip};
+use crate::workload::{self, Instance};
 
 /// Most executions in one submission; beyond it the encoding time of the command buffer itself grows.
 const MAX_BATCH: u32 = 4096;
@@ -109,68 +109,12 @@ impl Session {
     }
 }
 
-/// A skip with its reason.
-pub fn skip(case: &Case, reason: SkipReason, detail: impl Into<String>) -> Box<Skip> {
-    Box::new(Skip { case: case.clone(), reason, detail: detail.into() })
-}
-
-/// The reason for a skip that a failure stands for.
-pub fn reason_of(error: &GpuError) -> SkipReason {
-    match error {
-        GpuError::MissingFeature { .. } => SkipReason::MissingFeature,
-        GpuError::TooLarge { .. } => SkipReason::TooLarge,
-        GpuError::OutOfMemory { .. } => SkipReason::OutOfMemory,
-        GpuError::Compile { .. } => SkipReason::CompileError,
-        GpuError::Lost { .. } => SkipReason::DeviceLost,
-        GpuError::NoDevice(_) | GpuError::Other { .. } => SkipReason::Other,
-    }
-}
-
 /// Sorts a device's refusal of a case from a failure of the device.
 fn refuse(case: &Case, error: GpuError) -> Outcome {
     match reason_of(&error) {
         SkipReason::DeviceLost | SkipReason::Other => Outcome::Device(Box::new(error)),
         reason => Outcome::Skipped(skip(case, reason, error.to_string())),
     }
-}
-
-/// The problem's instance and the rendered program of a case on a device, or why it cannot run there.
-pub fn program_of(case: &Case, device: &Device) -> Result<(Instance, Program), Box<Skip>> {
-    let fail = |reason, detail: String| skip(case, reason, detail);
-    let problem = workload::problem(&case.problem)
-        .ok_or_else(|| fail(SkipReason::Other, format!("no problem is called {}", case.problem)))?;
-    let variant = kernel::find(&case.variant).map_err(|error| fail(SkipReason::CompileError, error.to_string()))?;
-    if let Some(feature) = variant.requires.iter().find(|feature| !device.features.contains(feature)) {
-        let error = GpuError::MissingFeature { case: case.label(), feature: *feature, device: device.name.clone() };
-        return Err(fail(SkipReason::MissingFeature, error.to_string()));
-    }
-    let rendered = variant.render(&case.shape, &case.params, device).map_err(|error| {
-        let reason = match error {
-            KernelError::Limit { .. } => SkipReason::TooLarge,
-            _ => SkipReason::CompileError,
-        };
-        fail(reason, error.to_string())
-    })?;
-    let buffers = problem
-        .tensors(&case.shape, case.element)
-        .into_iter()
-        .map(|tensor| BufferSpec {
-            name: tensor.name.to_owned(),
-            bytes: (tensor.len * tensor.element.bytes()).next_multiple_of(4),
-            role: if tensor.role == TensorRole::Input { Role::Input } else { Role::Output },
-        })
-        .collect();
-    let instance =
-        Instance { shape: case.shape.clone(), element: case.element, pattern: case.pattern, seed: case.seed };
-    let program = Program {
-        case: case.clone(),
-        wgsl: rendered.wgsl,
-        entry: rendered.entry,
-        workgroups: rendered.workgroups,
-        buffers,
-        requires: variant.requires.clone(),
-    };
-    Ok((instance, program))
 }
 
 impl Bench<'_> {
@@ -183,7 +127,7 @@ impl Bench<'_> {
         let (instance, program) = program_of(case, self.accelerator.device()).map_err(Outcome::Skipped)?;
         self.observer.event(&Event::Building { case });
         self.accelerator.load(&program).map_err(|error| refuse(case, error))?;
-        inputs::write_all(self.accelerator, case, &instance).map_err(|error| refuse(case, error))?;
+        prepare::write_inputs(self.accelerator, case, &instance).map_err(|error| refuse(case, error))?;
         let problem = workload::problem(&case.problem)
             .ok_or_else(|| Outcome::Skipped(skip(case, SkipReason::Other, "unknown problem")))?;
         let probe = ProbePlan::sample(problem, &instance, self.settings.verify_samples, seed);
@@ -222,7 +166,7 @@ impl Bench<'_> {
     /// Loads a case again that has had its turn before (interleaved runs).
     pub fn resume(&mut self, session: &Session) -> Result<(), Outcome> {
         self.accelerator.load(&session.program).map_err(|error| refuse(&session.case, error))?;
-        inputs::write_all(self.accelerator, &session.case, &session.instance)
+        prepare::write_inputs(self.accelerator, &session.case, &session.instance)
             .map_err(|error| refuse(&session.case, error))
     }
 

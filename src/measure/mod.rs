@@ -5,7 +5,6 @@
 //! poison job and a probe job of one in-order stream, so the output that is checked is the one that was timed.
 
 pub mod case;
-pub mod inputs;
 pub mod plan;
 mod preheat;
 pub mod presets;

@@ -3,7 +3,7 @@
 //! What surprises people: a failing case, a lost device, a dead sensor or a full disk never ends the run; each leaves a
 //! reason in the record.
 
-use super::case::{Bench, Outcome, Session, reason_of, skip};
+use super::case::{Bench, Outcome, Session};
 use super::sensors;
 use crate::clock::{Clock, RunClock};
 use crate::gpu::{Accelerator, GpuError, Machine};
@@ -14,6 +14,7 @@ use crate::model::{
 use crate::power::Sampler;
 use crate::stats::SplitMix64;
 use crate::units::Seconds;
+use crate::verify::prepare::{reason_of, skip};
 
 /// What happens during a run, for progress displays.
 pub enum Event<'a> {

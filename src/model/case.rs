@@ -8,39 +8,167 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::{Bytes, Flop, FlopPerByte};
 
-/// Type of a problem's main operand.
+/// Precision that a problem is computed in: the type of its main operand and of its arithmetic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ElementType {
-    /// 32-bit float.
+    /// 32-bit float throughout.
     F32,
-    /// 16-bit float.
+    /// 16-bit float operands and results.
     F16,
+    /// 16-bit float operands, 32-bit accumulation and results.
+    #[serde(rename = "f16-f32")]
+    Mixed,
+    /// 64-bit float throughout.
+    F64,
+    /// 32-bit integers.
+    I32,
+    /// 8-bit integer operands, 32-bit integer accumulation and results.
+    I8,
+    /// Weights in blocks of 32 signed bytes with one f16 scale (34 bytes); activations f32.
+    #[serde(rename = "q8_0")]
+    Q8_0,
+    /// Weights in blocks of 32 nibbles with one f16 scale (18 bytes); activations f32.
+    #[serde(rename = "q4_0")]
+    Q4_0,
+    /// Weights in super-blocks of 256 nibbles with eight 6-bit scales and minima (144 bytes); activations f32.
+    #[serde(rename = "q4_k")]
+    Q4K,
 }
 
 impl ElementType {
-    /// Size of one element in bytes.
-    pub const fn bytes(self) -> u64 {
+    /// Every precision.
+    pub const ALL: [Self; 9] =
+        [Self::F32, Self::F16, Self::Mixed, Self::F64, Self::I32, Self::I8, Self::Q8_0, Self::Q4_0, Self::Q4K];
+
+    /// Name, as in records and on the command line.
+    pub const fn name(self) -> &'static str {
         match self {
-            Self::F32 => 4,
-            Self::F16 => 2,
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Mixed => "f16-f32",
+            Self::F64 => "f64",
+            Self::I32 => "i32",
+            Self::I8 => "i8",
+            Self::Q8_0 => "q8_0",
+            Self::Q4_0 => "q4_0",
+            Self::Q4K => "q4_k",
         }
     }
-    /// Unit roundoff: half the distance from 1 to the next representable number.
+    /// Size of one element of the main operand in bytes; a fraction for block formats, their scales included.
+    pub fn bytes(self) -> f64 {
+        match self {
+            Self::F64 => 8.0,
+            Self::F32 | Self::I32 => 4.0,
+            Self::F16 | Self::Mixed => 2.0,
+            Self::I8 => 1.0,
+            Self::Q8_0 => 34.0 / 32.0,
+            Self::Q4_0 => 18.0 / 32.0,
+            Self::Q4K => 144.0 / 256.0,
+        }
+    }
+    /// Type in which the main operand is stored; block formats are stored as words.
+    pub const fn scalar(self) -> Scalar {
+        match self {
+            Self::F32 => Scalar::F32,
+            Self::F16 | Self::Mixed => Scalar::F16,
+            Self::F64 => Scalar::F64,
+            Self::I32 => Scalar::I32,
+            Self::I8 => Scalar::I8,
+            Self::Q8_0 | Self::Q4_0 | Self::Q4K => Scalar::U32,
+        }
+    }
+    /// Unit roundoff of the arithmetic; 0 for integers.
     pub fn unit_roundoff(self) -> f64 {
         match self {
-            Self::F32 => f64::from(f32::EPSILON) / 2.0,
-            Self::F16 => half::f16::EPSILON.to_f64() / 2.0,
+            Self::F16 => Scalar::F16.unit_roundoff(),
+            Self::F64 => Scalar::F64.unit_roundoff(),
+            Self::I32 | Self::I8 => 0.0,
+            Self::F32 | Self::Mixed | Self::Q8_0 | Self::Q4_0 | Self::Q4K => Scalar::F32.unit_roundoff(),
         }
+    }
+    /// True if operations are on integers.
+    pub const fn is_integer(self) -> bool {
+        matches!(self, Self::I32 | Self::I8)
     }
 }
 
 impl fmt::Display for ElementType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for ElementType {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|element| element.name() == text).ok_or_else(|| {
+            let names: Vec<&str> = Self::ALL.iter().map(|element| element.name()).collect();
+            format!("no precision is called `{text}`: they are {}", names.join(", "))
+        })
+    }
+}
+
+/// Type of the elements of one tensor in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Scalar {
+    /// 64-bit float.
+    F64,
+    /// 32-bit float.
+    F32,
+    /// 16-bit float.
+    F16,
+    /// 32-bit signed integer.
+    I32,
+    /// 32-bit unsigned integer, or a word of packed values.
+    U32,
+    /// 8-bit signed integer, four to a word.
+    I8,
+}
+
+impl Scalar {
+    /// Size in bytes.
+    pub const fn bytes(self) -> u64 {
+        match self {
+            Self::F64 => 8,
+            Self::F32 | Self::I32 | Self::U32 => 4,
+            Self::F16 => 2,
+            Self::I8 => 1,
+        }
+    }
+    /// Half the distance from 1 to the next representable number; 0 for integers.
+    pub fn unit_roundoff(self) -> f64 {
+        match self {
+            Self::F64 => f64::EPSILON / 2.0,
+            Self::F32 => f64::from(f32::EPSILON) / 2.0,
+            Self::F16 => half::f16::EPSILON.to_f64() / 2.0,
+            Self::I32 | Self::U32 | Self::I8 => 0.0,
+        }
+    }
+    /// Smallest positive number that a device may not flush to 0; 0 for integers.
+    pub fn min_positive(self) -> f64 {
+        match self {
+            Self::F64 => f64::MIN_POSITIVE,
+            Self::F32 => f64::from(f32::MIN_POSITIVE),
+            Self::F16 => half::f16::MIN_POSITIVE.to_f64(),
+            Self::I32 | Self::U32 | Self::I8 => 0.0,
+        }
+    }
+}
+
+impl fmt::Display for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
+            Self::F64 => "f64",
             Self::F32 => "f32",
             Self::F16 => "f16",
+            Self::I32 => "i32",
+            Self::U32 => "u32",
+            Self::I8 => "i8",
         })
     }
 }
@@ -53,11 +181,46 @@ pub enum DataPattern {
     /// Independent standard normal values.
     #[default]
     Normal,
+    /// Independent values, uniform between -1 and 1.
+    Uniform,
+    /// Zeros.
+    Zeros,
+    /// One value everywhere.
+    Constant,
+    /// Standard normal values, of which every second one on average, at random, is zero.
+    Sparse,
+}
+
+impl DataPattern {
+    /// Every pattern.
+    pub const ALL: [Self; 5] = [Self::Normal, Self::Uniform, Self::Zeros, Self::Constant, Self::Sparse];
+
+    /// Name, as in records and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Uniform => "uniform",
+            Self::Zeros => "zeros",
+            Self::Constant => "constant",
+            Self::Sparse => "sparse",
+        }
+    }
 }
 
 impl fmt::Display for DataPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad("normal")
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for DataPattern {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|pattern| pattern.name() == text).ok_or_else(|| {
+            let names: Vec<&str> = Self::ALL.iter().map(|pattern| pattern.name()).collect();
+            format!("no data pattern is called `{text}`: they are {}", names.join(", "))
+        })
     }
 }
 
@@ -261,5 +424,20 @@ mod tests {
     fn the_unit_roundoffs_are_those_of_ieee_754() {
         assert_eq!(ElementType::F32.unit_roundoff(), 2f64.powi(-24));
         assert_eq!(ElementType::F16.unit_roundoff(), 2f64.powi(-11));
+        assert_eq!(ElementType::Mixed.unit_roundoff(), 2f64.powi(-24));
+        assert_eq!(ElementType::F64.unit_roundoff(), 2f64.powi(-53));
+    }
+
+    #[test]
+    fn names_are_read_back_and_are_those_of_records() {
+        for element in ElementType::ALL {
+            assert_eq!(element.name().parse(), Ok(element));
+            assert_eq!(serde_json::to_string(&element).unwrap(), format!("\"{element}\""));
+        }
+        for pattern in DataPattern::ALL {
+            assert_eq!(pattern.name().parse(), Ok(pattern));
+            assert_eq!(serde_json::to_string(&pattern).unwrap(), format!("\"{pattern}\""));
+        }
+        assert!("f8".parse::<ElementType>().unwrap_err().contains("q4_0"));
     }
 }

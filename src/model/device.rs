@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::Scalar;
+
 /// Address of a device on the PCI bus, in the form `0000:19:00.0` (domain:bus:device.function, lower-case hex).
 ///
 /// This is the key that joins a wgpu adapter to its power sensor.
@@ -93,6 +95,8 @@ pub enum Feature {
     Timestamps,
     /// Cooperative matrices (matrix units).
     CooperativeMatrix,
+    /// Modules handed to the driver as they are, for SPIR-V that is patched after translation.
+    Passthrough,
 }
 
 impl fmt::Display for Feature {
@@ -104,6 +108,7 @@ impl fmt::Display for Feature {
             Self::Subgroup => "subgroup",
             Self::Timestamps => "timestamps",
             Self::CooperativeMatrix => "cooperative-matrix",
+            Self::Passthrough => "passthrough",
         })
     }
 }
@@ -138,6 +143,35 @@ pub struct DeviceLimits {
     pub max_storage_buffers: u32,
 }
 
+/// How a shader's source reaches the driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Translation {
+    /// WGSL, translated by wgpu without its run-time checks.
+    #[default]
+    Trusted,
+    /// WGSL, translated to SPIR-V here, completed by the operands of the Vulkan memory model, and handed over as it is.
+    PatchedSpirv,
+}
+
+/// A size and type of matrices that the matrix units multiply: C (m x n) + A (m x k) x B (k x n).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CooperativeShape {
+    /// Rows of A and C.
+    pub m: u32,
+    /// Columns of B and C.
+    pub n: u32,
+    /// Columns of A, rows of B.
+    pub k: u32,
+    /// Type of A and B.
+    pub ab: Scalar,
+    /// Type of C and of the result.
+    pub c: Scalar,
+}
+
 /// One GPU or software adapter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -168,6 +202,9 @@ pub struct Device {
     pub limits: DeviceLimits,
     /// Nanoseconds per timestamp tick; `None` without timestamps.
     pub timestamp_period_ns: Option<f64>,
+    /// What its matrix units multiply, as far as WGSL can say it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cooperative: Vec<CooperativeShape>,
 }
 
 impl Device {

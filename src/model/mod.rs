@@ -15,8 +15,8 @@ mod provenance;
 mod record;
 
 pub use carbon::{Basis, FactorMethod, Gas, GridFactor, Pue, SiteProfile};
-pub use case::{Case, Counted, DataPattern, ElementType, Shape, ShapeError, Work};
-pub use device::{Device, DeviceKind, DeviceLimits, Feature, PciAddress, SubgroupRange};
+pub use case::{Case, Counted, DataPattern, ElementType, Scalar, Shape, ShapeError, Work};
+pub use device::{CooperativeShape, Device, DeviceKind, DeviceLimits, Feature, PciAddress, SubgroupRange, Translation};
 pub use estimate::{Estimate, EstimateMethod, Interval};
 pub use measurement::{
     Calibration, Check, IdleBaseline, Measurement, Skip, SkipReason, Steadiness, StopReason, Timing, TimingMethod,

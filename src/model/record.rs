@@ -12,7 +12,7 @@ pub const RECORD_SCHEMA: &str = "wattmark/run";
 /// Version of the record format that this build writes.
 ///
 /// * 1.0: first format.
-pub const SCHEMA_VERSION: SchemaVersion = SchemaVersion { major: 1, minor: 0 };
+pub const SCHEMA_VERSION: SchemaVersion = SchemaVersion { major: 1, minor: 1 };
 
 /// Version of the record format. Same major: readable. Newer minor: readable with a warning, never rewritten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,10 +1,11 @@
 //! Outputs of a device against the float64 reference: what to read back, and whether it is right.
 //!
-//! [`ProbePlan`] turns expected elements into byte ranges of outputs and checks the bytes that come back;
+//! [`prepare`] loads a case with its inputs; [`ProbePlan`] turns expected elements into byte ranges of outputs and checks the bytes that come back;
 //! [`freivalds()`] checks a whole matrix product. How a device is asked for them is not known here. What surprises people:
 //! a passing check still says how close it was, in units of each element's own bound.
 
 mod freivalds;
+pub mod prepare;
 mod probe;
 
 pub use freivalds::{Freivalds, FreivaldsError, freivalds};

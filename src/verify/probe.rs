@@ -4,14 +4,14 @@
 //! reported as never written, because that points to another fault than a wrong value does.
 
 use crate::gpu::{ByteRange, POISON_WORD};
-use crate::model::{Check, ElementType};
+use crate::model::{Check, Scalar};
 use crate::workload::{Expected, Instance, Problem, Tensor};
 
 /// One expected element, and where its bytes arrive.
 #[derive(Debug, Clone, PartialEq)]
 struct Probe {
     expected: Expected,
-    element: ElementType,
+    element: Scalar,
     offset: usize,
 }
 
@@ -100,7 +100,7 @@ fn failure(expected: &Expected, got: f64, exact: bool) -> Option<f64> {
 impl ProbePlan {
     /// A plan for these expected elements of these tensors. Elements outside their tensor are left out.
     pub fn new(expected: &[Expected], tensors: &[Tensor]) -> Self {
-        let mut wanted: Vec<(Expected, ElementType)> = expected
+        let mut wanted: Vec<(Expected, Scalar)> = expected
             .iter()
             .filter_map(|one| tensors.get(one.tensor).map(|tensor| (one, tensor)))
             .filter(|(one, tensor)| one.index < tensor.len)
@@ -130,7 +130,7 @@ impl ProbePlan {
     }
 
     /// Appends an element behind the last range, or to it. Elements come in order of tensor and index.
-    fn add(&mut self, expected: Expected, element: ElementType) {
+    fn add(&mut self, expected: Expected, element: Scalar) {
         let start = expected.index * element.bytes();
         let (first, end) = (start / 4 * 4, (start + element.bytes()).next_multiple_of(4));
         match self.ranges.last_mut().filter(|last| last.buffer == expected.tensor && first <= last.end) {
@@ -223,26 +223,41 @@ struct Value {
 impl Probe {
     fn decode(&self, bytes: &[u8]) -> Value {
         let byte = |place: usize| bytes.get(self.offset + place).copied().unwrap_or(0xff);
+        let word = |place: usize| u32::from_le_bytes([0, 1, 2, 3].map(|at| byte(place + at)));
+        let expected = self.expected.value;
         match self.element {
-            ElementType::F32 => {
-                let bits = u32::from_le_bytes([byte(0), byte(1), byte(2), byte(3)]);
-                let exact = bits == (self.expected.value as f32).to_bits();
+            Scalar::F32 => {
+                let bits = word(0);
+                let exact = bits == (expected as f32).to_bits();
                 Value { got: f64::from(f32::from_bits(bits)), exact, poison: bits == POISON_WORD }
             }
-            ElementType::F16 => {
+            Scalar::F16 => {
                 let bits = u16::from_le_bytes([byte(0), byte(1)]);
-                let exact = bits == half::f16::from_f64(self.expected.value).to_bits();
+                let exact = bits == half::f16::from_f64(expected).to_bits();
                 let got = half::f16::from_bits(bits).to_f64();
                 Value { got, exact, poison: bits == POISON_WORD as u16 }
             }
+            Scalar::F64 => {
+                let bits = u64::from(word(4)) << 32 | u64::from(word(0));
+                let poison = bits == u64::from(POISON_WORD) << 32 | u64::from(POISON_WORD);
+                Value { got: f64::from_bits(bits), exact: bits == expected.to_bits(), poison }
+            }
+            Scalar::I32 => whole(f64::from(word(0) as i32), expected, word(0) == POISON_WORD),
+            Scalar::U32 => whole(f64::from(word(0)), expected, word(0) == POISON_WORD),
+            Scalar::I8 => whole(f64::from(byte(0) as i8), expected, byte(0) == POISON_WORD as u8),
         }
     }
+}
+
+/// An integer; one that equals the poison and is expected to is no fault.
+fn whole(got: f64, expected: f64, poison: bool) -> Value {
+    Value { got, exact: got == expected, poison: poison && got != expected }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{DataPattern, Shape};
+    use crate::model::{DataPattern, ElementType, Shape};
     use crate::workload::{oracle_bytes, problem};
     use proptest::prelude::*;
 
@@ -377,9 +392,9 @@ mod tests {
             prop_assert!(ranges.iter().all(|r| r.start % 4 == 0 && r.end % 4 == 0 && r.start < r.end));
             let apart = |two: &[ByteRange]| two[0].buffer < two[1].buffer || two[0].end < two[1].start;
             prop_assert!(ranges.windows(2).all(apart));
-            let output: Vec<u8> = (0..3000).flat_map(|index| match element {
-                ElementType::F16 => half::f16::from_f64(value(index)).to_le_bytes().to_vec(),
-                ElementType::F32 => (value(index) as f32).to_le_bytes().to_vec(),
+            let output: Vec<u8> = (0..3000).flat_map(|index| match half {
+                true => half::f16::from_f64(value(index)).to_le_bytes().to_vec(),
+                false => (value(index) as f32).to_le_bytes().to_vec(),
             }).collect();
             prop_assert_eq!(plan.check(&read(&plan, &output)).unwrap().sampled, plan.len() as u64);
         }

@@ -11,7 +11,7 @@ use super::dot::expect;
 use super::{
     Axis, DeviceClass, Expected, Inputs, Instance, Picks, Problem, Tensor, extents, input, output, samples, work,
 };
-use crate::model::{Counted, ElementType, Shape, Work};
+use crate::model::{Counted, ElementType, Scalar, Shape, Work};
 
 /// Rows (batch, head, position) that a reference touches. Each costs up to seq·dim keys.
 const SAMPLED_ROWS: usize = 16;
@@ -108,7 +108,7 @@ impl Heads {
             .then(|| format!("heads must be a multiple of kv_heads, and {} is none of {}", self.heads, self.kv_heads))
     }
     fn tensors(&self, queries: u64) -> Vec<Tensor> {
-        let f32 = ElementType::F32;
+        let f32 = Scalar::F32;
         let q = [self.batch, self.heads, queries, self.dim];
         let kv = [self.batch, self.kv_heads, self.length, self.dim];
         vec![input("q", f32, &q), input("k", f32, &kv), input("v", f32, &kv), output("o", f32, &q)]

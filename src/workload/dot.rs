@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::bounds::{U32, accumulation};
 use super::{Expected, Inputs};
-use crate::model::ElementType;
+use crate::model::Scalar;
 
 /// Elements of k that are generated at a time.
 const BLOCK: u64 = 1024;
@@ -34,7 +34,7 @@ impl Dot {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Left {
     pub(super) values: Inputs,
-    pub(super) element: ElementType,
+    pub(super) element: Scalar,
 }
 
 /// Products of sampled rows of a matrix `[m, k]` with sampled columns of a matrix `[k, n]`, in the order of `pairs`.
@@ -44,10 +44,7 @@ pub(super) fn products(left: Left, right: &Inputs, k: u64, n: u64, pairs: &[(u64
         distinct.into_iter().zip(0..).collect()
     };
     let block = BLOCK.min(k);
-    let smallest_normal = match left.element {
-        ElementType::F32 => f32::MIN_POSITIVE,
-        ElementType::F16 => half::f16::MIN_POSITIVE.to_f32(),
-    };
+    let smallest_normal = left.element.min_positive() as f32;
     let mut row = vec![0_f32; block as usize];
     let mut columns = vec![0_f64; slots.len() * block as usize];
     let mut dots: Vec<Vec<Dot>> = pairs.iter().map(|(_, own)| vec![Dot::default(); own.len()]).collect();

@@ -50,10 +50,7 @@ impl Fma {
         let state = self.inputs(instance, 0);
         let (x, y) = (state.at(2 * index), state.at(2 * index + 1));
         let amplitude = ((1.0 + S / 2.0) / (1.0 - S / 2.0)).sqrt() * x.hypot(y);
-        let smallest_normal = match instance.element {
-            ElementType::F32 => f64::from(f32::MIN_POSITIVE),
-            ElementType::F16 => half::f16::MIN_POSITIVE.to_f64(),
-        };
+        let smallest_normal = instance.element.scalar().min_positive();
         let rounding = (instance.element.unit_roundoff() * amplitude).max(smallest_normal);
         let moved = [power[0][0] * x + power[0][1] * y, power[1][0] * x + power[1][1] * y];
         (moved, random_walk(instance.shape.get("steps")) * rounding)
@@ -76,8 +73,8 @@ impl Problem for Fma {
     fn counted(&self) -> Counted {
         Counted::Flop
     }
-    fn supports(&self, _element: ElementType) -> bool {
-        true
+    fn supports(&self, element: ElementType) -> bool {
+        matches!(element, ElementType::F32 | ElementType::F16)
     }
     fn rule(&self, shape: &Shape) -> Option<String> {
         let steps = shape.get("steps");
@@ -93,11 +90,12 @@ impl Problem for Fma {
     }
     fn work(&self, shape: &Shape, element: ElementType) -> Work {
         let [n, steps] = extents(shape, ["n", "steps"]);
-        work(4.0 * n * steps, 4.0 * n * element.bytes() as f64)
+        work(4.0 * n * steps, 4.0 * n * element.bytes())
     }
     fn tensors(&self, shape: &Shape, element: ElementType) -> Vec<Tensor> {
         let n = shape.get("n");
-        vec![input("state", element, &[n, 2]), output("result", element, &[n, 2])]
+        let scalar = element.scalar();
+        vec![input("state", scalar, &[n, 2]), output("result", scalar, &[n, 2])]
     }
     fn row_length(&self, _shape: &Shape, _tensor: usize) -> u64 {
         2

@@ -6,7 +6,7 @@ use super::dot::{Left, expect, products};
 use super::{
     Axis, DeviceClass, Expected, Inputs, Instance, Picks, Problem, Tensor, extents, input, output, samples, work,
 };
-use crate::model::{Counted, ElementType, Shape, Work};
+use crate::model::{Counted, ElementType, Scalar, Shape, Work};
 
 /// The problem `gemm`.
 pub(super) struct Gemm;
@@ -16,7 +16,7 @@ pub(super) const SAMPLED_ROWS: usize = 48;
 
 impl Gemm {
     fn operands(&self, instance: &Instance) -> (Left, Inputs) {
-        let a = Left { values: self.inputs(instance, 0), element: ElementType::F32 };
+        let a = Left { values: self.inputs(instance, 0), element: Scalar::F32 };
         (a, self.inputs(instance, 1))
     }
 }
@@ -50,11 +50,12 @@ impl Problem for Gemm {
     }
     fn work(&self, shape: &Shape, element: ElementType) -> Work {
         let [m, n, k] = extents(shape, ["m", "n", "k"]);
-        work(2.0 * m * n * k, element.bytes() as f64 * (m * k + k * n + m * n))
+        work(2.0 * m * n * k, element.bytes() * (m * k + k * n + m * n))
     }
     fn tensors(&self, shape: &Shape, element: ElementType) -> Vec<Tensor> {
         let (m, n, k) = (shape.get("m"), shape.get("n"), shape.get("k"));
-        vec![input("a", element, &[m, k]), input("b", element, &[k, n]), output("c", element, &[m, n])]
+        let scalar = element.scalar();
+        vec![input("a", scalar, &[m, k]), input("b", scalar, &[k, n]), output("c", scalar, &[m, n])]
     }
     fn row_length(&self, shape: &Shape, tensor: usize) -> u64 {
         shape.get(if tensor == 0 { "k" } else { "n" })

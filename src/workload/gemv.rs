@@ -5,14 +5,14 @@
 
 use super::dot::{Dot, Left, expect, products};
 use super::{Axis, DeviceClass, Expected, Instance, Picks, Problem, Tensor, extents, input, output, samples, work};
-use crate::model::{Counted, ElementType, Shape, Work};
+use crate::model::{Counted, ElementType, Scalar, Shape, Work};
 
 /// The problem `gemv`.
 pub(super) struct Gemv;
 
 impl Gemv {
     fn dots(&self, instance: &Instance, pairs: &[(u64, Vec<u64>)]) -> Vec<Vec<Dot>> {
-        let w = Left { values: self.inputs(instance, 0), element: instance.element };
+        let w = Left { values: self.inputs(instance, 0), element: instance.element.scalar() };
         products(w, &self.inputs(instance, 1), instance.shape.get("k"), 1, pairs)
     }
 }
@@ -36,8 +36,8 @@ impl Problem for Gemv {
     fn counted(&self) -> Counted {
         Counted::Flop
     }
-    fn supports(&self, _element: ElementType) -> bool {
-        true
+    fn supports(&self, element: ElementType) -> bool {
+        matches!(element, ElementType::F32 | ElementType::F16)
     }
     fn default_shape(&self, class: DeviceClass) -> Shape {
         match class {
@@ -47,11 +47,11 @@ impl Problem for Gemv {
     }
     fn work(&self, shape: &Shape, element: ElementType) -> Work {
         let [m, k] = extents(shape, ["m", "k"]);
-        work(2.0 * m * k, element.bytes() as f64 * m * k + 4.0 * k + 4.0 * m)
+        work(2.0 * m * k, element.bytes() * m * k + 4.0 * k + 4.0 * m)
     }
     fn tensors(&self, shape: &Shape, element: ElementType) -> Vec<Tensor> {
         let (m, k) = (shape.get("m"), shape.get("k"));
-        vec![input("w", element, &[m, k]), input("x", ElementType::F32, &[k]), output("y", ElementType::F32, &[m])]
+        vec![input("w", element.scalar(), &[m, k]), input("x", Scalar::F32, &[k]), output("y", Scalar::F32, &[m])]
     }
     fn row_length(&self, shape: &Shape, tensor: usize) -> u64 {
         shape.get(if tensor == 2 { "m" } else { "k" })

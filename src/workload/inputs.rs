@@ -8,7 +8,7 @@
 use std::f64::consts::{FRAC_PI_2, LN_2, SQRT_2};
 
 use super::Instance;
-use crate::model::{DataPattern, ElementType};
+use crate::model::{DataPattern, Scalar};
 
 /// Pairs computed together, so that the arithmetic is done on vectors.
 const BLOCK: usize = 64;
@@ -40,23 +40,28 @@ impl Picks {
     }
 }
 
+/// Value of [`DataPattern::Constant`]: exact in every float type, neither 1 nor a power of two.
+const CONSTANT: f64 = 0.75;
+/// Factor from the values of a pattern to 8-bit integers: ±4 standard deviations fill the range, what is beyond is clamped.
+const I8_SCALE: f64 = 32.0;
+/// Factor from the values of a pattern to 32-bit integers: the largest stay below 2^24, so that f32 carries them exactly.
+const I32_SCALE: f64 = 1_048_576.0;
+
 /// The values of one input tensor.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs {
     key: u64,
-    element: ElementType,
+    pattern: DataPattern,
+    element: Scalar,
     scale: f64,
 }
 
 impl Inputs {
-    /// Standard normal values of a tensor, rounded to `element`.
-    pub(crate) fn new(instance: &Instance, tensor: usize, element: ElementType) -> Self {
-        match instance.pattern {
-            DataPattern::Normal => {
-                let stream = (tensor as u64 + 1).wrapping_mul(GOLDEN);
-                Self { key: finalise(finalise(instance.seed) ^ stream), element, scale: 1.0 }
-            }
-        }
+    /// Values of a tensor by the instance's pattern, rounded to `element`.
+    pub(crate) fn new(instance: &Instance, tensor: usize, element: Scalar) -> Self {
+        let stream = (tensor as u64 + 1).wrapping_mul(GOLDEN);
+        let key = finalise(finalise(instance.seed) ^ stream);
+        Self { key, pattern: instance.pattern, element, scale: 1.0 }
     }
 
     /// The same values times `scale`. A power of two keeps every significand as it is.
@@ -66,12 +71,22 @@ impl Inputs {
 
     /// One element.
     pub fn at(&self, index: u64) -> f64 {
-        let (even, odd) = normal_pair(self.hash(index / 2));
+        let (even, odd) = self.pair(self.hash(index / 2));
         f64::from(self.rounded(if index.is_multiple_of(2) { even } else { odd }))
     }
 
     /// Elements `first..first + out.len()`.
     pub fn fill(&self, first: u64, out: &mut [f32]) {
+        match self.pattern {
+            DataPattern::Zeros => out.fill(0.0),
+            DataPattern::Constant => out.fill(self.rounded(CONSTANT)),
+            DataPattern::Normal => self.fill_with(first, out, normal_pair),
+            DataPattern::Uniform => self.fill_with(first, out, uniform_pair),
+            DataPattern::Sparse => self.fill_with(first, out, sparse_pair),
+        }
+    }
+
+    fn fill_with(&self, first: u64, out: &mut [f32], values: impl Fn(u64) -> (f64, f64)) {
         let (mut first, mut out) = (first, out);
         if first % 2 == 1 && !out.is_empty() {
             out[0] = self.at(first) as f32;
@@ -85,17 +100,21 @@ impl Inputs {
                 *hash = self.hash(pair + offset as u64);
             }
             for (two, hash) in block.chunks_exact_mut(2).zip(&bits) {
-                let (even, odd) = normal_pair(*hash);
+                let (even, odd) = values(*hash);
                 two[0] = (even * self.scale) as f32;
                 two[1] = (odd * self.scale) as f32;
             }
-            if self.element == ElementType::F16 {
-                block.iter_mut().for_each(|value| *value = round_to_f16(*value));
+            match self.element {
+                Scalar::F32 | Scalar::F64 => {}
+                Scalar::F16 => block.iter_mut().for_each(|value| *value = round_to_f16(*value)),
+                Scalar::I8 | Scalar::I32 | Scalar::U32 => {
+                    block.iter_mut().for_each(|value| *value = round_to_integer(*value, self.element));
+                }
             }
             pair += BLOCK as u64;
         }
         for two in blocks.into_remainder().chunks_mut(2) {
-            let (even, odd) = normal_pair(self.hash(pair));
+            let (even, odd) = values(self.hash(pair));
             for (slot, value) in two.iter_mut().zip([even, odd]) {
                 *slot = self.rounded(value);
             }
@@ -107,13 +126,50 @@ impl Inputs {
         finalise(self.key.wrapping_add(pair.wrapping_mul(GOLDEN)))
     }
 
+    fn pair(&self, hash: u64) -> (f64, f64) {
+        match self.pattern {
+            DataPattern::Zeros => (0.0, 0.0),
+            DataPattern::Constant => (CONSTANT, CONSTANT),
+            DataPattern::Normal => normal_pair(hash),
+            DataPattern::Uniform => uniform_pair(hash),
+            DataPattern::Sparse => sparse_pair(hash),
+        }
+    }
+
     fn rounded(&self, value: f64) -> f32 {
         let single = (value * self.scale) as f32;
         match self.element {
-            ElementType::F32 => single,
-            ElementType::F16 => round_to_f16(single),
+            Scalar::F32 | Scalar::F64 => single,
+            Scalar::F16 => round_to_f16(single),
+            Scalar::I8 | Scalar::I32 | Scalar::U32 => round_to_integer(single, self.element),
         }
     }
+}
+
+/// A whole number of an integer type; unsigned words take the magnitude.
+#[inline(always)]
+fn round_to_integer(x: f32, element: Scalar) -> f32 {
+    match element {
+        Scalar::I8 => (x * I8_SCALE as f32).round_ties_even().clamp(-127.0, 127.0),
+        Scalar::U32 => (x * I32_SCALE as f32).round_ties_even().abs(),
+        _ => (x * I32_SCALE as f32).round_ties_even(),
+    }
+}
+
+/// Two independent values, uniform between -1 and 1.
+#[inline(always)]
+fn uniform_pair(bits: u64) -> (f64, f64) {
+    let uniform = |half: u32| (f64::from(half) + 0.5) * (1.0 / 2_147_483_648.0) - 1.0;
+    (uniform((bits >> 32) as u32), uniform(bits as u32))
+}
+
+/// Two independent standard normal values, each of which is 0 with a probability of one half.
+#[inline(always)]
+fn sparse_pair(bits: u64) -> (f64, f64) {
+    let (even, odd) = normal_pair(bits);
+    // Fresh bits, so that whether a value is 0 does not depend on its size.
+    let coins = finalise(bits ^ GOLDEN);
+    (if coins & 1 == 0 { 0.0 } else { even }, if coins & 2 == 0 { 0.0 } else { odd })
 }
 
 /// Two independent standard normal values from 64 random bits: 32 for the radius (largest 6.76), 32 for the angle.
@@ -170,17 +226,21 @@ fn round_to_f16(x: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Shape;
+    use crate::model::{ElementType, Shape};
 
-    fn inputs(seed: u64, tensor: usize, element: ElementType) -> Inputs {
-        let instance = Instance { shape: Shape::default(), element, pattern: DataPattern::Normal, seed };
+    fn inputs(seed: u64, tensor: usize, element: Scalar) -> Inputs {
+        with_pattern(DataPattern::Normal, seed, tensor, element)
+    }
+
+    fn with_pattern(pattern: DataPattern, seed: u64, tensor: usize, element: Scalar) -> Inputs {
+        let instance = Instance { shape: Shape::default(), element: ElementType::F32, pattern, seed };
         Inputs::new(&instance, tensor, element)
     }
 
     #[test]
     fn the_values_are_the_same_for_ever() {
         let mut values = [0.0; 4];
-        inputs(42, 0, ElementType::F32).fill(0, &mut values);
+        inputs(42, 0, Scalar::F32).fill(0, &mut values);
         // By the same formulas in Python, with its own ln, sin and cos.
         assert_eq!(
             values.map(f32::to_bits),
@@ -188,14 +248,14 @@ mod tests {
             "{values:?}"
         );
         let mut many = vec![0.0; 100_000];
-        inputs(7, 3, ElementType::F32).fill(123_456_789, &mut many);
+        inputs(7, 3, Scalar::F32).fill(123_456_789, &mut many);
         let digest = many.iter().fold(0_u64, |sum, value| finalise(sum ^ u64::from(value.to_bits())));
         assert_eq!(digest, 0x8d0a_6d76_6f65_c590, "{digest:#x}");
     }
 
     #[test]
     fn any_part_of_a_tensor_can_be_filled_by_itself() {
-        for element in [ElementType::F32, ElementType::F16] {
+        for element in [Scalar::F32, Scalar::F16] {
             let source = inputs(1, 2, element).scaled(0.25);
             let mut whole = vec![0.0; 1000];
             source.fill(0, &mut whole);
@@ -212,7 +272,7 @@ mod tests {
     fn the_values_are_standard_normal_and_independent() {
         let n = 1_000_000;
         let mut values = vec![0.0; n];
-        inputs(3, 0, ElementType::F32).fill(0, &mut values);
+        inputs(3, 0, Scalar::F32).fill(0, &mut values);
         let moment = |power: i32| values.iter().map(|v| f64::from(*v).powi(power)).sum::<f64>() / n as f64;
         // Five standard errors of each moment of a normal sample: sqrt(1/n), sqrt(2/n), sqrt(15/n), sqrt(96/n).
         assert!(moment(1).abs() < 5e-3, "mean {}", moment(1));
@@ -229,7 +289,7 @@ mod tests {
 
     #[test]
     fn seeds_and_tensors_give_different_values() {
-        let first = |seed, tensor| inputs(seed, tensor, ElementType::F32).at(0);
+        let first = |seed, tensor| inputs(seed, tensor, Scalar::F32).at(0);
         let values = [first(0, 0), first(0, 1), first(1, 0), first(1, 1), first(u64::MAX, 7)];
         for (i, a) in values.iter().enumerate() {
             assert!(values[i + 1..].iter().all(|b| a != b), "{values:?}");
@@ -262,6 +322,43 @@ mod tests {
             let (low, high) = (half::f16::from_bits(bits).to_f32(), half::f16::from_bits(bits + 1).to_f32());
             for x in [low, (low + high) / 2.0, -(low + high) / 2.0] {
                 assert_eq!(round_to_f16(x).to_bits(), half::f16::from_f32(x).to_f32().to_bits(), "{x}");
+            }
+        }
+    }
+
+    #[test]
+    fn patterns_have_their_mean_spread_and_zeros() {
+        let moments = |pattern| {
+            let mut values = vec![0.0_f32; 100_001];
+            with_pattern(pattern, 5, 1, Scalar::F32).fill(3, &mut values);
+            let n = values.len() as f64;
+            let mean = values.iter().map(|v| f64::from(*v)).sum::<f64>() / n;
+            let square = values.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>() / n;
+            let zeros = values.iter().filter(|v| **v == 0.0).count() as f64 / n;
+            (mean, square, zeros)
+        };
+        let near = |(mean, square, zeros): (f64, f64, f64), expected: [f64; 3]| {
+            let close = |a: f64, b: f64| (a - b).abs() < 0.02;
+            assert!(close(mean, expected[0]) && close(square, expected[1]) && close(zeros, expected[2]));
+        };
+        near(moments(DataPattern::Normal), [0.0, 1.0, 0.0]);
+        near(moments(DataPattern::Uniform), [0.0, 1.0 / 3.0, 0.0]);
+        near(moments(DataPattern::Zeros), [0.0, 0.0, 1.0]);
+        near(moments(DataPattern::Constant), [0.75, 0.5625, 0.0]);
+        near(moments(DataPattern::Sparse), [0.0, 0.5, 0.5]);
+    }
+
+    #[test]
+    fn integers_are_whole_within_their_range_and_the_same_one_by_one() {
+        for pattern in DataPattern::ALL {
+            for element in [Scalar::I8, Scalar::I32, Scalar::U32] {
+                let source = with_pattern(pattern, 9, 0, element);
+                let mut values = vec![0.0_f32; 4097];
+                source.fill(1, &mut values);
+                let most = if element == Scalar::I8 { 127.0 } else { 16_777_216.0 };
+                assert!(values.iter().all(|v| v.fract() == 0.0 && v.abs() <= most));
+                assert!(element != Scalar::U32 || values.iter().all(|v| *v >= 0.0));
+                assert!((0..4097).all(|i| source.at(i as u64 + 1) == f64::from(values[i])));
             }
         }
     }

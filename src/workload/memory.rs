@@ -5,7 +5,7 @@
 
 use super::bounds::{U32, accumulation};
 use super::{Axis, DeviceClass, Expected, Instance, Picks, Problem, Tensor, extents, input, output, samples, work};
-use crate::model::{Counted, ElementType, Shape, Work};
+use crate::model::{Counted, ElementType, Scalar, Shape, Work};
 
 /// The scalar of the triad, as f32.
 const SCALAR: f32 = 0.4;
@@ -113,7 +113,7 @@ impl Problem for Memory {
         }
     }
     fn tensors(&self, shape: &Shape, _element: ElementType) -> Vec<Tensor> {
-        let (f32, n) = (ElementType::F32, [shape.get("n")]);
+        let (f32, n) = (Scalar::F32, [shape.get("n")]);
         match self.0 {
             Traffic::Read => vec![input("a", f32, &n), output("sums", f32, &[shape.get("lanes")])],
             Traffic::Copy => vec![input("a", f32, &n), output("c", f32, &n)],

@@ -4,12 +4,13 @@
 //! functions of (seed, buffer, index), so that the device's buffers and the float64 reference need no shared memory.
 //! What surprises people: the work formula counts the problem, not what a kernel happens to execute.
 
-use crate::model::{Counted, DataPattern, ElementType, Shape, ShapeError, Work};
+use crate::model::{Counted, DataPattern, ElementType, Scalar, Shape, ShapeError, Work};
 use crate::units::{Bytes, Flop};
 
 mod attention;
 mod bounds;
 mod dot;
+mod encode;
 mod fma;
 mod gemm;
 mod gemv;
@@ -37,12 +38,19 @@ pub enum TensorRole {
 pub struct Tensor {
     /// Name, as in the formula.
     pub name: &'static str,
-    /// Element type.
-    pub element: ElementType,
+    /// Type of its elements in memory.
+    pub element: Scalar,
     /// Number of elements.
     pub len: u64,
     /// Operand or result.
     pub role: TensorRole,
+}
+
+impl Tensor {
+    /// Size of its buffer: whole words, so that the last may hold padding.
+    pub fn bytes(&self) -> u64 {
+        self.len.saturating_mul(self.element.bytes()).next_multiple_of(4)
+    }
 }
 
 /// One fully specified instance of a problem.
@@ -132,10 +140,23 @@ pub trait Problem: Sync {
     fn fill(&self, instance: &Instance, tensor: usize, first: u64, out: &mut [f32]) {
         self.inputs(instance, tensor).fill(first, out);
     }
+    /// Writes the buffer of an input tensor from byte `offset` (a multiple of 8) on, padding as 0. Problems that pack values
+    /// into words say here how.
+    fn write(&self, instance: &Instance, tensor: usize, offset: u64, out: &mut [u8]) {
+        let tensors = self.tensors(&instance.shape, instance.element);
+        let Some(spec) = tensors.get(tensor) else { return };
+        let size = spec.element.bytes();
+        let first = offset / size;
+        let count = (out.len() as u64 / size).min(spec.len.saturating_sub(first)) as usize;
+        let mut values = vec![0_f32; count];
+        self.fill(instance, tensor, first, &mut values);
+        encode::encode(spec.element, &values, out);
+        out[count * size as usize..].fill(0);
+    }
     /// The values of an input tensor, one by one.
     fn inputs(&self, instance: &Instance, tensor: usize) -> Inputs {
         let tensors = self.tensors(&instance.shape, instance.element);
-        let element = tensors.get(tensor).map_or(instance.element, |tensor| tensor.element);
+        let element = tensors.get(tensor).map_or(instance.element.scalar(), |tensor| tensor.element);
         Inputs::new(instance, tensor, element).scaled(self.scale(&instance.shape, tensor))
     }
     /// Refuses axes that the problem does not have, extents out of range, and extents that do not fit together.
@@ -206,16 +227,16 @@ pub fn oracle_bytes(problem: &dyn Problem, instance: &Instance, tensor: usize, s
         return bytes;
     };
     let size = spec.element.bytes();
+    if spec.role == TensorRole::Input {
+        let aligned = start / 8 * 8;
+        bytes.resize((end - aligned) as usize, 0);
+        problem.write(instance, tensor, aligned, &mut bytes);
+        bytes.drain(..(start - aligned) as usize);
+        return bytes;
+    }
     for index in start / size..end.div_ceil(size) {
-        let value = match spec.role {
-            _ if index >= spec.len => 0.0,
-            TensorRole::Input => problem.inputs(instance, tensor).at(index),
-            TensorRole::Output => problem.output(instance, tensor, index),
-        };
-        match spec.element {
-            ElementType::F32 => bytes.extend((value as f32).to_le_bytes()),
-            ElementType::F16 => bytes.extend(half::f16::from_f64(value).to_le_bytes()),
-        }
+        let value = if index < spec.len { problem.output(instance, tensor, index) } else { 0.0 };
+        encode::push(spec.element, value, &mut bytes);
     }
     let skip = (start % size) as usize;
     bytes.drain(..skip.min(bytes.len()));
@@ -233,11 +254,11 @@ fn elements(extents: &[u64]) -> u64 {
     extents.iter().fold(1, |product: u64, extent| product.saturating_mul(*extent))
 }
 
-fn input(name: &'static str, element: ElementType, extents: &[u64]) -> Tensor {
+fn input(name: &'static str, element: Scalar, extents: &[u64]) -> Tensor {
     Tensor { name, element, len: elements(extents), role: TensorRole::Input }
 }
 
-fn output(name: &'static str, element: ElementType, extents: &[u64]) -> Tensor {
+fn output(name: &'static str, element: Scalar, extents: &[u64]) -> Tensor {
     Tensor { name, element, len: elements(extents), role: TensorRole::Output }
 }
 

@@ -7,7 +7,7 @@ use super::bounds::{DIVISION, INVERSE_SQRT, U32, accumulation};
 use super::dot::expect;
 use super::gemm::SAMPLED_ROWS;
 use super::{Axis, DeviceClass, Expected, Instance, Picks, Problem, Tensor, extents, input, output, samples, work};
-use crate::model::{Counted, ElementType, Shape, Work};
+use crate::model::{Counted, ElementType, Scalar, Shape, Work};
 
 /// Added to the mean square, as in the Llama models.
 const EPSILON: f64 = 1e-5;
@@ -68,7 +68,7 @@ impl Problem for RmsNorm {
     }
     fn tensors(&self, shape: &Shape, _element: ElementType) -> Vec<Tensor> {
         let (rows, cols) = (shape.get("rows"), shape.get("cols"));
-        let f32 = ElementType::F32;
+        let f32 = Scalar::F32;
         vec![input("x", f32, &[rows, cols]), input("weight", f32, &[cols]), output("y", f32, &[rows, cols])]
     }
     fn row_length(&self, shape: &Shape, _tensor: usize) -> u64 {

@@ -8,7 +8,7 @@ use super::dot::expect;
 use super::gemm::SAMPLED_ROWS;
 use super::rmsnorm::BLOCK;
 use super::{Axis, DeviceClass, Expected, Instance, Picks, Problem, Tensor, extents, input, output, samples, work};
-use crate::model::{Counted, ElementType, Shape, Work};
+use crate::model::{Counted, ElementType, Scalar, Shape, Work};
 
 /// The problem `softmax`.
 pub(super) struct Softmax;
@@ -79,7 +79,7 @@ impl Problem for Softmax {
     }
     fn tensors(&self, shape: &Shape, _element: ElementType) -> Vec<Tensor> {
         let extents = [shape.get("rows"), shape.get("cols")];
-        vec![input("x", ElementType::F32, &extents), output("y", ElementType::F32, &extents)]
+        vec![input("x", Scalar::F32, &extents), output("y", Scalar::F32, &extents)]
     }
     fn row_length(&self, shape: &Shape, _tensor: usize) -> u64 {
         shape.get("cols")

@@ -7,14 +7,14 @@ use super::bounds::{DIVISION, U32, exponential};
 use super::dot::{Dot, Left, expect, products};
 use super::gemm::SAMPLED_ROWS;
 use super::{Axis, DeviceClass, Expected, Instance, Picks, Problem, Tensor, extents, input, output, samples, work};
-use crate::model::{Counted, ElementType, Shape, Work};
+use crate::model::{Counted, ElementType, Scalar, Shape, Work};
 
 /// The problem `swiglu`.
 pub(super) struct SwiGlu;
 
 impl SwiGlu {
     fn projections(&self, instance: &Instance, pairs: &[(u64, Vec<u64>)], tensor: usize) -> Vec<Vec<Dot>> {
-        let x = Left { values: self.inputs(instance, 0), element: ElementType::F32 };
+        let x = Left { values: self.inputs(instance, 0), element: Scalar::F32 };
         products(x, &self.inputs(instance, tensor), instance.shape.get("d"), instance.shape.get("f"), pairs)
     }
     fn elements(&self, instance: &Instance, pairs: &[(u64, Vec<u64>)]) -> Vec<Vec<(f64, f64)>> {
@@ -76,7 +76,7 @@ impl Problem for SwiGlu {
     }
     fn tensors(&self, shape: &Shape, _element: ElementType) -> Vec<Tensor> {
         let (tokens, d, f) = (shape.get("tokens"), shape.get("d"), shape.get("f"));
-        let f32 = ElementType::F32;
+        let f32 = Scalar::F32;
         vec![
             input("x", f32, &[tokens, d]),
             input("w_gate", f32, &[d, f]),

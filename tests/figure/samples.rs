@@ -158,6 +158,7 @@ fn device(name: &str, kind: DeviceKind) -> Device {
             max_storage_buffers: 8,
         },
         timestamp_period_ns: Some(1.0),
+        cooperative: Vec::new(),
     }
 }
 

@@ -95,6 +95,7 @@ pub fn device(ordinal: u32, kind: DeviceKind, pci: Option<&str>) -> Device {
             max_storage_buffers: 8,
         },
         timestamp_period_ns: None,
+        cooperative: Vec::new(),
     }
 }
 

@@ -148,8 +148,8 @@ fn in_words(name: &str, parameter: &Parameter) -> String {
         .values()
         .into_iter()
         .map(|value| {
-            let default = if value == parameter.default { "*" } else { "" };
-            let software = if Some(value) == parameter.software { "s" } else { "" };
+            let default = if value == parameter.default.default { "*" } else { "" };
+            let software = if Some(value) == parameter.default.software { "s" } else { "" };
             format!("{value}{default}{software}")
         })
         .collect();
@@ -171,7 +171,11 @@ fn listing<'a>(variants: &[&'a Variant], broken: &'a [Broken]) -> Listing<'a> {
 }
 
 fn parameter_row(parameter: &Parameter) -> ParameterRow<'_> {
-    ParameterRow { default: parameter.default, default_software: parameter.software, candidates: &parameter.candidates }
+    ParameterRow {
+        default: parameter.default.default,
+        default_software: parameter.default.software,
+        candidates: &parameter.candidates,
+    }
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::{
     fit,
 };
 use crate::clock::{Activity, Busy, Clock, Nanoseconds, RunClock, SimulatedClock};
-use crate::model::{Device, ElementType, Feature};
+use crate::model::{Device, Feature, Scalar};
 use crate::units::Seconds;
 
 /// Gives the right bytes of a range of an output buffer.
@@ -198,7 +198,7 @@ impl SimulatedAccelerator {
                 let mut bytes = (self.oracle)(program, range);
                 bytes.resize(len, 0);
                 if wrong {
-                    spoil(&mut bytes, program.case.element);
+                    spoil(&mut bytes, program.buffers.get(range.buffer).map_or(Scalar::F32, |spec| spec.element));
                 }
                 let size = program.buffers.get(range.buffer).map_or(0, |spec| spec.bytes);
                 let kept = first_unwritten(size, unwritten).clamp(range.start, range.end) - range.start;
@@ -328,21 +328,26 @@ fn first_unwritten(bytes: u64, fraction: f64) -> u64 {
 }
 
 /// Makes every value wrong by more than its own size.
-fn spoil(bytes: &mut [u8], element: ElementType) {
+fn spoil(bytes: &mut [u8], element: Scalar) {
     match element {
-        ElementType::F32 => {
-            for word in bytes.as_chunks_mut::<4>().0 {
-                let value = f32::from_ne_bytes(*word);
-                *word = (value + value.abs() + 1.0).to_ne_bytes();
-            }
+        Scalar::F64 => each(bytes, |word| double(f64::from_ne_bytes(word)).to_ne_bytes()),
+        Scalar::F32 => each(bytes, |word| (double(f32::from_ne_bytes(word).into()) as f32).to_ne_bytes()),
+        Scalar::F16 => {
+            each(bytes, |word| half::f16::from_f64(double(half::f16::from_ne_bytes(word).to_f64())).to_ne_bytes())
         }
-        ElementType::F16 => {
-            for half in bytes.as_chunks_mut::<2>().0 {
-                let value = half::f16::from_ne_bytes(*half).to_f32();
-                *half = half::f16::from_f32(value + value.abs() + 1.0).to_ne_bytes();
-            }
-        }
+        Scalar::I32 | Scalar::U32 => each(bytes, |word| u32::from_ne_bytes(word).wrapping_add(1).to_ne_bytes()),
+        Scalar::I8 => each(bytes, |[byte]| [byte.wrapping_add(1)]),
     }
+}
+
+fn each<const N: usize>(bytes: &mut [u8], change: impl Fn([u8; N]) -> [u8; N]) {
+    for word in bytes.as_chunks_mut::<N>().0 {
+        *word = change(*word);
+    }
+}
+
+fn double(value: f64) -> f64 {
+    value + value.abs() + 1.0
 }
 
 #[cfg(test)]

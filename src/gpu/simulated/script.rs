@@ -104,6 +104,7 @@ impl DeviceScript {
             features,
             limits: self.limits.clone(),
             timestamp_period_ns: timed.then_some(1.0),
+            cooperative: Vec::new(),
         }
     }
 

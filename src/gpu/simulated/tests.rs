@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::gpu::BufferSpec;
-use crate::model::{Case, Counted, DataPattern, Shape, Work};
+use crate::gpu::{BufferSpec, Stage};
+use crate::model::{Case, Counted, DataPattern, ElementType, Shape, Translation, Work};
 use crate::units::{Bytes, Flop, FlopPerSecond};
 
 fn program(variant: &str) -> Program {
-    let buffer = |name: &str, role| BufferSpec { name: name.into(), bytes: 64, role };
+    let buffer = |name: &str, role| BufferSpec { name: name.into(), bytes: 64, element: Scalar::F32, role };
     Program {
         case: Case {
             device: 0,
@@ -24,8 +24,8 @@ fn program(variant: &str) -> Program {
             shader_sha256: String::new(),
         },
         wgsl: String::new(),
-        entry: "main".into(),
-        workgroups: [1, 1, 1],
+        translation: Translation::Trusted,
+        stages: vec![Stage { entry: "main".into(), workgroups: [1, 1, 1] }],
         buffers: vec![buffer("in", Role::Input), buffer("out", Role::Output)],
         requires: BTreeSet::new(),
     }

@@ -221,6 +221,7 @@ fn share_of_ceiling(case: &CaseResult, ceilings: &Ceilings) -> Option<Ratio> {
     let roof = match (case.case.problem == ARITHMETIC_PROBE, case.case.element) {
         (true, ElementType::F16) => ceilings.flop_f16?.get(),
         (true, ElementType::F32) => ceilings.flop_f32?.get(),
+        (true, _) => return None,
         (false, _) => ceilings.flop_f32?.get().min(case.case.work.intensity().get() * bandwidth?),
     };
     Some(Ratio::new(case.flop_rate?.point.get() / roof))
