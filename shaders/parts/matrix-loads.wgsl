@@ -5,7 +5,6 @@
    (whether tiles stick out). m, n and k come from its manifest. Functions take `plane` last where planes > 1. #}
 {% set wide_a = k % 4 == 0 %}
 {% set wide_b = n % 4 == 0 %}
-{% set quads_k = ceil_div(k, 4) %}
 {% set quads_n = ceil_div(n, 4) %}
 {% set plane_argument = ", plane: u32" if planes > 1 else "" %}
 {% macro at(rows, pitch) %}{{ "plane * " ~ (rows * pitch) ~ "u + " if planes > 1 }}row * {{ pitch }}u{% endmacro %}
@@ -13,36 +12,8 @@
 @group(0) @binding(1) var<storage, read> b: array<{{ "vec4<" ~ operand ~ ">" if wide_b else operand }}>;
 @group(0) @binding(2) var<storage, read_write> c: array<{{ "vec4<" ~ out ~ ">" if wide_b else out }}>;
 
-// Four elements of row `row` of a, from column 4 * `quad`{{ "" if clamped else "; zero outside" }}.
-fn load_a(row: u32, quad: u32{{ plane_argument }}) -> vec4<{{ acc }}> {
-{% if not clamped and (ragged_m or ragged_k) %}
-    if ({{ "row >= " ~ m ~ "u" if ragged_m }}{{ " || " if ragged_m and ragged_k }}{{ "quad >= " ~ quads_k ~ "u" if ragged_k }}) {
-        return vec4<{{ acc }}>();
-    }
-{% endif %}
-{% if wide_a %}
-    return vec4<{{ acc }}>(a[{{ at(m, quads_k) }} + quad]);
-{% else %}
-    let start = {{ at(m, k) }};
-    let first = 4u * quad;
-    return vec4<{{ acc }}>(
-{% for i in range(4) %}
-{% if clamped %}
-        {{ acc }}(a[start + first + {{ i }}u]),
-{% else %}
-        select({{ acc }}(0.0), {{ acc }}(a[start + min(first + {{ i }}u, {{ k - 1 }}u)]), first + {{ i }}u < {{ k }}u),
-{% endif %}
-{% endfor %}
-    );
-{% endif %}
-}
-{% if clamped and not wide_a %}
-
-// Element `i` of row `row` of a, for the rest of k.
-fn load_a_one(row: u32, i: u32{{ plane_argument }}) -> {{ acc }} {
-    return {{ acc }}(a[{{ at(m, k) }} + i]);
-}
-{% endif %}
+{% set left = "a" %}
+{% include "rows-loads.wgsl" %}
 
 // Four elements of row `row` of b, from column 4 * `quad`{{ ", or the last of the row" if clamped else "; zero outside" }}.
 fn load_b(row: u32, quad: u32{{ plane_argument }}) -> vec4<{{ acc }}> {
