@@ -1,11 +1,12 @@
-// c[i] = a[i] * b[i]: a {{ BM }} x {{ BN }} tile per workgroup, {{ TM }} x {{ TN }} per invocation, {{ BK }} of k at a time.
+// c[i] = a[i] * b[i]: a {{ bm }} x {{ bn }} tile per workgroup, {{ tm }} x {{ tn }} per invocation, {{ BK }} of k at a time.
 {% set operand = "f32" %}
 {% set acc = "f32" %}
 {% set out = "f32" %}
 {% set planes = batch %}
+{% set splits = 1 %}
 {% set clamped = false %}
-{% set ragged_m = m % BM != 0 %}
-{% set ragged_n = n % BN != 0 %}
+{% set ragged_m = m % bm != 0 %}
+{% set ragged_n = n % bn != 0 %}
 {% set ragged_k = k % BK != 0 %}
 {% include "matrix-loads.wgsl" %}
 

@@ -1,11 +1,14 @@
-{# A tile of c per workgroup, BM x BN, staged through workgroup memory by BK of k at a time; TM x TN per invocation in
+{# A tile of c per workgroup, bm x bn, staged through workgroup memory by BK of k at a time; tm x tn per invocation in
    registers; the next tile is fetched while this one is multiplied.
 
    An invocation's rows (and columns) are groups of four that lie a whole tile's width apart: then the invocations of a
-   subgroup read neighbouring vec4 of workgroup memory. Needs load_a, load_b (both 0 outside) and store_c; m, n, k; acc; planes;
-   threads, tiles_m, tiles_n, tiles (of all planes), blocks_a, blocks_b, pitch_a, pitch_b. #}
-{% set threads_n = BN // TN %}
-{% set threads_m = BM // TM %}
+   subgroup read neighbouring vec4 of workgroup memory. Needs load_a, load_b (both 0 outside) and store_c; m, n, k; acc; bm, bn,
+   tm, tn; planes, or splits (parts of k, of `chunk` steps; part `p` is stored as plane p); threads, tiles_m, tiles_n, tiles (of
+   all planes or parts), blocks_a, blocks_b, pitch_a, pitch_b. #}
+{% set layers = planes * splits %}
+{% set layer = "part" if splits > 1 else "plane" %}
+{% set threads_n = bn // tn %}
+{% set threads_m = bm // tm %}
 {% set blocks = blocks_a + blocks_b %}
 {% set per = ceil_div(blocks, threads) %}
 {% set steps = ceil_div(k, BK) %}
@@ -36,7 +39,7 @@ var<workgroup> tile_b: array<vec4<{{ acc }}>, {{ BUFFERS * half_b }}>;
 {% endif %}
 {% if kind != "a" %}
 {% for i in range(4) %}
-{{ inner }}next{{ p }}_{{ i }} = load_b({{ from }} + 4u * (({{ p * threads }}u + lane - {{ blocks_a }}u) / {{ BN // 4 }}u) + {{ i }}u, col0 / 4u + ({{ p * threads }}u + lane - {{ blocks_a }}u) % {{ BN // 4 }}u{{ plane_use }});
+{{ inner }}next{{ p }}_{{ i }} = load_b({{ from }} + 4u * (({{ p * threads }}u + lane - {{ blocks_a }}u) / {{ bn // 4 }}u) + {{ i }}u, col0 / 4u + ({{ p * threads }}u + lane - {{ blocks_a }}u) % {{ bn // 4 }}u{{ plane_use }});
 {% endfor %}
 {% endif %}
 {% if kind == "both" or partial %}
@@ -64,7 +67,7 @@ var<workgroup> tile_b: array<vec4<{{ acc }}>, {{ BUFFERS * half_b }}>;
 {% endif %}
 {% if kind != "a" %}
 {% for i in range(4) %}
-{{ inner }}tile_b[{{ "half * " ~ half_b ~ "u + " if BUFFERS == 2 }}(4u * (({{ p * threads }}u + lane - {{ blocks_a }}u) / {{ BN // 4 }}u) + {{ i }}u) * {{ pitch_b }}u + ({{ p * threads }}u + lane - {{ blocks_a }}u) % {{ BN // 4 }}u] = next{{ p }}_{{ i }};
+{{ inner }}tile_b[{{ "half * " ~ half_b ~ "u + " if BUFFERS == 2 }}(4u * (({{ p * threads }}u + lane - {{ blocks_a }}u) / {{ bn // 4 }}u) + {{ i }}u) * {{ pitch_b }}u + ({{ p * threads }}u + lane - {{ blocks_a }}u) % {{ bn // 4 }}u] = next{{ p }}_{{ i }};
 {% endfor %}
 {% endif %}
 {% if kind == "both" or partial %}
@@ -75,13 +78,13 @@ var<workgroup> tile_b: array<vec4<{{ acc }}>, {{ BUFFERS * half_b }}>;
 @compute @workgroup_size({{ threads }}, 1, 1)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
 {% if tiles == fold_x(tiles) * fold_y(tiles) %}
-    let {{ "tile" if planes == 1 else "turn" }} = group.y * {{ fold_x(tiles) }}u + group.x;
+    let {{ "tile" if layers == 1 else "turn" }} = group.y * {{ fold_x(tiles) }}u + group.x;
 {% else %}
     // Workgroups beyond the last tile of the folded grid repeat it: they write the same values.
-    let {{ "tile" if planes == 1 else "turn" }} = min(group.y * {{ fold_x(tiles) }}u + group.x, {{ tiles - 1 }}u);
+    let {{ "tile" if layers == 1 else "turn" }} = min(group.y * {{ fold_x(tiles) }}u + group.x, {{ tiles - 1 }}u);
 {% endif %}
-{% if planes > 1 %}
-    let plane = turn / {{ tiles_m * tiles_n }}u;
+{% if layers > 1 %}
+    let {{ layer }} = turn / {{ tiles_m * tiles_n }}u;
     let tile = turn % {{ tiles_m * tiles_n }}u;
 {% endif %}
     // Bands of {{ SWIZZLE }} tile rows; inside a band the row changes fastest.
@@ -92,12 +95,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 {% else %}
     let height = min({{ SWIZZLE }}u, {{ tiles_m }}u - band * {{ SWIZZLE }}u);
 {% endif %}
-    let row0 = (band * {{ SWIZZLE }}u + within % height) * {{ BM }}u;
-    let col0 = (within / height) * {{ BN }}u;
+{% if splits > 1 %}
+    let begin = part * {{ chunk * BK }}u;
+    let end = min(begin + {{ chunk * BK }}u, {{ steps * BK }}u);
+{% endif %}
+    let row0 = (band * {{ SWIZZLE }}u + within % height) * {{ bm }}u;
+    let col0 = (within / height) * {{ bn }}u;
     let mine_m = lane / {{ threads_n }}u;
     let mine_n = lane % {{ threads_n }}u;
-{% for r in range(TM) %}
-{% for j in range(TN // 4) %}
+{% for r in range(tm) %}
+{% for j in range(tn // 4) %}
     var sum{{ r }}_{{ j }} = vec4<{{ acc }}>();
 {% endfor %}
 {% endfor %}
@@ -105,32 +112,33 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 {% for i in range(4) %}
     var next{{ p }}_{{ i }}: vec4<{{ acc }}>;
 {% endfor %}
-{{ fetch(p, "    ", "0u") }}
+{{ fetch(p, "    ", "begin" if splits > 1 else "0u") }}
 {%- endfor %}
 {% if BUFFERS == 2 %}
     var half = 0u;
 {% endif %}
 
-    for (var base = 0u; base < {{ steps * BK }}u; base += {{ BK }}u) {
+{% set end = "end" if splits > 1 else (steps * BK) ~ "u" %}
+    for (var base = {{ "begin" if splits > 1 else "0u" }}; base < {{ end }}; base += {{ BK }}u) {
 {% for p in range(per) %}
 {{ stage(p, "        ") }}
 {%- endfor %}
         workgroupBarrier();
-        if (base + {{ BK }}u < {{ steps * BK }}u) {
+        if (base + {{ BK }}u < {{ end }}) {
 {% for p in range(per) %}
 {{ fetch(p, "            ", "(base + " ~ BK ~ "u)") }}
 {%- endfor %}
         }
 {% for i in range(BK) %}
         {
-{% for g in range(TM // 4) %}
+{% for g in range(tm // 4) %}
             let a{{ g }} = tile_a[{{ "half * " ~ half_a ~ "u + " if BUFFERS == 2 }}{{ i * pitch_a + g * threads_m }}u + mine_m];
 {% endfor %}
-{% for j in range(TN // 4) %}
+{% for j in range(tn // 4) %}
             let b{{ j }} = tile_b[{{ "half * " ~ half_b ~ "u + " if BUFFERS == 2 }}{{ i * pitch_b + j * threads_n }}u + mine_n];
 {% endfor %}
-{% for r in range(TM) %}
-{% for j in range(TN // 4) %}
+{% for r in range(tm) %}
+{% for j in range(tn // 4) %}
             sum{{ r }}_{{ j }} = fma(vec4<{{ acc }}>(a{{ r // 4 }}.{{ parts[r % 4] }}), b{{ j }}, sum{{ r }}_{{ j }});
 {% endfor %}
 {% endfor %}
@@ -143,9 +151,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 {% endif %}
     }
 
-{% for r in range(TM) %}
-{% for j in range(TN // 4) %}
-    store_c(row0 + {{ (r // 4) * threads_m * 4 + r % 4 }}u + 4u * mine_m, col0 / 4u + {{ j * threads_n }}u + mine_n, sum{{ r }}_{{ j }}{{ plane_use }});
+{% for r in range(tm) %}
+{% for j in range(tn // 4) %}
+    store_c(row0 + {{ (r // 4) * threads_m * 4 + r % 4 }}u + 4u * mine_m, col0 / 4u + {{ j * threads_n }}u + mine_n, sum{{ r }}_{{ j }}{{ plane_use }}{{ ", part" if splits > 1 }});
 {% endfor %}
 {% endfor %}
 }
