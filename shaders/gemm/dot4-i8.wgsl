@@ -150,14 +150,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 {% endif %}
 
 {% for r in range(TM) %}
-    let row{{ r }} = row0 + {{ r * threads_m }}u + mine_m;
+    let own{{ r }} = row0 + {{ r * threads_m }}u + mine_m;
 {% for j in range(TN) %}
 {% if ragged_m or ragged_n %}
-    if ({{ "row" ~ r ~ " < " ~ m ~ "u" if ragged_m }}{{ " && " if ragged_m and ragged_n }}{{ "col0 + " ~ (j * threads_n) ~ "u + mine_n < " ~ n ~ "u" if ragged_n }}) {
-        c[row{{ r }} * {{ n }}u + col0 + {{ j * threads_n }}u + mine_n] = sum{{ r }}_{{ j }};
+    if ({{ "own" ~ r ~ " < " ~ m ~ "u" if ragged_m }}{{ " && " if ragged_m and ragged_n }}{{ "col0 + " ~ (j * threads_n) ~ "u + mine_n < " ~ n ~ "u" if ragged_n }}) {
+        c[own{{ r }} * {{ n }}u + col0 + {{ j * threads_n }}u + mine_n] = sum{{ r }}_{{ j }};
     }
 {% else %}
-    c[row{{ r }} * {{ n }}u + col0 + {{ j * threads_n }}u + mine_n] = sum{{ r }}_{{ j }};
+    c[own{{ r }} * {{ n }}u + col0 + {{ j * threads_n }}u + mine_n] = sum{{ r }}_{{ j }};
 {% endif %}
 {% endfor %}
 {% endfor %}
