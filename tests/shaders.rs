@@ -33,8 +33,22 @@ fn shapes(problem: &str) -> &'static [&'static str] {
             "batch=2,channels=64,height=7,width=7,filters=36,kernel=1,stride=1,pad=0",
             "batch=channels=height=width=filters=kernel=stride=1,pad=0",
         ],
-        "gemv" => &["m=k=4096", "m=1001,k=65", "m=65,k=1000", "m=k=1"],
+        "gemv" => &["m=k=4096", "m=1001,k=65", "m=65,k=1000", "m=k=1", "m=1001,k=2304", "m=3,k=32"],
         "rmsnorm" => &["rows=4096,cols=4096", "rows=65,cols=1000", "rows=33,cols=65", "rows=cols=1"],
+        "layernorm" => &["rows=4096,cols=4096", "rows=65,cols=1000", "rows=33,cols=65", "rows=cols=1"],
+        "embedding" => &[
+            "vocab=32000,dim=4096,tokens=512",
+            "vocab=97,dim=36,tokens=1001",
+            "vocab=5,dim=67,tokens=33",
+            "vocab=dim=tokens=1",
+        ],
+        "rope-append" => &[
+            "batch=2,heads=32,kv_heads=8,tokens=512,dim=128,start=100",
+            "batch=3,heads=7,kv_heads=3,tokens=11,dim=36,start=9",
+            "batch=1,heads=3,kv_heads=5,tokens=1,dim=66,start=1",
+            "batch=heads=kv_heads=tokens=start=1,dim=2",
+        ],
+        "silu-mul" | "gelu" | "add" => &["n=67108864", "n=1000004", "n=1000003", "n=1"],
         "softmax" => &["rows=4096,cols=4096", "rows=65,cols=1000", "rows=33,cols=65", "rows=cols=1"],
         "attention-prefill" => &[
             "batch=1,heads=32,kv_heads=8,seq=512,dim=128",
@@ -51,6 +65,15 @@ fn shapes(problem: &str) -> &'static [&'static str] {
         "swiglu" => &["tokens=512,d=1024,f=2816", "tokens=33,d=129,f=17", "tokens=130,d=66,f=132", "tokens=d=f=1"],
         other => panic!("problem {other} has no line in this table: add its shapes"),
     }
+}
+
+/// The shapes that a variant's element type can have; the first is aligned.
+fn fitting(variant: &Variant) -> Vec<&'static str> {
+    let problem = problem(&variant.problem).unwrap();
+    let fits = |shape: &&str| problem.check_for(&shape.parse().unwrap(), variant.element).is_ok();
+    let fitting: Vec<&str> = shapes(&variant.problem).iter().copied().filter(fits).collect();
+    assert!(fitting.len() > 1 && fitting[0] == shapes(&variant.problem)[0], "{}: {fitting:?}", variant.id);
+    fitting
 }
 
 const EVERY_FEATURE: [Feature; 7] = [
@@ -179,7 +202,7 @@ fn check_buffers(variant: &Variant, shape: &Shape, rendered: &Rendered, module: 
 /// Renders and checks every parameter set at the aligned shape and at one of the ragged ones in turn; returns how many
 /// were checked. (Defaults are rendered at every shape below; all sets at all shapes take naga a minute.)
 fn check_all(variant: &Variant) -> usize {
-    let shapes = shapes(&variant.problem);
+    let shapes = fitting(variant);
     let device = device(DeviceKind::Discrete);
     let mut checked = 0;
     for (i, params) in parameter_sets(variant).into_iter().enumerate() {
@@ -219,7 +242,7 @@ fn the_defaults_of_both_device_classes_render_at_every_shape() {
             let mut device = device(kind);
             // What software adapters and the smallest of the usual GPUs have.
             device.limits.max_workgroup_memory_bytes = 32 << 10;
-            for shape in shapes(&variant.problem) {
+            for shape in fitting(variant) {
                 let label = format!("{} {shape} on {kind}", variant.id);
                 let shape: Shape = shape.parse().unwrap();
                 let rendered = variant.render(&shape, &BTreeMap::new(), &device);
@@ -249,19 +272,37 @@ fn an_aligned_shape_has_no_guards() {
 #[test]
 fn the_contracted_variants_are_all_there() {
     let expected = [
+        "add/direct-f16",
+        "add/direct-f32",
         "attention-decode/online-f32",
         "attention-prefill/online-f32",
+        "embedding/rows-f16",
+        "embedding/rows-f32",
         "fma/chains-f16",
         "fma/chains-f32",
+        "gelu/direct-f16",
+        "gelu/direct-f32",
         "gemm/naive-f32",
         "gemm/shared-f32",
         "gemm/tiled-f32",
         "gemv/rows-f16",
         "gemv/rows-f32",
+        "gemv/rows-q4_0",
+        "gemv/rows-q4_k",
+        "gemv/rows-q8_0",
+        "gemv/subgroup-q4_0",
+        "gemv/subgroup-q4_k",
+        "gemv/subgroup-q8_0",
+        "layernorm/rows-f16",
+        "layernorm/rows-f32",
         "memory-copy/direct-f32",
         "memory-read/strided-f32",
         "memory-triad/direct-f32",
         "rmsnorm/rows-f32",
+        "rope-append/heads-f16",
+        "rope-append/heads-f32",
+        "silu-mul/direct-f16",
+        "silu-mul/direct-f32",
         "softmax/rows-f32",
         "swiglu/tiled-f32",
     ];

@@ -4,6 +4,8 @@
 //! is taken as to nearest, which is what every desktop and data-centre GPU does in f32. What surprises people: sums of
 //! many terms are bounded by the square root of their number; the certain bound would hide a missing term.
 
+use crate::model::Scalar;
+
 /// Unit roundoff of f32, in which every kernel accumulates.
 pub(super) const U32: f64 = 5.960_464_477_539_063e-8;
 
@@ -51,6 +53,13 @@ pub(super) const DIVISION: f64 = 5.0;
 
 /// Relative error of `inverseSqrt`, in units of u: WGSL allows 2 ULP.
 pub(super) const INVERSE_SQRT: f64 = 4.0;
+
+/// The error of a value once it is stored: f16 rounds to one of its two neighbours, which is 2 u at most, and what is below
+/// the smallest normal number may become 0.
+pub(super) fn stored(element: Scalar, value: f64, bound: f64) -> f64 {
+    let rounding = if element == Scalar::F16 { 2.0 * Scalar::F16.unit_roundoff() } else { 0.0 };
+    bound + rounding * (value.abs() + bound) + element.min_positive()
+}
 
 /// Relative error that an online softmax adds, in units of u.
 ///
