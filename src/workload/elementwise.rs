@@ -90,9 +90,7 @@ impl Problem for Elementwise {
     fn formula(&self) -> &'static str {
         match self.0 {
             Function::SiluMul => "y[i] = g[i] / (1 + exp(−g[i]))·u[i]; FLOP = 5·n; bytes = 3·e·n",
-            Function::Gelu => {
-                "y[i] = x[i]/2·(1 + tanh(√(2/π)·(x[i] + 0.044715·x[i]³))); FLOP = 8·n; bytes = 2·e·n"
-            }
+            Function::Gelu => "y[i] = x[i]/2·(1 + tanh(√(2/π)·(x[i] + 0.044715·x[i]³))); FLOP = 8·n; bytes = 2·e·n",
             Function::Add => "c[i] = a[i] + b[i]; FLOP = n; bytes = 3·e·n",
         }
     }

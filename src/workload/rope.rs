@@ -192,9 +192,9 @@ impl Problem for RopeAppend {
         let mut picks = Picks::new(pick);
         let of_tensor = |tensor: usize| {
             let grid = samples::grid(extents.rows(tensor), extents.dim, samples / 3, SAMPLED_ROWS, &mut picks);
-            let indices = grid.into_iter().flat_map(|(row, columns)| {
-                columns.into_iter().map(move |column| row * extents.dim + column)
-            });
+            let indices = grid
+                .into_iter()
+                .flat_map(|(row, columns)| columns.into_iter().map(move |column| row * extents.dim + column));
             let expected = indices.map(|index| {
                 let (value, bound) = self.element(instance, tensor, index);
                 Expected { tensor, index, value, bound }
