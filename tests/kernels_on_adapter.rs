@@ -2,7 +2,7 @@
 //!
 //! Mesa's software adapter is enough, and no adapter at all is a failure. What surprises people: an f16 variant may stay
 //! out where the adapter has no f16 (the output names it and why; `cargo test -- --nocapture` shows it), an f32 variant
-//! may not. Only default parameters run here.
+//! may not. Only default parameters run here: this adapter's own, and for kernels with workgroup memory those of GPUs.
 
 // Helpers outside of test functions may stop the test too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
@@ -13,7 +13,7 @@ use wattmark::clock::WallClock;
 use wattmark::gpu::{Accelerator, ByteRange, Completion, GpuError, Job, Machine, Program, WgpuMachine};
 use wattmark::kernel;
 use wattmark::measure::plan::{self, PlanError, Selection};
-use wattmark::model::{Case, Device, ElementType, ShapeError, SkipReason};
+use wattmark::model::{Case, Device, DeviceKind, ElementType, ShapeError, SkipReason};
 use wattmark::verify::prepare::program_of;
 use wattmark::verify::{ProbePlan, freivalds};
 use wattmark::workload::{Instance, Problem, TensorRole, oracle_bytes, problem, problems};
@@ -258,6 +258,39 @@ fn every_variant_is_right_at_ragged_aligned_prime_and_thin_shapes() {
                     Ok(how) => eprintln!("  {:26} {}: {how}", variant.id, case.shape),
                     Err(why) => wrong.push(format!("{} {} on {}: {why}", variant.id, case.shape, device.name)),
                 }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} cases are not right:\n{}\n", wrong.len(), wrong.len() + ran, wrong.join("\n"));
+    assert!(ran > 0);
+}
+
+/// Problems whose kernels have other paths on GPUs (rows shared by lanes, operands staged in workgroup memory) that a
+/// software adapter runs in reasonable time.
+const SHARED_ROWS: [&str; 6] = ["gemv", "layernorm", "embedding", "rope-append", "silu-mul", "gelu"];
+
+#[test]
+fn the_parameters_that_gpus_start_with_are_right_here_too() {
+    let machine = machine();
+    let (mut wrong, mut ran) = (Vec::new(), 0);
+    for device in machine.devices() {
+        let mut gpu = machine.open(device.ordinal).unwrap();
+        let other = Device { kind: DeviceKind::Discrete, ..device.clone() };
+        for variant in kernel::variants().iter().filter(|variant| SHARED_ROWS.contains(&variant.problem.as_str())) {
+            let (_, shapes) = SHAPES.iter().find(|(problem, _)| *problem == variant.problem).unwrap();
+            let fits = |shape: &&&str| {
+                problem(&variant.problem).unwrap().check_for(&shape.parse().unwrap(), variant.element).is_ok()
+            };
+            for shape in shapes.iter().filter(fits) {
+                let case =
+                    Case { params: variant.default_params(&other), ..planned(&variant.id, shape, &device).unwrap() };
+                let found = match program_of(&case, &device) {
+                    Err(skip) if skip.reason == SkipReason::MissingFeature => break,
+                    Err(skip) => Err(format!("could not run: {}", skip.detail)),
+                    Ok((instance, program)) => verified(gpu.as_mut(), &program, &instance),
+                };
+                ran += usize::from(found.is_ok());
+                wrong.extend(found.err().map(|why| format!("{} {}: {why}", variant.id, case.shape)));
             }
         }
     }

@@ -152,7 +152,8 @@ fn q8_0(values: &[f32]) -> Block {
 fn q4_0(values: &[f32]) -> Block {
     let mut block = Block::empty();
     let extreme = values.iter().fold(0_f32, |most, value| if value.abs() > most.abs() { *value } else { most });
-    let scale = f16::from_f32(extreme / -8.0);
+    // Adding 0 makes a negative zero positive.
+    let scale = f16::from_f32(extreme / -8.0 + 0.0);
     block.scaled_by(scale, 0);
     for (place, value) in values.iter().enumerate() {
         let quant = level(*value, scale.to_f32(), -8.0, 7.0);
