@@ -34,6 +34,12 @@ fn shapes(problem: &str) -> &'static [&'static str] {
             "batch=1,heads=3,kv_heads=3,context=33,dim=33",
             "batch=1,heads=1,kv_heads=1,context=1,dim=1",
         ],
+        "transformer-layer" => &[
+            "batch=1,tokens=512,context=512,d=2048,heads=32,kv_heads=8,dim=64,f=8192",
+            "batch=2,tokens=1,context=4000,d=576,heads=9,kv_heads=3,dim=64,f=1536",
+            "batch=3,tokens=5,context=9,d=66,heads=6,kv_heads=2,dim=18,f=130",
+            "batch=1,tokens=1,context=1,d=1,heads=1,kv_heads=1,dim=2,f=1",
+        ],
         "swiglu" => &["tokens=512,d=1024,f=2816", "tokens=33,d=129,f=17", "tokens=130,d=66,f=132", "tokens=d=f=1"],
         other => panic!("problem {other} has no line in this table: add its shapes"),
     }
@@ -236,6 +242,10 @@ fn an_aligned_shape_has_no_guards() {
 fn the_contracted_variants_are_all_there() {
     let expected = [
         "attention-decode/online-f32",
+        "attention-decode/splitkv-f16",
+        "attention-decode/splitkv-f32",
+        "attention-prefill/flash-f16",
+        "attention-prefill/flash-f32",
         "attention-prefill/online-f32",
         "fma/chains-f16",
         "fma/chains-f32",
@@ -250,6 +260,7 @@ fn the_contracted_variants_are_all_there() {
         "rmsnorm/rows-f32",
         "softmax/rows-f32",
         "swiglu/tiled-f32",
+        "transformer-layer/staged-f32",
     ];
     let ids: Vec<&str> = kernel::variants().iter().map(|variant| &*variant.id).collect();
     for id in expected {

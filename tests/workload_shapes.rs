@@ -10,7 +10,7 @@ const CLASSES: [DeviceClass; 2] = [DeviceClass::Hardware, DeviceClass::Software]
 #[test]
 fn every_problem_is_found_by_its_name_and_names_are_distinct() {
     let names: BTreeSet<&str> = problems().iter().map(|problem| problem.id()).collect();
-    assert_eq!(names.len(), 11);
+    assert_eq!(names.len(), 12);
     for name in names {
         assert_eq!(problem(name).unwrap().id(), name);
     }

@@ -15,6 +15,8 @@ mod fma;
 mod gemm;
 mod gemv;
 mod inputs;
+mod layer;
+mod layer_reference;
 mod memory;
 mod rmsnorm;
 mod samples;
@@ -195,7 +197,7 @@ pub trait Problem: Sync {
 /// Most elements of one tensor that are accepted (2^40, as for an axis): a thousand times what any device holds today.
 pub const MAX_ELEMENTS: u64 = Shape::MAX_EXTENT;
 
-static PROBLEMS: [&dyn Problem; 11] = [
+static PROBLEMS: [&dyn Problem; 12] = [
     &fma::Fma,
     &memory::READ,
     &memory::COPY,
@@ -207,6 +209,7 @@ static PROBLEMS: [&dyn Problem; 11] = [
     &attention::Prefill,
     &attention::Decode,
     &swiglu::SwiGlu,
+    &layer::TransformerLayer,
 ];
 
 /// Every problem, ceilings of the device first.
