@@ -153,6 +153,16 @@ const SHAPES: &[(&str, &[&str])] = &[
             "tokens=d=67,f=1",
         ],
     ),
+    (
+        "transformer-layer",
+        &[
+            "batch=2,tokens=5,context=5,d=23,heads=6,kv_heads=2,dim=10,f=37",
+            "batch=1,tokens=33,context=33,d=96,heads=6,kv_heads=2,dim=32,f=160",
+            "batch=1,tokens=3,context=70,d=64,heads=4,kv_heads=2,dim=16,f=128",
+            "batch=3,tokens=1,context=533,d=40,heads=4,kv_heads=2,dim=8,f=24",
+            "batch=tokens=context=d=heads=kv_heads=f=1,dim=2",
+        ],
+    ),
 ];
 
 /// The adapters of this machine; without one nothing here can be checked, which is a failure.

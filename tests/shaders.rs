@@ -62,6 +62,12 @@ fn shapes(problem: &str) -> &'static [&'static str] {
             "batch=1,heads=3,kv_heads=3,context=33,dim=33",
             "batch=1,heads=1,kv_heads=1,context=1,dim=1",
         ],
+        "transformer-layer" => &[
+            "batch=1,tokens=512,context=512,d=2048,heads=32,kv_heads=8,dim=64,f=8192",
+            "batch=2,tokens=1,context=4000,d=576,heads=9,kv_heads=3,dim=64,f=1536",
+            "batch=3,tokens=5,context=9,d=66,heads=6,kv_heads=2,dim=18,f=130",
+            "batch=1,tokens=1,context=1,d=1,heads=1,kv_heads=1,dim=2,f=1",
+        ],
         "swiglu" => &["tokens=512,d=1024,f=2816", "tokens=33,d=129,f=17", "tokens=130,d=66,f=132", "tokens=d=f=1"],
         other => panic!("problem {other} has no line in this table: add its shapes"),
     }

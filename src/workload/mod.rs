@@ -20,6 +20,8 @@ mod gemm;
 mod gemm_batched;
 mod gemv;
 mod inputs;
+mod layer;
+mod layer_reference;
 mod layernorm;
 mod memory;
 mod rmsnorm;
@@ -247,6 +249,7 @@ static PROBLEMS: &[&dyn Problem] = &[
     &elementwise::GELU,
     &elementwise::ADD,
     &embedding::Embedding,
+    &layer::TransformerLayer,
 ];
 
 /// Every problem, ceilings of the device first.
