@@ -156,7 +156,9 @@ pub fn program_of(case: &Case, device: &Device) -> Result<(Instance, Program), B
         .into_iter()
         .map(|tensor| BufferSpec {
             name: tensor.name.to_owned(),
-            bytes: (tensor.len * tensor.element.bytes()).next_multiple_of(4),
+            // Inputs are padded, so that a shader may read them in blocks of 32 bytes whatever their length.
+            bytes: (tensor.len * tensor.element.bytes())
+                .next_multiple_of(if tensor.role == TensorRole::Input { 32 } else { 4 }),
             role: if tensor.role == TensorRole::Input { Role::Input } else { Role::Output },
         })
         .collect();
