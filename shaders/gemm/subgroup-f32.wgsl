@@ -5,7 +5,9 @@
 {% set ragged_rows = m % rows != 0 %}
 {% set ragged_a = (ceil_div(m, rows) - 1) * rows + sets * lanes > m %}
 {% set tail = k % 8 %}
-{% set loads = COLS if wide else ceil_div(lanes * per + 7, 8 * lanes) %}
+{% set loads = cols if wide else ceil_div(lanes * per + 7, 8 * lanes) %}
+{# Lanes that have a block of b to load, counted through all loads of a row. #}
+{% set busy = lanes * cols if wide else ceil_div(lanes * per + 7, 8) %}
 {# Accumulators of one row: vectors of up to four columns. #}
 {% set vectors = ceil_div(per, 4) %}
 {% macro size(v) %}{{ min(4, per - 4 * v) }}{% endmacro %}
@@ -23,7 +25,18 @@ fn low(pair: u64) -> f32 {
 fn high(pair: u64) -> f32 {
     return bitcast<f32>(u32(pair >> 32u));
 }
-{% if wide %}
+{% if not wide %}
+
+// Element `place` of those that the lanes hold, eight in each.
+fn pick(place: u32{% for e in range(8) %}, e{{ e }}: f32{% endfor %}) -> f32 {
+    let owner = place / 8u % {{ lanes }}u;
+    var element = subgroupShuffle(e0, owner);
+{% for e in range(1, 8) %}
+    element = select(element, subgroupShuffle(e{{ e }}, owner), place % 8u == {{ e }}u);
+{% endfor %}
+    return element;
+}
+{% else %}
 
 fn pack(first: f32, second: f32) -> u64 {
     return (u64(bitcast<u32>(second)) << 32u) | u64(bitcast<u32>(first));
@@ -67,10 +80,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id
         let start{{ s }} = i * {{ n }}u + column / 8u + {{ s * n // 8 }}u + lane;
 {% endif %}
 {% for q in range(loads) %}
-{% if wide and n % (8 * lanes * COLS) == 0 %}
+{% if wide and n % (8 * lanes * cols) == 0 %}
         let block{{ s }}_{{ q }} = b[start{{ s }} + {{ q * lanes }}u];
 {% else %}
+{% if busy >= (q + 1) * lanes %}
         let block{{ s }}_{{ q }} = b[min(start{{ s }} + {{ q * lanes }}u, {{ ceil_div(k * n, 8) - 1 }}u)];
+{% else %}
+        var block{{ s }}_{{ q }} = vec4<u64>();
+        if (lane < {{ busy - q * lanes }}u) {
+            block{{ s }}_{{ q }} = b[min(start{{ s }} + {{ q * lanes }}u, {{ ceil_div(k * n, 8) - 1 }}u)];
+        }
+{% endif %}
 {% endif %}
 {% for e in range(8) %}
         let from{{ s }}_{{ q }}_{{ e }} = {{ "high" if e % 2 else "low" }}(block{{ s }}_{{ q }}.{{ parts[e // 2] }});
@@ -81,12 +101,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id
 {% for p in range(per) %}
 {# Column p * lanes + lane of the tile is element `place` of what the lanes hold: part place % 8 of lane place // 8. #}
         let place{{ s }}_{{ p }} = {{ p * lanes + shift }}u + lane;
-        var moved{{ s }}_{{ p }} = 0.0;
-{% for q in range((p * lanes + shift) // (8 * lanes), (p * lanes + shift + lanes - 1) // (8 * lanes) + 1) if q < loads %}
-{% for e in range(8) %}
-        moved{{ s }}_{{ p }} = select(moved{{ s }}_{{ p }}, subgroupShuffle(from{{ s }}_{{ q }}_{{ e }}, (place{{ s }}_{{ p }} / 8u) % {{ lanes }}u), place{{ s }}_{{ p }} % 8u == {{ e }}u{% if loads > 1 %} && place{{ s }}_{{ p }} / {{ 8 * lanes }}u == {{ q }}u{% endif %});
+{% set (start, end) = ((p * lanes + shift) // (8 * lanes), (p * lanes + shift + lanes - 1) // (8 * lanes)) %}
+{% for q in range(start, min(end, loads - 1) + 1) %}
+        let moved{{ s }}_{{ p }}_{{ q }} = pick(place{{ s }}_{{ p }}{% for e in range(8) %}, from{{ s }}_{{ q }}_{{ e }}{% endfor %});
 {% endfor %}
-{% endfor %}
+        let moved{{ s }}_{{ p }} = {% if end > start and end < loads %}select(moved{{ s }}_{{ p }}_{{ start }}, moved{{ s }}_{{ p }}_{{ end }}, place{{ s }}_{{ p }} >= {{ 8 * lanes * end }}u)
+{%- else %}moved{{ s }}_{{ p }}_{{ start }}{% endif %};
 {% endfor %}
 {% endif %}
 {% if tail != 0 and s >= tail %}
@@ -152,9 +172,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id
     {
 {% endif %}
 {% if wide %}
-{% for q in range(COLS) %}
+{% for q in range(cols) %}
         let at{{ q }} = column / 8u + {{ q * lanes }}u + lane;
-{% if n % (8 * lanes * COLS) != 0 %}
+{% if n % (8 * lanes * cols) != 0 %}
         if (at{{ q }} < {{ n // 8 }}u) {
 {% else %}
         {
