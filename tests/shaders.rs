@@ -57,8 +57,12 @@ fn device(kind: DeviceKind) -> Device {
         driver: String::new(),
         driver_info: String::new(),
         pci: None,
-        subgroup: SubgroupRange { min: 8, max: 32 },
-        features: BTreeSet::from([Feature::F16, Feature::Subgroup]),
+        subgroup: if kind == DeviceKind::Software {
+            SubgroupRange { min: 8, max: 8 }
+        } else {
+            SubgroupRange { min: 32, max: 32 }
+        },
+        features: BTreeSet::from([Feature::F16, Feature::I64, Feature::Subgroup]),
         limits: DeviceLimits {
             max_buffer_bytes: 1 << 31,
             max_binding_bytes: 1 << 31,
@@ -72,20 +76,18 @@ fn device(kind: DeviceKind) -> Device {
     }
 }
 
-/// Both classes' defaults, and each of these with one parameter moved to each of its values.
-fn parameter_sets(variant: &Variant) -> BTreeSet<BTreeMap<String, u64>> {
+/// A device's defaults, and these with one parameter moved to each of its values.
+fn parameter_sets(variant: &Variant, device: &Device) -> BTreeSet<BTreeMap<String, u64>> {
+    let defaults = variant.default_params(device);
     let mut sets = BTreeSet::new();
-    for kind in [DeviceKind::Software, DeviceKind::Discrete] {
-        let defaults = variant.default_params(&device(kind));
-        for (name, parameter) in &variant.params {
-            for value in parameter.values() {
-                let mut set = defaults.clone();
-                set.insert(name.clone(), value);
-                sets.insert(set);
-            }
+    for (name, parameter) in &variant.params {
+        for value in parameter.values() {
+            let mut set = defaults.clone();
+            set.insert(name.clone(), value);
+            sets.insert(set);
         }
-        sets.insert(defaults);
     }
+    sets.insert(defaults);
     sets
 }
 
@@ -126,17 +128,20 @@ fn check(variant: &Variant, rendered: &Rendered, label: &str) {
     assert_eq!(workgroup_bytes, rendered.workgroup_memory_bytes, "{label}: workgroup memory that the manifest states");
 }
 
-/// Renders and checks every parameter set at the aligned shape and at one of the ragged ones in turn; returns how many
-/// were checked. (Defaults are rendered at every shape below; all sets at all shapes take naga a minute.)
+/// Renders and checks every parameter set of both device classes at the aligned shape and at one of the ragged ones in
+/// turn; returns how many were checked. (Defaults are rendered at every shape below; all sets at all shapes take naga a
+/// minute.)
 fn check_all(variant: &Variant) -> usize {
     let (_, shapes) = interface(&variant.problem);
-    let device = device(DeviceKind::Discrete);
+    let devices = [DeviceKind::Software, DeviceKind::Discrete].map(device);
+    let sets =
+        devices.iter().flat_map(|device| parameter_sets(variant, device).into_iter().map(move |set| (device, set)));
     let mut checked = 0;
-    for (i, params) in parameter_sets(variant).into_iter().enumerate() {
+    for (i, (device, params)) in sets.enumerate() {
         for shape in [shapes[0], shapes[1 + i % (shapes.len() - 1)]] {
             let label = format!("{} {shape} {params:?}", variant.id);
             let parsed: Shape = shape.parse().unwrap();
-            match variant.render(&parsed, &params, &device) {
+            match variant.render(&parsed, &params, device) {
                 Ok(rendered) => {
                     check(variant, &rendered, &label);
                     checked += 1;
@@ -180,16 +185,17 @@ fn the_defaults_of_both_device_classes_render_at_every_shape() {
 
 #[test]
 fn an_aligned_shape_has_no_guards() {
-    for (id, shape) in [
-        ("gemm/tiled-f32", "m=n=k=1024"),
-        ("gemm/shared-f32", "m=n=k=1024"),
-        ("memory-triad/direct-f32", "n=67108864"),
-        ("fma/chains-f32", "n=1048576,steps=4096"),
+    for (kind, id, shape) in [
+        (DeviceKind::Software, "gemm/subgroup-f32", "m=n=k=1024"),
+        (DeviceKind::Discrete, "gemm/tiled-f32", "m=n=k=1024"),
+        (DeviceKind::Discrete, "gemm/shared-f32", "m=n=k=1024"),
+        (DeviceKind::Discrete, "memory-triad/direct-f32", "n=67108864"),
+        (DeviceKind::Discrete, "memory-triad/wide-f32", "n=67108864"),
+        (DeviceKind::Discrete, "fma/chains-f32", "n=1048576,steps=4096"),
     ] {
         let variant = kernel::find(id).unwrap();
-        let source = |shape: &str| {
-            variant.render(&shape.parse().unwrap(), &BTreeMap::new(), &device(DeviceKind::Discrete)).unwrap().wgsl
-        };
+        let source =
+            |shape: &str| variant.render(&shape.parse().unwrap(), &BTreeMap::new(), &device(kind)).unwrap().wgsl;
         assert!(!source(shape).contains("min("), "{id} clamps an index at {shape}");
         assert!(!source(shape).contains("return;"), "{id} guards a store at {shape}");
     }
@@ -204,14 +210,21 @@ fn the_contracted_variants_are_all_there() {
         "fma/chains-f32",
         "gemm/naive-f32",
         "gemm/shared-f32",
+        "gemm/subgroup-f32",
         "gemm/tiled-f32",
         "gemv/rows-f16",
         "gemv/rows-f32",
+        "gemv/subgroup-f32",
         "memory-copy/direct-f32",
+        "memory-copy/wide-f32",
         "memory-read/strided-f32",
+        "memory-read/wide-f32",
         "memory-triad/direct-f32",
+        "memory-triad/wide-f32",
         "rmsnorm/rows-f32",
+        "rmsnorm/subgroup-f32",
         "softmax/rows-f32",
+        "softmax/subgroup-f32",
         "swiglu/tiled-f32",
     ];
     let ids: Vec<&str> = kernel::variants().iter().map(|variant| &*variant.id).collect();

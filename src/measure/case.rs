@@ -151,15 +151,14 @@ pub fn program_of(case: &Case, device: &Device) -> Result<(Instance, Program), B
         };
         fail(reason, error.to_string())
     })?;
+    // Inputs are padded with zeros, so that a shader may read them in blocks of 32 bytes whatever their length.
     let buffers = problem
         .tensors(&case.shape, case.element)
         .into_iter()
-        .map(|tensor| BufferSpec {
-            name: tensor.name.to_owned(),
-            // Inputs are padded, so that a shader may read them in blocks of 32 bytes whatever their length.
-            bytes: (tensor.len * tensor.element.bytes())
-                .next_multiple_of(if tensor.role == TensorRole::Input { 32 } else { 4 }),
-            role: if tensor.role == TensorRole::Input { Role::Input } else { Role::Output },
+        .map(|tensor| {
+            let (role, block) = if tensor.role == TensorRole::Input { (Role::Input, 32) } else { (Role::Output, 4) };
+            let bytes = (tensor.len * tensor.element.bytes()).next_multiple_of(block);
+            BufferSpec { name: tensor.name.to_owned(), bytes, role }
         })
         .collect();
     let instance =
