@@ -350,7 +350,8 @@ fn a_buffer_beyond_the_binding_limit_is_refused_with_the_bytes_it_needs_and_the_
         let side = (n - 1).isqrt() + 1;
         let rows = n.div_ceil(1024);
         for (variant, shape, bytes) in [
-            ("memory-copy/direct-f32", format!("n={n}"), 4 * n),
+            // An input is padded to whole blocks of 32 bytes.
+            ("memory-copy/direct-f32", format!("n={n}"), 4 * n.next_multiple_of(8)),
             ("gemm/tiled-f32", format!("m=n={side},k=1"), 4 * side * side),
             ("softmax/rows-f32", format!("rows={rows},cols=1024"), 4096 * rows),
         ] {

@@ -130,20 +130,18 @@ fn device(kind: DeviceKind) -> Device {
     }
 }
 
-/// Both classes' defaults, and each of these with one parameter moved to each of its values.
-fn parameter_sets(variant: &Variant) -> BTreeSet<BTreeMap<String, u64>> {
+/// A device's defaults, and these with one parameter moved to each of its values.
+fn parameter_sets(variant: &Variant, device: &Device) -> BTreeSet<BTreeMap<String, u64>> {
+    let defaults = variant.default_params(device);
     let mut sets = BTreeSet::new();
-    for kind in [DeviceKind::Software, DeviceKind::Discrete] {
-        let defaults = variant.default_params(&device(kind));
-        for (name, parameter) in &variant.params {
-            for value in parameter.values() {
-                let mut set = defaults.clone();
-                set.insert(name.clone(), value);
-                sets.insert(set);
-            }
+    for (name, parameter) in &variant.params {
+        for value in parameter.values() {
+            let mut set = defaults.clone();
+            set.insert(name.clone(), value);
+            sets.insert(set);
         }
-        sets.insert(defaults);
     }
+    sets.insert(defaults);
     sets
 }
 
@@ -205,17 +203,20 @@ fn check_buffers(variant: &Variant, shape: &Shape, rendered: &Rendered, module: 
     assert!((0..count).all(|binding| seen.contains(&binding)), "{label}: not every tensor is bound: {seen:?}");
 }
 
-/// Renders and checks every parameter set at the aligned shape and at one of the ragged ones in turn; returns how many
-/// were checked. (Defaults are rendered at every shape below; all sets at all shapes take naga a minute.)
+/// Renders and checks every parameter set of both device classes at the aligned shape and at one of the ragged ones in
+/// turn; returns how many were checked. (Defaults are rendered at every shape below; all sets at all shapes take naga a
+/// minute.)
 fn check_all(variant: &Variant) -> usize {
     let shapes = fitting(variant);
-    let device = device(DeviceKind::Discrete);
+    let devices = [DeviceKind::Software, DeviceKind::Discrete].map(device);
+    let sets =
+        devices.iter().flat_map(|device| parameter_sets(variant, device).into_iter().map(move |set| (device, set)));
     let mut checked = 0;
-    for (i, params) in parameter_sets(variant).into_iter().enumerate() {
+    for (i, (device, params)) in sets.enumerate() {
         for shape in [shapes[0], shapes[1 + i % (shapes.len() - 1)]] {
             let label = format!("{} {shape} {params:?}", variant.id);
             let parsed: Shape = shape.parse().unwrap();
-            match variant.render(&parsed, &params, &device) {
+            match variant.render(&parsed, &params, device) {
                 Ok(rendered) => {
                     check(variant, &parsed, &rendered, &label);
                     checked += 1;
@@ -260,20 +261,25 @@ fn the_defaults_of_both_device_classes_render_at_every_shape() {
 
 #[test]
 fn an_aligned_shape_has_no_guards() {
-    for (id, shape) in [
-        ("gemm/tiled-f32", "m=n=k=1024"),
-        ("gemm/shared-f32", "m=n=k=1024"),
-        ("gemm/tiled-f16-f32", "m=n=k=1024"),
-        ("gemm/dot4-i8", "m=n=k=1024"),
-        ("gemm-batched/shared-f32", "batch=8,m=n=k=1024"),
-        ("conv2d/implicit-gemm-f32", "batch=32,channels=128,height=28,width=28,filters=1024,kernel=3,stride=1,pad=0"),
-        ("memory-triad/direct-f32", "n=67108864"),
-        ("fma/chains-f32", "n=1048576,steps=4096"),
+    for (kind, id, shape) in [
+        (DeviceKind::Software, "gemm/subgroup-f32", "m=n=k=1024"),
+        (DeviceKind::Discrete, "gemm/tiled-f32", "m=n=k=1024"),
+        (DeviceKind::Discrete, "gemm/shared-f32", "m=n=k=1024"),
+        (DeviceKind::Discrete, "gemm/tiled-f16-f32", "m=n=k=1024"),
+        (DeviceKind::Discrete, "gemm/dot4-i8", "m=n=k=1024"),
+        (DeviceKind::Discrete, "gemm-batched/shared-f32", "batch=8,m=n=k=1024"),
+        (
+            DeviceKind::Discrete,
+            "conv2d/implicit-gemm-f32",
+            "batch=32,channels=128,height=28,width=28,filters=1024,kernel=3,stride=1,pad=0",
+        ),
+        (DeviceKind::Discrete, "memory-triad/direct-f32", "n=67108864"),
+        (DeviceKind::Discrete, "memory-triad/wide-f32", "n=67108864"),
+        (DeviceKind::Discrete, "fma/chains-f32", "n=1048576,steps=4096"),
     ] {
         let variant = kernel::find(id).unwrap();
-        let source = |shape: &str| {
-            variant.render(&shape.parse().unwrap(), &BTreeMap::new(), &device(DeviceKind::Discrete)).unwrap().wgsl
-        };
+        let source =
+            |shape: &str| variant.render(&shape.parse().unwrap(), &BTreeMap::new(), &device(kind)).unwrap().wgsl;
         assert!(!source(shape).contains("min("), "{id} clamps an index at {shape}");
         assert!(!source(shape).contains("return;"), "{id} guards a store at {shape}");
     }
