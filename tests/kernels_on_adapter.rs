@@ -2,7 +2,7 @@
 //!
 //! Mesa's software adapter is enough, and no adapter at all is a failure. What surprises people: an f16 variant may stay
 //! out where the adapter has no f16 (the output names it and why; `cargo test -- --nocapture` shows it), an f32 variant
-//! may not. Only default parameters run here.
+//! may not. Only default parameters run here: this adapter's own, and for kernels with workgroup memory those of GPUs.
 
 // Helpers outside of test functions may stop the test too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
@@ -13,7 +13,7 @@ use wattmark::clock::WallClock;
 use wattmark::gpu::{Accelerator, ByteRange, Completion, GpuError, Job, Machine, Program, WgpuMachine};
 use wattmark::kernel;
 use wattmark::measure::plan::{self, PlanError, Selection};
-use wattmark::model::{Case, Device, ElementType, ShapeError, SkipReason};
+use wattmark::model::{Case, Device, DeviceKind, ElementType, ShapeError, SkipReason};
 use wattmark::verify::prepare::program_of;
 use wattmark::verify::{ProbePlan, freivalds};
 use wattmark::workload::{Instance, Problem, TensorRole, oracle_bytes, problem, problems};
@@ -68,11 +68,53 @@ const SHAPES: &[(&str, &[&str])] = &[
             "batch=channels=height=width=filters=kernel=stride=1,pad=0",
         ],
     ),
-    ("gemv", &["m=131,k=1031", "m=256,k=512", "m=k=67", "m=k=1", "m=1,k=1031", "m=131,k=1"]),
+    (
+        "gemv",
+        &[
+            "m=131,k=1031",
+            "m=256,k=512",
+            "m=k=67",
+            "m=k=1",
+            "m=1,k=1031",
+            "m=131,k=1",
+            "m=131,k=2304",
+            "m=1,k=256",
+            "m=131,k=32",
+            "m=67,k=1056",
+        ],
+    ),
     (
         "rmsnorm",
         &["rows=37,cols=1031", "rows=64,cols=512", "rows=cols=67", "rows=cols=1", "rows=1,cols=1031", "rows=37,cols=1"],
     ),
+    (
+        "layernorm",
+        &["rows=37,cols=1031", "rows=64,cols=512", "rows=cols=67", "rows=cols=1", "rows=1,cols=1031", "rows=37,cols=2"],
+    ),
+    (
+        "embedding",
+        &[
+            "vocab=97,dim=36,tokens=131",
+            "vocab=512,dim=256,tokens=128",
+            "vocab=67,dim=67,tokens=67",
+            "vocab=dim=tokens=1",
+            "vocab=1,dim=66,tokens=131",
+            "vocab=131,dim=1,tokens=67",
+        ],
+    ),
+    (
+        "rope-append",
+        &[
+            "batch=2,heads=7,kv_heads=3,tokens=13,dim=36,start=100003",
+            "batch=1,heads=8,kv_heads=4,tokens=32,dim=64,start=4096",
+            "batch=2,heads=5,kv_heads=67,tokens=3,dim=134,start=1",
+            "batch=heads=kv_heads=tokens=start=1,dim=2",
+            "batch=67,heads=1,kv_heads=1,tokens=1,dim=6,start=16000000",
+        ],
+    ),
+    ("silu-mul", &["n=30011", "n=65536", "n=67", "n=1", "n=3"]),
+    ("gelu", &["n=30011", "n=65536", "n=67", "n=1", "n=3"]),
+    ("add", &["n=30011", "n=65536", "n=67", "n=1", "n=3"]),
     (
         "softmax",
         &["rows=37,cols=1031", "rows=64,cols=512", "rows=cols=67", "rows=cols=1", "rows=1,cols=1031", "rows=37,cols=1"],
@@ -109,6 +151,16 @@ const SHAPES: &[(&str, &[&str])] = &[
             "tokens=1,d=f=67",
             "tokens=67,d=1,f=67",
             "tokens=d=67,f=1",
+        ],
+    ),
+    (
+        "transformer-layer",
+        &[
+            "batch=2,tokens=5,context=5,d=23,heads=6,kv_heads=2,dim=10,f=37",
+            "batch=1,tokens=33,context=33,d=96,heads=6,kv_heads=2,dim=32,f=160",
+            "batch=1,tokens=3,context=70,d=64,heads=4,kv_heads=2,dim=16,f=128",
+            "batch=3,tokens=1,context=533,d=40,heads=4,kv_heads=2,dim=8,f=24",
+            "batch=tokens=context=d=heads=kv_heads=f=1,dim=2",
         ],
     ),
 ];
@@ -198,7 +250,10 @@ fn every_variant_is_right_at_ragged_aligned_prime_and_thin_shapes() {
         eprintln!("{} ({:?})", device.name, device.kind);
         for variant in kernel::variants() {
             let (_, shapes) = SHAPES.iter().find(|(problem, _)| *problem == variant.problem).unwrap();
-            for shape in *shapes {
+            let fits = |shape: &&&str| {
+                problem(&variant.problem).unwrap().check_for(&shape.parse().unwrap(), variant.element).is_ok()
+            };
+            for shape in shapes.iter().filter(fits) {
                 let case = planned(&variant.id, shape, &device).unwrap();
                 let found = match program_of(&case, &device) {
                     Err(skip) if skip.reason == SkipReason::MissingFeature => {
@@ -213,6 +268,39 @@ fn every_variant_is_right_at_ragged_aligned_prime_and_thin_shapes() {
                     Ok(how) => eprintln!("  {:26} {}: {how}", variant.id, case.shape),
                     Err(why) => wrong.push(format!("{} {} on {}: {why}", variant.id, case.shape, device.name)),
                 }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} cases are not right:\n{}\n", wrong.len(), wrong.len() + ran, wrong.join("\n"));
+    assert!(ran > 0);
+}
+
+/// Problems whose kernels have other paths on GPUs (rows shared by lanes, operands staged in workgroup memory) that a
+/// software adapter runs in reasonable time.
+const SHARED_ROWS: [&str; 6] = ["gemv", "layernorm", "embedding", "rope-append", "silu-mul", "gelu"];
+
+#[test]
+fn the_parameters_that_gpus_start_with_are_right_here_too() {
+    let machine = machine();
+    let (mut wrong, mut ran) = (Vec::new(), 0);
+    for device in machine.devices() {
+        let mut gpu = machine.open(device.ordinal).unwrap();
+        let other = Device { kind: DeviceKind::Discrete, ..device.clone() };
+        for variant in kernel::variants().iter().filter(|variant| SHARED_ROWS.contains(&variant.problem.as_str())) {
+            let (_, shapes) = SHAPES.iter().find(|(problem, _)| *problem == variant.problem).unwrap();
+            let fits = |shape: &&&str| {
+                problem(&variant.problem).unwrap().check_for(&shape.parse().unwrap(), variant.element).is_ok()
+            };
+            for shape in shapes.iter().filter(fits) {
+                let case =
+                    Case { params: variant.default_params(&other), ..planned(&variant.id, shape, &device).unwrap() };
+                let found = match program_of(&case, &device) {
+                    Err(skip) if skip.reason == SkipReason::MissingFeature => break,
+                    Err(skip) => Err(format!("could not run: {}", skip.detail)),
+                    Ok((instance, program)) => verified(gpu.as_mut(), &program, &instance),
+                };
+                ran += usize::from(found.is_ok());
+                wrong.extend(found.err().map(|why| format!("{} {}: {why}", variant.id, case.shape)));
             }
         }
     }

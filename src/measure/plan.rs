@@ -123,7 +123,7 @@ pub fn cases(selection: &Selection, devices: &[Device]) -> Result<Vec<Case>, Pla
             let mut seen: Vec<Shape> = Vec::new();
             for shape in &given {
                 let own = Shape::new(shape.iter().filter(|(axis, _)| problem.axes().iter().any(|a| a.name == *axis)));
-                let full = problem.complete(Some(&own), class)?;
+                let full = problem.complete_for(Some(&own), class, variant.element)?;
                 if !seen.contains(&full) {
                     cases.push(case(device, *problem, variant, full.clone(), selection.seed));
                     seen.push(full);
