@@ -92,9 +92,9 @@ impl Problem for Conv2d {
         "Convolution layer: NCHW images, square filters; f32, or f16 with f32 results"
     }
     fn formula(&self) -> &'static str {
-        "y[b,f,i,j] = Σ x[b,c,i·stride+r−pad,j·stride+s−pad]·w[f,c,r,s]; oh = (height + 2·pad − kernel)//stride + 1, ow likewise; \
+        "y = w ⋆ x, with oh = (height + 2·pad − kernel) // stride + 1 and ow likewise; \
          FLOP = 2·batch·filters·oh·ow·channels·kernel²; \
-         bytes = e·(batch·channels·height·width + filters·channels·kernel²) + e_y·batch·filters·oh·ow"
+         bytes = e·(batch·channels·height·width + filters·channels·kernel²) + e_y·|y|"
     }
     fn axes(&self) -> &'static [Axis] {
         &[
