@@ -13,6 +13,7 @@ mod number;
 mod sample;
 mod sheet;
 mod table;
+mod tuning;
 #[cfg(test)]
 mod tests;
 

@@ -1,0 +1,205 @@
+//! The final comparison: default, best of the search and runner-up take turns on data that the search never saw.
+//!
+//! What surprises people: the search picks the luckiest of many, so its own times flatter the winner. Only the turns here
+//! say how much was gained, and a winner that does not hold here is not taken.
+
+use super::lab::Lab;
+use super::search::Limits;
+use crate::clock::{Clock as _, Nanoseconds};
+use crate::model::{Choice, Device, Evidence, Finalist, Objective, SourceInfo, SourceTrace};
+use crate::power::{Sampler, holds_device, window_energies};
+use crate::stats;
+use crate::units::{Joules, Seconds};
+
+/// Turns of each finalist where time allows: as many as a run has windows.
+const TURNS: usize = 5;
+/// Turns of each finalist whose energy is measured.
+const TURNS_BY_ENERGY: usize = 3;
+/// Turns without which there is no interval, and so no claim.
+const LEAST_TURNS: usize = 2;
+/// Samples of one turn; their mean is its value.
+const SAMPLES: usize = 2;
+/// Cost relative to the default's above which a change is not worth it.
+const WORTHWHILE: f64 = 0.99;
+/// Updates of the sensor that a stretch of load holds.
+const UPDATES: f64 = 10.0;
+/// Averaging windows of the sensor that a stretch of load holds.
+const AVERAGES: f64 = 3.0;
+/// Shortest stretch of load whose energy is taken.
+const SHORTEST: Seconds = Seconds::new(1.0);
+
+/// A comparison under way.
+pub struct Finals<'a> {
+    /// The device, with data of its own.
+    pub lab: Lab<'a>,
+    /// When to stop.
+    pub limits: Limits<'a>,
+    /// The sampler, where energy is compared.
+    pub sampler: Option<&'a Sampler>,
+    /// What is compared.
+    pub objective: Objective,
+}
+
+/// What a comparison found.
+pub struct Outcome {
+    /// The finalists that stayed right, with one value per turn.
+    pub finalists: Vec<Finalist>,
+    /// Those that did not, with the reason.
+    pub failed: Vec<(Choice, String)>,
+}
+
+impl Finals<'_> {
+    /// Runs all turns, forward and backward in turn so that a drift weighs on all alike.
+    pub fn run(mut self, finalists: Vec<(Choice, u32)>) -> Outcome {
+        let mut tracks: Vec<(Finalist, u32)> = finalists
+            .into_iter()
+            .map(|(choice, executions)| {
+                (Finalist { choice, times_s: Vec::new(), energies_j: Vec::new() }, executions)
+            })
+            .collect();
+        let mut failed = Vec::new();
+        let turns = if self.objective == Objective::Speed { TURNS } else { TURNS_BY_ENERGY };
+        let mut length = Seconds::new(0.0);
+        for turn in 0..turns {
+            // What is left must do for two turns of two: the runner-up makes room.
+            if turn == 1 && tracks.len() > LEAST_TURNS && !self.limits.allow(length) {
+                tracks.truncate(LEAST_TURNS);
+                length = length * (2.0 / 3.0);
+            }
+            if !self.limits.allow(length) || tracks.is_empty() {
+                break;
+            }
+            let begin = self.limits.clock.now();
+            let forward = turn % 2 == 0;
+            let count = tracks.len();
+            for place in 0..count {
+                let index = if forward { place } else { count - 1 - place };
+                let (finalist, executions) = &mut tracks[index];
+                if let Err(message) = self.turn(finalist, executions) {
+                    failed.push((finalist.choice.clone(), message));
+                }
+            }
+            tracks.retain(|(finalist, _)| failed.iter().all(|(choice, _)| *choice != finalist.choice));
+            length = self.limits.clock.now().since(begin);
+        }
+        Outcome { finalists: tracks.into_iter().map(|(finalist, _)| finalist).collect(), failed }
+    }
+
+    fn turn(&mut self, finalist: &mut Finalist, executions: &mut u32) -> Result<(), String> {
+        if self.objective == Objective::Speed {
+            let samples = self.lab.turn(&finalist.choice, executions, SAMPLES)?;
+            finalist.times_s.extend(stats::mean(&samples).map(Seconds::new));
+            return Ok(());
+        }
+        let Some(sampler) = self.sampler else { return Err("there is no power reading".to_owned()) };
+        let device = self.lab.device().clone();
+        let (lead, length) = stretch(&sampler.traces_since(self.limits.clock.now()), &device);
+        let stretch = self.lab.load_for(&finalist.choice, *executions, lead, length)?;
+        // The counter's tick before the stretch lies within this lead.
+        let since = Nanoseconds(stretch.start.0.saturating_sub(2_000_000_000));
+        let energy = energy(&sampler.traces_since(since), &device, stretch.start, stretch.end)
+            .ok_or_else(|| "no power reading covers its load".to_owned())?;
+        finalist.times_s.push(stretch.each);
+        finalist.energies_j.push(energy / stretch.executions as f64);
+        Ok(())
+    }
+}
+
+/// The finalist that is taken: the one of the least mean cost, but the default unless another beats it by 1 %. `None` if
+/// there are too few turns to say.
+pub fn winner<'a>(finalists: &'a [Finalist], default: &Choice, objective: Objective) -> Option<&'a Finalist> {
+    let cost = |finalist: &Finalist| {
+        let costs = finalist.costs(objective);
+        if costs.len() < LEAST_TURNS { None } else { stats::mean(&costs) }
+    };
+    let timed = || finalists.iter().filter_map(|finalist| Some((cost(finalist)?, finalist)));
+    let best = timed().min_by(|a, b| a.0.total_cmp(&b.0))?;
+    let kept = timed().find(|(cost, finalist)| finalist.choice == *default && best.0 > cost * WORTHWHILE);
+    Some(kept.unwrap_or(best).1)
+}
+
+/// True if a source's reading can tell the energies of two kernels on a device apart: declared watts cannot.
+pub fn tells_energy(source: &SourceInfo, device: &Device) -> bool {
+    source.evidence != Evidence::Declared
+        && source.channels.iter().any(|channel| {
+            channel.quantity.is_energetic() && holds_device(channel.scope, source.device, device)
+        })
+}
+
+/// Load before and after a stretch, and its length, for the slowest sensor in use.
+fn stretch(traces: &[SourceTrace], device: &Device) -> (Seconds, Seconds) {
+    let (mut update, mut average) = (0.0_f64, 0.0_f64);
+    for trace in traces.iter().filter(|trace| tells_energy(&trace.source, device)) {
+        for channel in trace.source.channels.iter().filter(|channel| channel.quantity.is_energetic()) {
+            let polls = 1.0 / trace.requested_hz;
+            update = update.max(channel.update_period_s.map_or(polls, |period| period.get().max(polls)));
+            average = average.max(channel.averaging_window_s.map_or(0.0, Seconds::get));
+        }
+    }
+    let length = Seconds::new((UPDATES * update).max(AVERAGES * average)).max_of(SHORTEST);
+    (Seconds::new(update + average), length)
+}
+
+/// Energy between two instants by the best source there is: measured before estimated, then by scope.
+fn energy(traces: &[SourceTrace], device: &Device, from: Nanoseconds, until: Nanoseconds) -> Option<Joules> {
+    let of_trace = |trace: &SourceTrace| {
+        let evidence = trace.source.evidence;
+        let owner = trace.source.device;
+        let energies = window_energies(trace, from, until);
+        let held = energies.into_iter().filter(move |energy| holds_device(energy.scope, owner, device));
+        held.filter_map(move |energy| {
+            let joules = energy.chosen?.1;
+            let counts = joules.get() > 0.0 && energy.coverage.get() >= 0.5;
+            counts.then_some((evidence, energy.scope.headline_rank(), joules))
+        })
+        .collect::<Vec<_>>()
+    };
+    let told = traces.iter().filter(|trace| tells_energy(&trace.source, device)).flat_map(of_trace);
+    told.min_by_key(|(evidence, rank, _)| (*evidence, *rank)).map(|(_, _, joules)| joules)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn finalist(variant: &str, times: &[f64], energies: &[f64]) -> Finalist {
+        Finalist {
+            choice: Choice { variant: variant.to_owned(), params: BTreeMap::new(), shader_sha256: String::new() },
+            times_s: times.iter().map(|time| Seconds::new(*time)).collect(),
+            energies_j: energies.iter().map(|energy| Joules::new(*energy)).collect(),
+        }
+    }
+
+    fn taken(finalists: &[Finalist], objective: Objective) -> Option<&str> {
+        winner(finalists, &finalists[0].choice, objective).map(|finalist| finalist.choice.variant.as_str())
+    }
+
+    #[test]
+    fn the_least_cost_wins_and_the_objective_says_what_cost_is() {
+        let three = [
+            finalist("default", &[3.0, 3.0], &[9.0, 9.0]),
+            finalist("fast", &[2.0, 2.0], &[8.0, 8.0]),
+            finalist("frugal", &[2.5, 2.5], &[5.0, 5.0]),
+        ];
+        assert_eq!(taken(&three, Objective::Speed), Some("fast"));
+        assert_eq!(taken(&three, Objective::Efficiency), Some("frugal"));
+    }
+
+    #[test]
+    fn a_lead_of_less_than_a_percent_and_one_that_does_not_hold_leave_the_default() {
+        let near = [finalist("default", &[1.0, 1.0], &[]), finalist("other", &[0.995, 0.995], &[])];
+        assert_eq!(taken(&near, Objective::Speed), Some("default"));
+        let lost = [finalist("default", &[1.0, 1.0], &[]), finalist("other", &[1.2, 1.2], &[])];
+        assert_eq!(taken(&lost, Objective::Speed), Some("default"));
+    }
+
+    #[test]
+    fn one_turn_is_no_comparison_and_a_wrong_default_is_no_rival() {
+        let one = [finalist("default", &[1.0], &[]), finalist("other", &[0.5], &[])];
+        assert_eq!(taken(&one, Objective::Speed), None);
+        let gone = [finalist("other", &[0.5, 0.5], &[])];
+        let default = finalist("default", &[], &[]).choice;
+        assert_eq!(winner(&gone, &default, Objective::Speed).unwrap().choice.variant, "other");
+    }
+}
