@@ -208,7 +208,11 @@ mod tests {
     use super::*;
 
     fn choice(variant: &str) -> Choice {
-        Choice { variant: variant.to_owned(), params: BTreeMap::from([("BM".to_owned(), 64)]), shader_sha256: "00".into() }
+        Choice {
+            variant: variant.to_owned(),
+            params: BTreeMap::from([("BM".to_owned(), 64)]),
+            shader_sha256: "00".into(),
+        }
     }
 
     fn finalist(variant: &str, times: &[f64], energies: &[f64]) -> Finalist {

@@ -13,9 +13,9 @@ mod number;
 mod sample;
 mod sheet;
 mod table;
-mod tuning;
 #[cfg(test)]
 mod tests;
+mod tuning;
 
 pub use csv::{csv_tidy, csv_traces};
 pub use json::json_summary;

@@ -122,7 +122,10 @@ pub fn folder(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> Option<P
 /// Entries of a file, and what is to be said of it.
 fn read(path: &Path) -> (Vec<Entry>, Option<String>) {
     let note = |why: String| {
-        (Vec::new(), Some(format!("the tuning cache {} is ignored: {why}; the next tuning replaces it", path.display())))
+        (
+            Vec::new(),
+            Some(format!("the tuning cache {} is ignored: {why}; the next tuning replaces it", path.display())),
+        )
     };
     match std::fs::metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return (Vec::new(), None),
@@ -142,10 +145,11 @@ fn read(path: &Path) -> (Vec<Entry>, Option<String>) {
         return note(format!("it is {} version {}, not {SCHEMA} version {VERSION}", raw.schema, raw.version));
     }
     let all = raw.entries.len();
-    let entries: Vec<Entry> =
-        raw.entries.into_iter().filter_map(|entry| serde_json::from_value(entry).ok()).collect();
+    let entries: Vec<Entry> = raw.entries.into_iter().filter_map(|entry| serde_json::from_value(entry).ok()).collect();
     let bad = all - entries.len();
-    let note = (bad > 0).then(|| format!("{bad} of {all} entries of the tuning cache {} are ignored: they cannot be read", path.display()));
+    let note = (bad > 0).then(|| {
+        format!("{bad} of {all} entries of the tuning cache {} are ignored: they cannot be read", path.display())
+    });
     (entries, note)
 }
 

@@ -13,6 +13,8 @@ use crate::model::{Case, Choice, Device, Shape};
 const MOST: usize = 48;
 /// Candidates of one case on a software adapter, where one may take a second to compile and more to verify.
 const MOST_ON_SOFTWARE: usize = 6;
+/// Candidates for each variant whose parameters are tried.
+const CANDIDATES_PER_BASE: usize = 16;
 /// Improvement over its base below which a move is noise.
 const HELPFUL: f64 = 0.98;
 
@@ -91,16 +93,30 @@ impl Candidates {
         self.hand_out(wanted, room)
     }
 
-    /// All parameters of a variant, if its whole product fits the room that is left; else moves of one parameter from
-    /// `base`, the nearest values first.
-    pub fn around(&mut self, base: &Choice) -> Vec<Choice> {
+    /// Variants whose parameters are tried, at most.
+    pub fn bases(&self) -> usize {
+        (self.most / CANDIDATES_PER_BASE).max(1)
+    }
+
+    /// What lies around each of several bases, in equal shares of the room that is left.
+    pub fn around_each(&mut self, bases: &[Choice]) -> Vec<Choice> {
+        let mut out = Vec::new();
+        for (index, base) in bases.iter().enumerate() {
+            let left = self.most.saturating_sub(self.seen.len());
+            out.extend(self.around(base, left / (bases.len() - index)));
+        }
+        out
+    }
+
+    /// All parameters of a variant, if its whole product fits the room; else moves of one parameter from `base`, the
+    /// nearest values first.
+    fn around(&mut self, base: &Choice, room: usize) -> Vec<Choice> {
         let Some(variant) = self.variant(&base.variant) else { return Vec::new() };
-        let room = self.most.saturating_sub(self.seen.len());
         let wanted = match product(variant, room) {
             Some(all) => all.into_iter().map(|params| choice(variant, params)).collect(),
             None => moves(variant, &base.params).into_iter().map(|params| choice(variant, params)).collect(),
         };
-        self.hand_out(wanted, self.most)
+        self.hand_out(wanted, self.seen.len() + room)
     }
 
     /// Combinations of the moves from `base` that helped: all together, then in pairs, the best first.
@@ -111,7 +127,9 @@ impl Candidates {
         for params in moves(variant, &base.params) {
             let moved = params.iter().find(|(name, value)| base.params.get(*name) != Some(*value));
             let Some((name, value)) = moved.map(|(name, value)| (name.clone(), *value)) else { continue };
-            let Some(after) = cost(&choice(variant, params)).filter(|after| *after < before * HELPFUL) else { continue };
+            let Some(after) = cost(&choice(variant, params)).filter(|after| *after < before * HELPFUL) else {
+                continue;
+            };
             match helpful.iter_mut().find(|(_, known, _)| *known == name) {
                 Some(known) if after < known.0 => *known = (after, name, value),
                 Some(_) => {}
@@ -248,7 +266,7 @@ mod tests {
         let (case, own) = gemm();
         let mut fixed = candidates(&case, Freedom::OwnVariant, DeviceKind::Discrete);
         fixed.defaults(&own);
-        let around = fixed.around(&own);
+        let around = fixed.around_each(&[own.clone()]);
         assert!(around.len() > 8 && around.len() < MOST, "{}", around.len());
         for choice in &around {
             let changed = choice.params.iter().filter(|(name, value)| own.params[*name] != **value).count();
@@ -256,7 +274,7 @@ mod tests {
         }
         // BK is 16 of 8, 16, 32: one step up, one down; nothing renders twice.
         assert_eq!(around.iter().filter(|choice| choice.params["BK"] != 16).count(), 2);
-        assert_eq!(fixed.around(&own), []);
+        assert_eq!(fixed.around_each(&[own.clone()]), []);
     }
 
     #[test]
@@ -267,7 +285,7 @@ mod tests {
         let mut pruned = Candidates::new(&case, contestants(&case, Freedom::OwnVariant, &small), &small);
         pruned.defaults(&own);
         // Two buffers of 16 x (33 + 32) vec4 are 33 280 bytes.
-        assert!(pruned.around(&own).iter().all(|choice| choice.params["BUFFERS"] == 1));
+        assert!(pruned.around_each(&[own.clone()]).iter().all(|choice| choice.params["BUFFERS"] == 1));
     }
 
     #[test]
@@ -276,7 +294,7 @@ mod tests {
         let mut few = candidates(&case, Freedom::AnyVariant, DeviceKind::Software);
         let defaults = few.defaults(&own);
         assert!(defaults.len() <= MOST_ON_SOFTWARE / 2);
-        let around = few.around(&own);
+        let around = few.around_each(&[own.clone()]);
         assert_eq!(defaults.len() + around.len(), MOST_ON_SOFTWARE);
         assert!(few.untried() > 5, "{}", few.untried());
     }
@@ -308,7 +326,7 @@ mod tests {
         let mut all = candidates(&case, Freedom::OwnVariant, DeviceKind::Discrete);
         all.defaults(&own);
         // PER and WG have four and five candidates.
-        assert_eq!(all.around(&own).len(), 4 * 5 - 1);
+        assert_eq!(all.around_each(&[own.clone()]).len(), 4 * 5 - 1);
         assert_eq!(all.untried(), 0);
     }
 }

@@ -4,6 +4,7 @@
 //! say how much was gained, and a winner that does not hold here is not taken.
 
 use super::lab::Lab;
+use super::race;
 use super::search::Limits;
 use crate::clock::{Clock as _, Nanoseconds};
 use crate::model::{Choice, Device, Evidence, Finalist, Objective, SourceInfo, SourceTrace};
@@ -11,16 +12,17 @@ use crate::power::{Sampler, holds_device, window_energies};
 use crate::stats;
 use crate::units::{Joules, Seconds};
 
-/// Turns of each finalist where time allows: as many as a run has windows.
-const TURNS: usize = 5;
-/// Turns of each finalist whose energy is measured.
-const TURNS_BY_ENERGY: usize = 3;
+/// Turns of each finalist where time allows, at first and at most: further ones are taken only while the best cannot be told
+/// from the default.
+const TURNS: (usize, usize) = (5, 10);
+/// The same for finalists whose energy is measured, a turn of which takes seconds.
+const TURNS_BY_ENERGY: (usize, usize) = (3, 5);
 /// Turns without which there is no interval, and so no claim.
 const LEAST_TURNS: usize = 2;
-/// Samples of one turn; their mean is its value.
-const SAMPLES: usize = 2;
-/// Cost relative to the default's above which a change is not worth it.
-const WORTHWHILE: f64 = 0.99;
+/// Samples of one turn; their score is its value.
+const SAMPLES: usize = 3;
+/// Gain over the default below which a change is not worth it.
+const WORTHWHILE: f64 = 1.01;
 /// Updates of the sensor that a stretch of load holds.
 const UPDATES: f64 = 10.0;
 /// Averaging windows of the sensor that a stretch of load holds.
@@ -38,6 +40,8 @@ pub struct Finals<'a> {
     pub sampler: Option<&'a Sampler>,
     /// What is compared.
     pub objective: Objective,
+    /// What is used where nothing was tuned.
+    pub default: Choice,
 }
 
 /// What a comparison found.
@@ -53,14 +57,15 @@ impl Finals<'_> {
     pub fn run(mut self, finalists: Vec<(Choice, u32)>) -> Outcome {
         let mut tracks: Vec<(Finalist, u32)> = finalists
             .into_iter()
-            .map(|(choice, executions)| {
-                (Finalist { choice, times_s: Vec::new(), energies_j: Vec::new() }, executions)
-            })
+            .map(|(choice, executions)| (Finalist { choice, times_s: Vec::new(), energies_j: Vec::new() }, executions))
             .collect();
         let mut failed = Vec::new();
-        let turns = if self.objective == Objective::Speed { TURNS } else { TURNS_BY_ENERGY };
+        let (least, most) = if self.objective == Objective::Speed { TURNS } else { TURNS_BY_ENERGY };
         let mut length = Seconds::new(0.0);
-        for turn in 0..turns {
+        for turn in 0..most {
+            if turn >= least && self.is_decided(&tracks) {
+                break;
+            }
             // What is left must do for two turns of two: the runner-up makes room.
             if turn == 1 && tracks.len() > LEAST_TURNS && !self.limits.allow(length) {
                 tracks.truncate(LEAST_TURNS);
@@ -85,10 +90,23 @@ impl Finals<'_> {
         Outcome { finalists: tracks.into_iter().map(|(finalist, _)| finalist).collect(), failed }
     }
 
+    /// True unless something looks better than the default and cannot be told from it yet.
+    fn is_decided(&self, tracks: &[(Finalist, u32)]) -> bool {
+        let finalists: Vec<Finalist> = tracks.iter().map(|(finalist, _)| finalist.clone()).collect();
+        let Some(best) = cheapest(&finalists, self.objective) else { return false };
+        let default = finalists.iter().find(|finalist| finalist.choice == self.default);
+        default.is_none_or(|default| {
+            best.choice == default.choice || {
+                let gain = gain(best, default, self.objective);
+                gain.is_some_and(|(point, low)| point < WORTHWHILE || low > 1.0)
+            }
+        })
+    }
+
     fn turn(&mut self, finalist: &mut Finalist, executions: &mut u32) -> Result<(), String> {
         if self.objective == Objective::Speed {
             let samples = self.lab.turn(&finalist.choice, executions, SAMPLES)?;
-            finalist.times_s.extend(stats::mean(&samples).map(Seconds::new));
+            finalist.times_s.extend(race::score(&samples).map(Seconds::new));
             return Ok(());
         }
         let Some(sampler) = self.sampler else { return Err("there is no power reading".to_owned()) };
@@ -105,25 +123,58 @@ impl Finals<'_> {
     }
 }
 
-/// The finalist that is taken: the one of the least mean cost, but the default unless another beats it by 1 %. `None` if
-/// there are too few turns to say.
-pub fn winner<'a>(finalists: &'a [Finalist], default: &Choice, objective: Objective) -> Option<&'a Finalist> {
+/// What is taken in the end.
+#[derive(Debug, PartialEq)]
+pub enum Verdict<'a> {
+    /// Too few turns to say anything.
+    Unknown,
+    /// The default: nothing is worth leaving it for, or nothing can be told from it with 95 % confidence.
+    Default {
+        /// True if something looked better and could not be told from it.
+        unclear: bool,
+    },
+    /// A finalist that is better than the default, or the best there is where the default is not right.
+    Tuned(&'a Finalist),
+}
+
+/// The finalist of the least mean cost, unless the default may be as good.
+pub fn verdict<'a>(finalists: &'a [Finalist], default: &Choice, objective: Objective) -> Verdict<'a> {
+    let Some(best) = cheapest(finalists, objective) else { return Verdict::Unknown };
+    let Some(default) = finalists.iter().find(|finalist| finalist.choice == *default) else {
+        return Verdict::Tuned(best);
+    };
+    match gain(best, default, objective) {
+        _ if best.choice == default.choice => Verdict::Default { unclear: false },
+        None => Verdict::Unknown,
+        Some((point, _)) if point < WORTHWHILE => Verdict::Default { unclear: false },
+        Some((_, low)) if low <= 1.0 => Verdict::Default { unclear: true },
+        Some(_) => Verdict::Tuned(best),
+    }
+}
+
+/// The finalist of the least mean cost among those with enough turns.
+fn cheapest(finalists: &[Finalist], objective: Objective) -> Option<&Finalist> {
     let cost = |finalist: &Finalist| {
         let costs = finalist.costs(objective);
         if costs.len() < LEAST_TURNS { None } else { stats::mean(&costs) }
     };
-    let timed = || finalists.iter().filter_map(|finalist| Some((cost(finalist)?, finalist)));
-    let best = timed().min_by(|a, b| a.0.total_cmp(&b.0))?;
-    let kept = timed().find(|(cost, finalist)| finalist.choice == *default && best.0 > cost * WORTHWHILE);
-    Some(kept.unwrap_or(best).1)
+    let timed = finalists.iter().filter_map(|finalist| Some((cost(finalist)?, finalist)));
+    timed.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, finalist)| finalist)
+}
+
+/// Cost of the default over that of a finalist, and the lower end of its 95 % interval.
+fn gain(finalist: &Finalist, default: &Finalist, objective: Objective) -> Option<(f64, f64)> {
+    let gain = stats::ratio_of_means_95(&finalist.costs(objective), &default.costs(objective))?;
+    Some((gain.ratio, gain.ratio * (-gain.log_half_width).exp()))
 }
 
 /// True if a source's reading can tell the energies of two kernels on a device apart: declared watts cannot.
 pub fn tells_energy(source: &SourceInfo, device: &Device) -> bool {
     source.evidence != Evidence::Declared
-        && source.channels.iter().any(|channel| {
-            channel.quantity.is_energetic() && holds_device(channel.scope, source.device, device)
-        })
+        && source
+            .channels
+            .iter()
+            .any(|channel| channel.quantity.is_energetic() && holds_device(channel.scope, source.device, device))
 }
 
 /// Load before and after a stretch, and its length, for the slowest sensor in use.
@@ -171,8 +222,13 @@ mod tests {
         }
     }
 
-    fn taken(finalists: &[Finalist], objective: Objective) -> Option<&str> {
-        winner(finalists, &finalists[0].choice, objective).map(|finalist| finalist.choice.variant.as_str())
+    fn taken(finalists: &[Finalist], objective: Objective) -> &str {
+        match verdict(finalists, &finalists[0].choice, objective) {
+            Verdict::Unknown => "unknown",
+            Verdict::Default { unclear: true } => "unclear",
+            Verdict::Default { unclear: false } => "default",
+            Verdict::Tuned(finalist) => finalist.choice.variant.as_str(),
+        }
     }
 
     #[test]
@@ -182,24 +238,31 @@ mod tests {
             finalist("fast", &[2.0, 2.0], &[8.0, 8.0]),
             finalist("frugal", &[2.5, 2.5], &[5.0, 5.0]),
         ];
-        assert_eq!(taken(&three, Objective::Speed), Some("fast"));
-        assert_eq!(taken(&three, Objective::Efficiency), Some("frugal"));
+        assert_eq!(taken(&three, Objective::Speed), "fast");
+        assert_eq!(taken(&three, Objective::Efficiency), "frugal");
     }
 
     #[test]
     fn a_lead_of_less_than_a_percent_and_one_that_does_not_hold_leave_the_default() {
         let near = [finalist("default", &[1.0, 1.0], &[]), finalist("other", &[0.995, 0.995], &[])];
-        assert_eq!(taken(&near, Objective::Speed), Some("default"));
+        assert_eq!(taken(&near, Objective::Speed), "default");
         let lost = [finalist("default", &[1.0, 1.0], &[]), finalist("other", &[1.2, 1.2], &[])];
-        assert_eq!(taken(&lost, Objective::Speed), Some("default"));
+        assert_eq!(taken(&lost, Objective::Speed), "default");
+    }
+
+    #[test]
+    fn what_cannot_be_told_from_the_default_is_not_taken() {
+        let default = finalist("default", &[1.0, 1.6, 1.1], &[]);
+        assert_eq!(taken(&[default.clone(), finalist("other", &[1.0, 1.1, 1.0], &[])], Objective::Speed), "unclear");
+        assert_eq!(taken(&[default, finalist("other", &[0.20, 0.21, 0.20], &[])], Objective::Speed), "other");
     }
 
     #[test]
     fn one_turn_is_no_comparison_and_a_wrong_default_is_no_rival() {
         let one = [finalist("default", &[1.0], &[]), finalist("other", &[0.5], &[])];
-        assert_eq!(taken(&one, Objective::Speed), None);
+        assert_eq!(taken(&one, Objective::Speed), "unknown");
         let gone = [finalist("other", &[0.5, 0.5], &[])];
         let default = finalist("default", &[], &[]).choice;
-        assert_eq!(winner(&gone, &default, Objective::Speed).unwrap().choice.variant, "other");
+        assert_eq!(verdict(&gone, &default, Objective::Speed), Verdict::Tuned(&gone[0]));
     }
 }

@@ -3,6 +3,8 @@
 //! What surprises people: inputs are written and outputs poisoned and checked again in every turn, so that no time
 //! counts whose output was not right; and a device that fails under a candidate is opened afresh, once per candidate.
 
+use std::collections::BTreeMap;
+
 use super::race::{self, SAMPLES_PER_TURN};
 use super::shapes;
 use crate::clock::{Clock, Nanoseconds, RunClock};
@@ -10,8 +12,8 @@ use crate::gpu::{Accelerator, GpuError, Job, Machine, PoisonScan};
 use crate::model::{Case, Choice, Device};
 use crate::units::Seconds;
 use crate::verify::ProbePlan;
-use crate::verify::prepare::{instance_of, program_of, write_inputs};
-use crate::workload::{self, Problem};
+use crate::verify::prepare::{self, instance_of, program_of, write_inputs};
+use crate::workload::{self, Problem, TensorRole};
 
 /// Outputs compared with the reference in each check, as many as a run compares.
 const SAMPLES: u32 = 256;
@@ -20,10 +22,47 @@ const SUBMISSION: Seconds = Seconds::new(0.02);
 /// Most executions in one submission.
 const MOST_EXECUTIONS: u32 = 1024;
 
-/// A shape with what is expected of its outputs.
+/// Inputs of one case that are kept on the host between turns; larger ones are generated again for every turn.
+const MOST_KEPT_BYTES: u64 = 1 << 30;
+
+/// A shape with its inputs and what is expected of its outputs.
 struct Target {
     case: Case,
     probe: ProbePlan,
+    /// Bytes of each input by its binding, once they were generated. Candidates differ, their inputs do not.
+    inputs: BTreeMap<usize, Vec<u8>>,
+}
+
+impl Target {
+    fn new(problem: &dyn Problem, case: Case) -> Self {
+        let probe = ProbePlan::sample(problem, &instance_of(&case), SAMPLES, case.seed);
+        Self { case, probe, inputs: BTreeMap::new() }
+    }
+
+    /// Writes the inputs into the loaded program's buffers.
+    fn write(&mut self, accelerator: &mut dyn Accelerator) -> Result<(), GpuError> {
+        let Some(problem) = workload::problem(&self.case.problem) else { return Ok(()) };
+        let tensors = problem.tensors(&self.case.shape, self.case.element);
+        let inputs = || tensors.iter().enumerate().filter(|(_, tensor)| tensor.role == TensorRole::Input);
+        let instance = instance_of(&self.case);
+        if inputs().map(|(_, tensor)| tensor.bytes()).sum::<u64>() > MOST_KEPT_BYTES {
+            return write_inputs(accelerator, &self.case, &instance);
+        }
+        for (index, tensor) in inputs() {
+            let bytes = self.inputs.entry(index).or_insert_with(|| {
+                let mut bytes = vec![0; tensor.bytes() as usize];
+                prepare::write(problem, &instance, index, 0, &mut bytes);
+                bytes
+            });
+            let mut copy = |offset: u64, part: &mut [u8]| {
+                let start = (offset as usize).min(bytes.len());
+                let kept = &bytes[start..(start + part.len()).min(bytes.len())];
+                part[..kept.len()].copy_from_slice(kept);
+            };
+            accelerator.fill(index, &mut copy)?;
+        }
+        Ok(())
+    }
 }
 
 /// What a candidate's first, checked execution says.
@@ -66,14 +105,14 @@ impl<'a> Lab<'a> {
         let case = Case { seed, ..case.clone() };
         let small = shapes::small(problem, &case.shape).into_iter().map(|shape| {
             let work = problem.work(&shape, case.element);
-            target(problem, Case { shape, work, ..case.clone() })
+            Target::new(problem, Case { shape, work, ..case.clone() })
         });
         Ok(Self {
             machine,
             accelerator,
             clock: machine.clock(),
             small: small.collect(),
-            timed: target(problem, case),
+            timed: Target::new(problem, case),
             broken: None,
         })
     }
@@ -133,13 +172,7 @@ impl<'a> Lab<'a> {
 
     /// Keeps the device under load with a checked candidate: `lead` before the stretch that counts, `length` of it, and
     /// `lead` after it, so that a sensor's average at its end holds no idle time.
-    pub fn load_for(
-        &mut self,
-        choice: &Choice,
-        batch: u32,
-        lead: Seconds,
-        length: Seconds,
-    ) -> Result<Stretch, String> {
+    pub fn load_for(&mut self, choice: &Choice, batch: u32, lead: Seconds, length: Seconds) -> Result<Stretch, String> {
         let outcome = self.stretch(choice, batch, lead, length);
         self.settle(outcome)
     }
@@ -178,10 +211,10 @@ impl<'a> Lab<'a> {
     /// Loads a candidate on the timed shape or on a small one, with its inputs.
     fn load(&mut self, small: Option<usize>, choice: &Choice) -> Result<(), Fault> {
         let case = with(&self.target(small).case, choice);
-        let (instance, program) =
-            program_of(&case, self.accelerator.device()).map_err(|skip| Fault::Wrong(skip.detail))?;
+        let (_, program) = program_of(&case, self.accelerator.device()).map_err(|skip| Fault::Wrong(skip.detail))?;
         self.accelerator.load(&program)?;
-        Ok(write_inputs(self.accelerator.as_mut(), &case, &instance)?)
+        let target = small.and_then(|index| self.small.get_mut(index)).unwrap_or(&mut self.timed);
+        Ok(target.write(self.accelerator.as_mut())?)
     }
 
     /// Loads a candidate, runs it once over poisoned outputs, and checks them whole.
@@ -255,11 +288,6 @@ impl From<GpuError> for Fault {
     fn from(error: GpuError) -> Self {
         Self::Device(Box::new(error))
     }
-}
-
-fn target(problem: &dyn Problem, case: Case) -> Target {
-    let probe = ProbePlan::sample(problem, &instance_of(&case), SAMPLES, case.seed);
-    Target { case, probe }
 }
 
 /// A case computed by a candidate.

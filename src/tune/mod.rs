@@ -25,7 +25,7 @@ use crate::model::{Case, Choice, Device, Objective, Trial, TrialOutcome, Tuning,
 use crate::power::Sampler;
 use crate::units::Seconds;
 
-use finals::Finals;
+use finals::{Finals, Verdict};
 use key::Key;
 use lab::Lab;
 use search::{Limits, Search};
@@ -145,11 +145,8 @@ fn tune(setup: &mut Setup<'_>, case: &Case, freedom: Freedom, options: &Options)
         Freedom::OwnVariant => case.variant.clone(),
     };
     (setup.say)(&format!("tuning {what} at {} for {} (at most {})", case.shape, options.objective, options.budget));
-    let limits = |part: f64| Limits {
-        clock: &clock,
-        until: begin.plus(options.budget * part),
-        interrupted: setup.interrupted,
-    };
+    let limits =
+        |part: f64| Limits { clock: &clock, until: begin.plus(options.budget * part), interrupted: setup.interrupted };
     let lab = match Lab::open(setup.machine, case, case.seed ^ SEEDS[0]) {
         Ok(lab) => lab,
         Err(reason) => {
@@ -171,7 +168,8 @@ fn tune(setup: &mut Setup<'_>, case: &Case, freedom: Freedom, options: &Options)
     match Lab::open(setup.machine, case, case.seed ^ SEEDS[1]) {
         Ok(lab) => {
             let sampler = setup.sampler;
-            let finals = Finals { lab, limits: limits(1.0), sampler, objective: options.objective };
+            let (objective, default) = (options.objective, tuning.default.clone());
+            let finals = Finals { lab, limits: limits(1.0), sampler, objective, default };
             conclude(&mut tuning, finals.run(found.finalists));
         }
         Err(reason) => tuning.notes.push(format!("no final comparison, the default is kept: {reason}")),
@@ -188,11 +186,18 @@ fn conclude(tuning: &mut Tuning, outcome: finals::Outcome) {
             None => tuning.trials.push(Trial { choice, outcome: TrialOutcome::Failed { message } }),
         }
     }
-    match finals::winner(&outcome.finalists, &tuning.default, tuning.objective) {
-        Some(winner) => {
-            tuning.chosen = winner.choice.clone();
-            tuning.finalists = outcome.finalists;
+    match finals::verdict(&outcome.finalists, &tuning.default, tuning.objective) {
+        Verdict::Unknown => {
+            tuning.notes.push("the final comparison has fewer than two turns: the default is kept".to_owned());
+            return;
         }
-        None => tuning.notes.push("the final comparison has fewer than two turns: the default is kept".to_owned()),
+        Verdict::Default { unclear: true } => {
+            let text =
+                "what looked better could not be told from the default with 95 % confidence: the default is kept";
+            tuning.notes.push(text.to_owned());
+        }
+        Verdict::Default { unclear: false } => {}
+        Verdict::Tuned(finalist) => tuning.chosen = finalist.choice.clone(),
     }
+    tuning.finalists = outcome.finalists;
 }

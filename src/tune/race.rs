@@ -30,6 +30,11 @@ pub fn is_hopeless(first: f64, leader: Option<f64>) -> bool {
     leader.is_some_and(|leader| first > HOPELESS * leader)
 }
 
+/// True if a score is not clearly slower than the leader's.
+pub fn is_near(score: f64, leader: f64) -> bool {
+    score <= CLEARLY_SLOWER * leader
+}
+
 /// Which candidates stay in the race: not clearly slower than the leader, and not slower beyond both intervals.
 pub fn survivors(samples: &[&[f64]]) -> Vec<bool> {
     let scores: Vec<Option<f64>> = samples.iter().map(|own| score(own)).collect();

@@ -109,9 +109,13 @@ impl<'a> Search<'a> {
         let (candidates, tracks) = (&mut self.candidates, &self.tracks);
         let ranked = ranked(tracks);
         if round == 0 {
-            // The defaults of the two fastest variants that are still in the race.
-            bases.extend(ranked.iter().filter(|track| track.live).take(2).map(|track| track.choice.clone()));
-            return bases.iter().flat_map(|base| candidates.around(base)).collect();
+            // A variant whose default is a little slower may win with other parameters, even where the intervals of the
+            // defaults lie apart.
+            let leader = ranked.first().and_then(|track| race::score(&track.samples)).unwrap_or(f64::INFINITY);
+            let near = |track: &&&Track| race::score(&track.samples).is_some_and(|own| race::is_near(own, leader));
+            let near = ranked.iter().filter(near).take(candidates.bases());
+            bases.extend(near.map(|track| track.choice.clone()));
+            return candidates.around_each(bases);
         }
         let cost = |choice: &Choice| {
             tracks.iter().find(|track| track.choice == *choice).and_then(|track| race::score(&track.samples))
@@ -119,7 +123,7 @@ impl<'a> Search<'a> {
         if round == 1 {
             return bases.iter().flat_map(|base| candidates.combined(base, cost)).collect();
         }
-        ranked.first().map(|leader| candidates.around(&leader.choice)).unwrap_or_default()
+        ranked.first().map(|leader| candidates.around_each(&[leader.choice.clone()])).unwrap_or_default()
     }
 
     /// Another turn for everyone who is in the race and has few samples.
@@ -148,8 +152,7 @@ impl<'a> Search<'a> {
                 continue;
             }
             let leader = self.best();
-            let mut track =
-                Track { choice, executions: 1, samples: Vec::new(), live: true, slow: None, failed: None };
+            let mut track = Track { choice, executions: 1, samples: Vec::new(), live: true, slow: None, failed: None };
             match self.lab.check(&track.choice, leader) {
                 Ok(First::Right(executions)) => {
                     track.executions = executions;
@@ -231,9 +234,7 @@ impl Track {
         let outcome = match (self.failed, self.slow) {
             (Some(message), _) => TrialOutcome::Failed { message },
             (None, Some(first_s)) => TrialOutcome::Slow { first_s },
-            (None, None) => {
-                TrialOutcome::Timed { samples_s: self.samples.into_iter().map(Seconds::new).collect() }
-            }
+            (None, None) => TrialOutcome::Timed { samples_s: self.samples.into_iter().map(Seconds::new).collect() },
         };
         Trial { choice: self.choice, outcome }
     }

@@ -141,6 +141,10 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     if resolved.redact {
         provenance::redact(&mut record);
     }
+    // Tuning may take minutes: whoever looks meanwhile finds a record that says that it is running.
+    if let Err(error) = folder.save(&record) {
+        console.note(&format!("wattmark: {error}"));
+    }
     record.tunings = tuner.settle_plan(&mut resolved, console)?;
     record.plan.cases.clone_from(&resolved.plan.cases);
     record.plan.expected_s = resolved.plan.expected_s;

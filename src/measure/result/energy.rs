@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::{EnergyMethod, EnergyResult, Uncertainty};
 use crate::clock::Nanoseconds;
 use crate::model::{
-    Case, Device, Estimate, EstimateMethod, Evidence, Interval, Quantity, RunRecord, Scope, SourceTrace,
-    Window, WindowKind,
+    Case, Device, Estimate, EstimateMethod, Evidence, Interval, Quantity, RunRecord, Scope, SourceTrace, Window,
+    WindowKind,
 };
 use crate::power::holds_device;
 use crate::power::integrate::{self, Chosen, ScopeEnergy};
@@ -216,6 +216,7 @@ pub fn window_efficiency(traces: &[SourceTrace], device: &Device, case: &Case, w
 mod tests {
     use super::super::testing::{add_counter, case, empty, idle, measurement, power};
     use super::*;
+    use crate::model::DeviceKind;
     use proptest::prelude::*;
 
     fn near(got: f64, want: f64) -> bool {
