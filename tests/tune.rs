@@ -129,7 +129,7 @@ fn the_fastest_combination_is_found_and_its_gain_comes_from_one_comparison() {
         // Device times are whole nanoseconds of a whole submission.
         assert!(times.iter().all(|time| (time.get() * rate / work - 1.0).abs() < 1e-3), "{times:?}");
     }
-    assert!(tuning.runner_up().is_some() && tuning.failed() == 0);
+    assert!(!tuning.others().is_empty() && tuning.failed() == 0);
     assert_eq!(tuning.origin, TuningOrigin::Fresh);
 }
 
@@ -386,4 +386,20 @@ fn a_simulation_without_a_cache_of_its_own_leaves_the_users_alone() {
     assert!(!said.contains("tun"), "{said}");
     run(&["tune", "gemm/tiled-f32"]);
     assert!(!home.exists());
+}
+
+#[test]
+fn what_a_device_cannot_run_is_not_tuned_and_no_failure() {
+    let bench = Bench::new("");
+    bench.script(&SCRIPT.replace("FAULTS", "").replace("driver_info", "features = [\"timestamps\"]\ndriver_info"));
+    let output = Command::cargo_bin("wattmark")
+        .unwrap()
+        .current_dir(bench.path())
+        .env("WATTMARK_CACHE", "cache")
+        .args(["tune", "gemv/rows-f16", "--shape", "m=k=256", "--json", "--simulate", "script.toml"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("is not tuned: gemv/rows-f16 needs f16"), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout).trim(), "[]");
 }

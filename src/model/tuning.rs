@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DataPattern, ElementType, Shape};
+use super::{Case, DataPattern, ElementType, Shape};
 use crate::stats::{self, RatioOfMeans};
 use crate::units::{Joules, Seconds};
 
@@ -70,6 +70,10 @@ pub struct Choice {
 }
 
 impl Choice {
+    /// The choice that a case was planned with.
+    pub fn of(case: &Case) -> Self {
+        Self { variant: case.variant.clone(), params: case.params.clone(), shader_sha256: case.shader_sha256.clone() }
+    }
     /// Parameters as `NAME=value` pairs; empty for a variant without parameters.
     pub fn params_text(&self) -> String {
         let pairs: Vec<String> = self.params.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -197,9 +201,13 @@ impl Tuning {
         let costs = |choice| self.finalist(choice).map(|finalist| finalist.costs(self.objective));
         stats::ratio_of_means_95(&costs(&self.chosen)?, &costs(&self.default)?)
     }
-    /// The finalist after the chosen one, the default left out.
-    pub fn runner_up(&self) -> Option<&Finalist> {
-        self.finalists.iter().find(|finalist| finalist.choice != self.chosen && finalist.choice != self.default)
+    /// The finalists that are neither chosen nor the default, the least mean cost first: the runner-up, then the others.
+    pub fn others(&self) -> Vec<&Finalist> {
+        let known = |finalist: &&Finalist| finalist.choice != self.chosen && finalist.choice != self.default;
+        let mut others: Vec<&Finalist> = self.finalists.iter().filter(known).collect();
+        let cost = |finalist: &Finalist| stats::mean(&finalist.costs(self.objective)).unwrap_or(f64::INFINITY);
+        others.sort_by(|a, b| cost(a).total_cmp(&cost(b)));
+        others
     }
 }
 
@@ -250,7 +258,7 @@ mod tests {
     fn the_gain_is_the_defaults_cost_over_that_of_the_choice() {
         assert_eq!(tuning(Objective::Speed).gain().unwrap().ratio, 1.5);
         assert_eq!(tuning(Objective::Efficiency).gain().unwrap().ratio, 0.5);
-        assert_eq!(tuning(Objective::Speed).runner_up().unwrap().choice, choice("gemm/c"));
+        assert_eq!(tuning(Objective::Speed).others()[0].choice, choice("gemm/c"));
     }
 
     #[test]
@@ -258,7 +266,8 @@ mod tests {
         let mut kept = tuning(Objective::Speed);
         kept.chosen = kept.default.clone();
         assert_eq!(kept.gain(), None);
-        assert_eq!(kept.runner_up().unwrap().choice, choice("gemm/b"));
+        let others: Vec<&str> = kept.others().iter().map(|finalist| finalist.choice.variant.as_str()).collect();
+        assert_eq!(others, ["gemm/b", "gemm/c"]);
     }
 
     #[test]

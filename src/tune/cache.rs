@@ -159,11 +159,7 @@ fn usable(tuning: &Tuning, case: &Case, freedom: Freedom, device: &Device) -> Re
     if freedom == Freedom::OwnVariant && tuning.chosen.variant != case.variant {
         return Err(format!("it chose {}, and the case is {}", tuning.chosen.variant, case.variant));
     }
-    let default = Choice {
-        variant: case.variant.clone(),
-        params: case.params.clone(),
-        shader_sha256: case.shader_sha256.clone(),
-    };
+    let default = Choice::of(case);
     if tuning.default != default {
         return Err("what is used where nothing was tuned has changed since".to_owned());
     }
@@ -195,7 +191,9 @@ fn check_choice(choice: &Choice, case: &Case, device: &Device) -> Result<(), Str
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{case, device};
     use super::*;
+    use crate::model::{DeviceKind, Objective};
     use std::ffi::OsString;
 
     fn folder_with(pairs: &[(&str, &str)]) -> Option<PathBuf> {
@@ -234,5 +232,61 @@ mod tests {
         assert!(read(&path).1.is_some());
         std::fs::write(&path, "{\"schema\": \"wattmark/tune\", \"version\": 1, \"entries\": [{}, 3]}").unwrap();
         assert!(read(&path).1.unwrap().contains("2 of 2 entries"));
+    }
+
+    fn tuning(case: &Case) -> Tuning {
+        Tuning {
+            device: 0,
+            problem: case.problem.clone(),
+            element: case.element,
+            shape: case.shape.clone(),
+            pattern: case.pattern,
+            objective: Objective::Speed,
+            origin: TuningOrigin::Fresh,
+            date: String::new(),
+            default: Choice::of(case),
+            chosen: Choice::of(case),
+            trials: Vec::new(),
+            finalists: Vec::new(),
+            untried: 0,
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_entry_is_found_again_by_its_key_and_by_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let device = device(DeviceKind::Discrete);
+        let case = case("gemm/tiled-f32", &[("m", 512), ("n", 512), ("k", 512)]);
+        let key = |objective| Key::new(&case, Freedom::OwnVariant, objective, &device);
+        let (mut cache, _) = Cache::open(folder.path());
+        cache.keep(key(Objective::Speed), &tuning(&case)).unwrap();
+        let (cache, note) = Cache::open(folder.path());
+        assert_eq!(note, None);
+        let find = |objective| cache.find(&key(objective), &case, Freedom::OwnVariant, &device);
+        assert_eq!(find(Objective::Speed).unwrap().unwrap().origin, TuningOrigin::Cache);
+        assert!(find(Objective::Efficiency).is_none());
+    }
+
+    #[test]
+    fn writers_at_the_same_time_never_leave_a_torn_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let device = device(DeviceKind::Discrete);
+        std::thread::scope(|scope| {
+            for writer in 0..4_u64 {
+                let (path, device) = (folder.path(), &device);
+                scope.spawn(move || {
+                    let (mut cache, _) = Cache::open(path);
+                    for power in 4..14 {
+                        let case = case("gemm/tiled-f32", &[("m", 1 << power), ("n", 1 << (writer + 4)), ("k", 64)]);
+                        let key = Key::new(&case, Freedom::OwnVariant, Objective::Speed, device);
+                        cache.keep(key, &tuning(&case)).unwrap();
+                        let (entries, note) = read(&path.join(FILE));
+                        assert!(note.is_none() && !entries.is_empty(), "{note:?}");
+                    }
+                });
+            }
+        });
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
     }
 }

@@ -41,6 +41,18 @@ pub fn contestants(case: &Case, freedom: Freedom, device: &Device) -> Vec<&'stat
     found
 }
 
+/// Why a case cannot run on a device by any variant that competes for it; `None` if one can.
+pub fn obstacle(case: &Case, freedom: Freedom, device: &Device) -> Option<String> {
+    let contestants = contestants(case, freedom, device);
+    let attempts = contestants.iter().map(|variant| {
+        let own = variant.id == case.variant;
+        let params = if own { case.params.clone() } else { variant.default_params(device) };
+        variant.render(&case.shape, &params, device).err().map(|error| error.to_string())
+    });
+    let reasons: Option<Vec<String>> = attempts.collect();
+    reasons.map(|reasons| reasons.into_iter().next().unwrap_or_else(|| format!("no kernel computes {}", case.label())))
+}
+
 /// The candidates of one case: hands out the next ones as times come in.
 #[derive(Debug)]
 pub struct Candidates {
@@ -238,11 +250,7 @@ mod tests {
 
     fn gemm() -> (Case, Choice) {
         let case = case("gemm/shared-f32", &[("m", 512), ("n", 512), ("k", 512)]);
-        let own = Choice {
-            variant: case.variant.clone(),
-            params: case.params.clone(),
-            shader_sha256: case.shader_sha256.clone(),
-        };
+        let own = Choice::of(&case);
         (case, own)
     }
 
@@ -318,11 +326,7 @@ mod tests {
     #[test]
     fn a_small_product_is_tried_whole() {
         let case = case("memory-copy/direct-f32", &[("n", 1 << 20)]);
-        let own = Choice {
-            variant: case.variant.clone(),
-            params: case.params.clone(),
-            shader_sha256: case.shader_sha256.clone(),
-        };
+        let own = Choice::of(&case);
         let mut all = candidates(&case, Freedom::OwnVariant, DeviceKind::Discrete);
         all.defaults(&own);
         // PER and WG have four and five candidates.

@@ -87,6 +87,11 @@ pub fn settle(setup: &mut Setup<'_>, cases: &mut [(Case, Freedom)], options: &Op
             Some(tuning) => tuning,
             None if options.mode == Mode::CacheOnly || (setup.interrupted)() => continue,
             None => {
+                // A run leaves such a case out with the same reason.
+                if let Some(reason) = candidates::obstacle(case, *freedom, device) {
+                    (setup.say)(&format!("{} is not tuned: {reason}", case.label()));
+                    continue;
+                }
                 let fresh = tune(setup, case, *freedom, options);
                 // What was broken off says nothing about the next time.
                 if !fresh.finalists.is_empty() && !(setup.interrupted)() {
@@ -119,11 +124,7 @@ fn recall(setup: &mut Setup<'_>, key: &Key, case: &Case, freedom: Freedom, devic
 fn tune(setup: &mut Setup<'_>, case: &Case, freedom: Freedom, options: &Options) -> Tuning {
     let clock = setup.machine.clock();
     let begin = clock.now();
-    let default = Choice {
-        variant: case.variant.clone(),
-        params: case.params.clone(),
-        shader_sha256: case.shader_sha256.clone(),
-    };
+    let default = Choice::of(case);
     let mut tuning = Tuning {
         device: case.device,
         problem: case.problem.clone(),
@@ -157,7 +158,9 @@ fn tune(setup: &mut Setup<'_>, case: &Case, freedom: Freedom, options: &Options)
     let found = Search::new(lab, limits(SEARCH_PART), case, freedom).run(&tuning.default, options.objective);
     tuning.trials = found.trials;
     tuning.untried = u32::try_from(found.untried).unwrap_or(u32::MAX);
-    if found.out_of_time {
+    if (setup.interrupted)() {
+        tuning.notes.push("the tuning was interrupted".to_owned());
+    } else if found.out_of_time {
         tuning.notes.push(format!("the budget of {} was over before {} candidates", options.budget, found.untried));
     }
     tuning.notes.extend(found.broken.map(|reason| format!("the search ended early: {reason}")));

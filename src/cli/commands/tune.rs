@@ -193,8 +193,8 @@ fn block(tuning: &Tuning, devices: &[Device]) -> String {
     if !tuning.keeps_default() {
         row("tuned", &tuning.chosen, tuning.finalist(&tuning.chosen));
     }
-    if let Some(runner_up) = tuning.runner_up() {
-        row("runner-up", &runner_up.choice, Some(runner_up));
+    for (place, other) in tuning.others().into_iter().enumerate() {
+        row(if place == 0 { "runner-up" } else { "other" }, &other.choice, Some(other));
     }
     out.push_str(&text::lines(&table));
     out.push_str(&text::entry("", &summary(tuning)));
