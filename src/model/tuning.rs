@@ -98,7 +98,7 @@ pub enum TrialOutcome {
         /// Times of one execution, by the device's timestamps where it has them, one per submission.
         samples_s: Vec<Seconds>,
     },
-    /// Right, but its first execution was already so slow that it was not timed further.
+    /// Right, but a single execution was already so slow that it was not timed further.
     Slow {
         /// Time of that execution.
         first_s: Seconds,

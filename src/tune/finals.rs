@@ -162,10 +162,15 @@ fn cheapest(finalists: &[Finalist], objective: Objective) -> Option<&Finalist> {
     timed.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, finalist)| finalist)
 }
 
-/// Cost of the default over that of a finalist, and the lower end of its 95 % interval.
+/// Cost of the default over that of a finalist, and the least that it may be: the lower end of its 95 % interval, or the
+/// ratio of the closest turns where even those lie clearly apart, since the interval of two turns says next to nothing.
 fn gain(finalist: &Finalist, default: &Finalist, objective: Objective) -> Option<(f64, f64)> {
-    let gain = stats::ratio_of_means_95(&finalist.costs(objective), &default.costs(objective))?;
-    Some((gain.ratio, gain.ratio * (-gain.log_half_width).exp()))
+    let (own, of_default) = (finalist.costs(objective), default.costs(objective));
+    let gain = stats::ratio_of_means_95(&own, &of_default)?;
+    let low = gain.ratio * (-gain.log_half_width).exp();
+    let slowest = own.iter().copied().fold(0.0, f64::max);
+    let fastest = of_default.iter().copied().fold(f64::INFINITY, f64::min);
+    Some((gain.ratio, if race::is_near(fastest, slowest) { low } else { low.max(fastest / slowest) }))
 }
 
 /// True if a source's reading can tell the energies of two kernels on a device apart: declared watts cannot.
@@ -255,6 +260,10 @@ mod tests {
         let default = finalist("default", &[1.0, 1.6, 1.1], &[]);
         assert_eq!(taken(&[default.clone(), finalist("other", &[1.0, 1.1, 1.0], &[])], Objective::Speed), "unclear");
         assert_eq!(taken(&[default, finalist("other", &[0.20, 0.21, 0.20], &[])], Objective::Speed), "other");
+        // Two turns: the interval holds 1, but every turn is at least three times as fast.
+        let disturbed = finalist("default", &[0.3, 0.9], &[]);
+        assert_eq!(taken(&[disturbed.clone(), finalist("other", &[0.05, 0.1], &[])], Objective::Speed), "other");
+        assert_eq!(taken(&[disturbed, finalist("other", &[0.1, 0.25], &[])], Objective::Speed), "unclear");
     }
 
     #[test]

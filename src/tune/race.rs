@@ -11,8 +11,8 @@ pub const SAMPLES_PER_TURN: usize = 3;
 pub const MOST_SAMPLES: usize = 10;
 /// A candidate that takes longer than this many times the leader's score is out.
 const CLEARLY_SLOWER: f64 = 1.5;
-/// A first execution that takes longer than this many times the leader's score is not timed further: it is not warmed up
-/// yet, so that it is given twice the room of [`CLEARLY_SLOWER`].
+/// A single execution that takes longer than this many times the leader's score is not timed further: it is hardly warmed
+/// up, so that it is given twice the room of [`CLEARLY_SLOWER`].
 const HOPELESS: f64 = 3.0;
 /// A round that does not make the best faster by this much brings nothing new.
 const IMPROVEMENT: f64 = 0.02;
@@ -25,7 +25,7 @@ pub fn score(samples: &[f64]) -> Option<f64> {
     Some(0.8 * least + 0.2 * stats::median(samples)?)
 }
 
-/// Whether a first, cold execution is so slow that nothing is gained by timing it.
+/// Whether a single execution is so slow that nothing is gained by timing it.
 pub fn is_hopeless(first: f64, leader: Option<f64>) -> bool {
     leader.is_some_and(|leader| first > HOPELESS * leader)
 }
