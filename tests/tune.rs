@@ -278,7 +278,8 @@ fn a_poisoned_entry_is_never_believed() {
         change(&mut file["entries"][0]["tuning"]);
         std::fs::write(bench.cache(), file.to_string()).unwrap();
     };
-    let changes: [(&dyn Fn(&mut serde_json::Value), &str); 7] = [
+    type Change<'a> = &'a dyn Fn(&mut serde_json::Value);
+    let changes: [(Change<'_>, &str); 7] = [
         (&|tuning| tuning["chosen"]["variant"] = "gemm/nothing".into(), "no kernel matches"),
         (&|tuning| tuning["chosen"]["variant"] = "softmax/rows-f32".into(), "does not compute gemm"),
         (&|tuning| tuning["chosen"]["variant"] = "gemm/naive-f32".into(), "has changed since"),
@@ -342,7 +343,8 @@ fn efficiency_takes_another_winner_than_speed_and_needs_a_power_reading() {
 
 #[test]
 fn the_budget_ends_a_search_and_says_so() {
-    // 0.03 s for two GFLOP·1e-2 each: about one candidate of the search fits.
+    // A turn takes about 80 ms of scripted time, four submissions of 20 ms: the default is tried whatever the budget, and
+    // little beyond it fits.
     let bench = Bench::new("");
     let (tunings, _) = bench.tune(&["gemm/tiled-f32", "--tune-budget", "0.05"]);
     let tuning = &tunings[0];

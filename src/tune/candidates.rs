@@ -274,7 +274,7 @@ mod tests {
         let (case, own) = gemm();
         let mut fixed = candidates(&case, Freedom::OwnVariant, DeviceKind::Discrete);
         fixed.defaults(&own);
-        let around = fixed.around_each(&[own.clone()]);
+        let around = fixed.around_each(std::slice::from_ref(&own));
         assert!(around.len() > 8 && around.len() < MOST, "{}", around.len());
         for choice in &around {
             let changed = choice.params.iter().filter(|(name, value)| own.params[*name] != **value).count();
@@ -282,7 +282,7 @@ mod tests {
         }
         // BK is 16 of 8, 16, 32: one step up, one down; nothing renders twice.
         assert_eq!(around.iter().filter(|choice| choice.params["BK"] != 16).count(), 2);
-        assert_eq!(fixed.around_each(&[own.clone()]), []);
+        assert_eq!(fixed.around_each(std::slice::from_ref(&own)), []);
     }
 
     #[test]
@@ -293,7 +293,7 @@ mod tests {
         let mut pruned = Candidates::new(&case, contestants(&case, Freedom::OwnVariant, &small), &small);
         pruned.defaults(&own);
         // Two buffers of 16 x (33 + 32) vec4 are 33 280 bytes.
-        assert!(pruned.around_each(&[own.clone()]).iter().all(|choice| choice.params["BUFFERS"] == 1));
+        assert!(pruned.around_each(std::slice::from_ref(&own)).iter().all(|choice| choice.params["BUFFERS"] == 1));
     }
 
     #[test]
@@ -302,7 +302,7 @@ mod tests {
         let mut few = candidates(&case, Freedom::AnyVariant, DeviceKind::Software);
         let defaults = few.defaults(&own);
         assert!(defaults.len() <= MOST_ON_SOFTWARE / 2);
-        let around = few.around_each(&[own.clone()]);
+        let around = few.around_each(std::slice::from_ref(&own));
         assert_eq!(defaults.len() + around.len(), MOST_ON_SOFTWARE);
         assert!(few.untried() > 5, "{}", few.untried());
     }
@@ -330,7 +330,7 @@ mod tests {
         let mut all = candidates(&case, Freedom::OwnVariant, DeviceKind::Discrete);
         all.defaults(&own);
         // PER and WG have four and five candidates.
-        assert_eq!(all.around_each(&[own.clone()]).len(), 4 * 5 - 1);
+        assert_eq!(all.around_each(std::slice::from_ref(&own)).len(), 4 * 5 - 1);
         assert_eq!(all.untried(), 0);
     }
 }

@@ -123,7 +123,7 @@ impl<'a> Search<'a> {
         if round == 1 {
             return bases.iter().flat_map(|base| candidates.combined(base, cost)).collect();
         }
-        ranked.first().map(|leader| candidates.around_each(&[leader.choice.clone()])).unwrap_or_default()
+        ranked.first().map(|leader| candidates.around_each(std::slice::from_ref(&leader.choice))).unwrap_or_default()
     }
 
     /// Another turn for everyone who is in the race and has few samples.
