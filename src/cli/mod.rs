@@ -14,6 +14,7 @@ pub mod records;
 pub mod resolve;
 pub mod simulate;
 pub mod text;
+pub mod tuning;
 
 use std::io::{IsTerminal, Write};
 
@@ -35,6 +36,8 @@ pub struct Cli {
 pub enum Command {
     /// Run kernels, record power, account, chart.
     Run(Box<commands::run::Args>),
+    /// Find the kernel variants and parameters that suit a device, and keep them for later runs.
+    Tune(commands::tune::Args),
     /// List GPUs and the power source that belongs to each.
     Devices(commands::devices::Args),
     /// Check drivers, sensors and permissions, with a remedy for each finding.
@@ -138,6 +141,7 @@ pub fn main() -> Exit {
 fn dispatch(command: &Command, console: &mut Console) -> anyhow::Result<Exit> {
     match command {
         Command::Run(args) => commands::run::run(args, console),
+        Command::Tune(args) => commands::tune::run(args, console),
         Command::Devices(args) => commands::devices::run(args, console),
         Command::Doctor(args) => commands::doctor::run(args, console),
         Command::List(args) => commands::list::run(args, console),

@@ -168,7 +168,7 @@ fn settings(args: &Args, merge: &mut Merge, preset: Preset) -> anyhow::Result<Se
 }
 
 /// Reads `30s`, `1m 30s`, `500ms` or a bare number of seconds.
-fn duration(name: &str, text: &str) -> anyhow::Result<Seconds> {
+pub fn duration(name: &str, text: &str) -> anyhow::Result<Seconds> {
     let bad =
         || Failure::usage(format!("{name} is `{text}`: give a time such as 30s, 500ms, 1m 30s or a number of seconds"));
     let seconds = match text.trim().parse::<f64>() {

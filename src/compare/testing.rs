@@ -155,6 +155,7 @@ fn record(device: &str) -> RunRecord {
         idle: vec![],
         measurements: vec![],
         skips: vec![],
+        tunings: Vec::new(),
         traces: vec![],
         warnings: vec![],
     }

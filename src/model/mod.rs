@@ -13,6 +13,7 @@ mod plan;
 mod power;
 mod provenance;
 mod record;
+mod tuning;
 
 pub use carbon::{Basis, FactorMethod, Gas, GridFactor, Pue, SiteProfile};
 pub use case::{Case, Counted, DataPattern, ElementType, Scalar, Shape, ShapeError, Work};
@@ -26,3 +27,4 @@ pub use plan::{AccountRequest, Origin, Plan, PowerRequest, Preset, Settings};
 pub use power::{Channel, ChannelTrace, Evidence, Gap, Quantity, Scope, SourceInfo, SourceTrace};
 pub use provenance::{Host, Provenance, Tool};
 pub use record::{RECORD_SCHEMA, RunRecord, RunStatus, SCHEMA_VERSION, SchemaVersion};
+pub use tuning::{Choice, Finalist, Objective, Trial, TrialOutcome, Tuning, TuningOrigin};

@@ -15,6 +15,7 @@ mod sheet;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tuning;
 
 pub use csv::{csv_tidy, csv_traces};
 pub use json::json_summary;

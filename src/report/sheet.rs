@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::number::{MISSING, compact_shape, percent, plus_minus, prefix_for, significant};
-use super::{Carbon, legend};
+use super::{Carbon, legend, tuning};
 use crate::measure::result::{CaseResult, EnergyResult, RunResult};
 use crate::model::{
     Case, Counted, Device, Evidence, Measurement, RunRecord, RunStatus, Scope, Skip, Verification, WarningCode, Window,
@@ -144,7 +144,10 @@ fn device_sheet(record: &RunRecord, result: &RunResult, device: &Device, carbon:
         title: device.name.clone(),
         facts: device_facts(record, device, &cases),
         grids,
-        legend: legend::of_device(&cases, &common.codes),
+        legend: legend::of_device(&cases, &common.codes)
+            .into_iter()
+            .chain(tuning::lines(record, device.ordinal).into_iter().map(|line| ("tuned".to_owned(), line)))
+            .collect(),
     }
 }
 

@@ -96,7 +96,7 @@ pub fn write_inputs(accelerator: &mut dyn Accelerator, case: &Case, instance: &I
 }
 
 /// Fills `bytes`, which begin at `offset` of the tensor's buffer; padding beyond the last element becomes 0.
-fn write(problem: &dyn Problem, instance: &Instance, index: usize, offset: u64, bytes: &mut [u8]) {
+pub fn write(problem: &dyn Problem, instance: &Instance, index: usize, offset: u64, bytes: &mut [u8]) {
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let share = bytes.len().div_ceil(cpus).max(BYTES_PER_THREAD).next_multiple_of(8);
     if bytes.len() <= share {

@@ -226,6 +226,7 @@ pub fn empty_record(run_id: &str, preset: Preset) -> RunRecord {
         idle: Vec::new(),
         measurements: Vec::new(),
         skips: Vec::new(),
+        tunings: Vec::new(),
         traces: Vec::new(),
         warnings: Vec::new(),
     }

@@ -11,6 +11,7 @@ use crate::cli::accounting::SiteArgs;
 use crate::cli::bench::{self, TestBench};
 use crate::cli::progress::Progress;
 use crate::cli::resolve::{self, Resolved};
+use crate::cli::tuning::{Tuner, TuningArgs};
 use crate::cli::{Console, Exit, Failure, outcome};
 use crate::measure::run::{self, Setup};
 use crate::model::{Plan, Preset, RECORD_SCHEMA, RunRecord, RunStatus, SCHEMA_VERSION};
@@ -63,6 +64,9 @@ pub struct Args {
     /// Draw no charts.
     #[arg(long)]
     pub no_figures: bool,
+    /// How variants and their parameters are chosen.
+    #[command(flatten)]
+    pub tuning: TuningArgs,
     /// Idle time recorded before the load, for example 30s.
     #[arg(long, value_name = "TIME", help_heading = "Protocol (each overrides the preset)")]
     pub idle: Option<String>,
@@ -114,22 +118,36 @@ fn preset(text: &str) -> Result<Preset, String> {
 /// Runs the command.
 pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let test_bench = TestBench::open(args.simulate.as_deref())?;
-    let resolved = resolve::resolve(args, &test_bench, console)?;
+    let mut resolved = resolve::resolve(args, &test_bench, console)?;
     if args.dry_run {
         resolve::print_plan(&resolved, console)?;
         return Ok(Exit::Ok);
     }
     // Before the folder is made: a power source that is refused leaves nothing behind.
     let findings = bench::open_power(&resolved, &test_bench, &args.sensor_root)?;
+    let interrupted = interruption()?;
+    let tuner = Tuner {
+        args: &args.tuning,
+        bench: &test_bench,
+        sensor_root: &args.sensor_root,
+        interrupted: &|| interrupted.load(Ordering::Relaxed),
+    };
+    tuner.check(&resolved, &findings.sources.iter().map(|source| source.info().clone()).collect::<Vec<_>>())?;
     let folder = create_folder(&resolved, test_bench.utc_now())?;
     for obstacle in &findings.obstacles {
         console.note(&format!("power: {}: {}. {}", obstacle.what, obstacle.why, obstacle.remedy));
     }
-    let interrupted = interruption()?;
     let mut record = new_record(&resolved, &test_bench, &folder);
     if resolved.redact {
         provenance::redact(&mut record);
     }
+    // Tuning may take minutes: whoever looks meanwhile finds a record that says that it is running.
+    if let Err(error) = folder.save(&record) {
+        console.note(&format!("wattmark: {error}"));
+    }
+    record.tunings = tuner.settle_plan(&mut resolved, console)?;
+    record.plan.cases.clone_from(&resolved.plan.cases);
+    record.plan.expected_s = resolved.plan.expected_s;
     let hz = resolved.plan.settings.sampler_hz;
     let sampler =
         (!findings.sources.is_empty()).then(|| Sampler::start(findings.sources, hz, &test_bench.machine().clock()));
@@ -180,13 +198,14 @@ fn new_record(resolved: &Resolved, test_bench: &TestBench, folder: &RunFolder) -
         idle: Vec::new(),
         measurements: Vec::new(),
         skips: Vec::new(),
+        tunings: Vec::new(),
         traces: Vec::new(),
         warnings: Vec::new(),
     }
 }
 
 /// A flag that Ctrl-C (or a polite kill) raises; a second one ends the process at once.
-fn interruption() -> anyhow::Result<Arc<AtomicBool>> {
+pub fn interruption() -> anyhow::Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     let raised = Arc::clone(&flag);
     ctrlc::set_handler(move || {
