@@ -386,9 +386,13 @@ pub struct Case {
 }
 
 impl Case {
-    /// Variant and shape in one line, for messages.
+    /// Variant and shape in one line, for messages, and the data where they are not the usual ones.
     pub fn label(&self) -> String {
-        format!("{} {}", self.variant, self.shape)
+        format!("{} {}{}", self.variant, self.shape, self.data_note())
+    }
+    /// The data pattern as it stands behind a shape, with a space before it; nothing for the usual one.
+    pub fn data_note(&self) -> String {
+        if self.pattern == DataPattern::Normal { String::new() } else { format!(" {}", self.pattern) }
     }
     /// True if two cases compute the same thing (problem, shape, element type and data pattern), by any variant.
     pub fn same_work(&self, other: &Self) -> bool {

@@ -4,7 +4,8 @@
 
 use super::dot::{Left, expect, products};
 use super::{
-    Axis, DeviceClass, Expected, Inputs, Instance, Picks, Problem, Tensor, extents, input, output, samples, work,
+    Axis, DeviceClass, Expected, Inputs, Instance, Picks, Problem, Product, Tensor, extents, input, output, samples,
+    work,
 };
 use crate::model::{Counted, ElementType, Scalar, Shape, Work};
 
@@ -76,5 +77,9 @@ impl Problem for Gemm {
         let dots = products(a, &b, k, n, &pairs);
         let found = dots.iter().map(|row| row.iter().map(|dot| (dot.value, dot.bound(k))).collect()).collect();
         expect(2, n, &pairs, found)
+    }
+    fn product<'a>(&'a self, instance: &'a Instance) -> Option<Product<'a>> {
+        let [m, n, k] = ["m", "n", "k"].map(|axis| instance.shape.get(axis));
+        Product::of(self, instance, [0, 1, 2], [1, m, n, k], instance.element.unit_roundoff())
     }
 }
