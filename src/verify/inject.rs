@@ -79,12 +79,21 @@ impl Target {
             tensor: self.name.to_owned(),
             index: self.index,
             bit,
-            before: format!("{before:e}"),
-            after: format!("{:e}", after(&bit)),
+            before: shown(self.element, before),
+            after: shown(self.element, after(&bit)),
             caught: false,
         };
         let word = (range.start + place / 32 * 4, (changed >> (place / 32 * 32)) as u32);
         Some(Flip { buffer: self.tensor, word, error })
+    }
+}
+
+/// A value with as many digits as its type needs and no more.
+fn shown(element: Scalar, value: f64) -> String {
+    match element {
+        Scalar::F32 | Scalar::F16 => format!("{:?}", value as f32),
+        Scalar::F64 => format!("{value:?}"),
+        Scalar::I32 | Scalar::U32 | Scalar::I8 => value.to_string(),
     }
 }
 
@@ -102,7 +111,7 @@ mod tests {
         // An ulp of 1 is 2^-23: bit 14 is worth 2^-9 = 1.95e-3, bit 13 only 9.8e-4.
         assert_eq!((flip.buffer, flip.word.0, flip.error.bit), (2, 20, 14));
         assert_eq!(flip.word.1 ^ 1.0_f32.to_bits(), 1 << 14);
-        assert_eq!((flip.error.before.as_str(), flip.error.after.as_str()), ("1e0", "1.001953125e0"));
+        assert_eq!((flip.error.before.as_str(), flip.error.after.as_str()), ("1.0", "1.0019531"));
     }
 
     #[test]
