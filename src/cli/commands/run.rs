@@ -242,7 +242,8 @@ fn proof(record: &RunRecord, console: &Console) -> Option<Exit> {
     console.note(&format!("wattmark: {caught} of {made} injected errors were caught"));
     let untouched = record.measurements.len() - made;
     if untouched > 0 {
-        console.note(&format!("wattmark: no error could be injected into {untouched} cases; their rows say why"));
+        let cases = if untouched == 1 { "1 measured case; its row says" } else { "some measured cases; their rows say" };
+        console.note(&format!("wattmark: no error could be injected into {cases} why"));
     }
     if caught < made {
         let missed = record.measurements.iter().filter(|m| m.injected.as_ref().is_some_and(|error| !error.caught));
