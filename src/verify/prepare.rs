@@ -41,6 +41,9 @@ pub fn program_of(case: &Case, device: &Device) -> Result<(Instance, Program), B
     if !problem.supports(case.element) {
         return Err(fail(SkipReason::CompileError, format!("problem {} has no form in {}", case.problem, case.element)));
     }
+    if let Some(reason) = problem.refuses(&instance_of(case)) {
+        return Err(fail(SkipReason::Other, format!("{}: {reason}", case.label())));
+    }
     if let Some(feature) = variant.requires.iter().find(|feature| !device.features.contains(feature)) {
         let error = GpuError::MissingFeature { case: case.label(), feature: *feature, device: device.name.clone() };
         return Err(fail(SkipReason::MissingFeature, error.to_string()));

@@ -4,6 +4,9 @@
 //! is taken as to nearest, which is what every desktop and data-centre GPU does in f32. What surprises people: sums of
 //! many terms are bounded by the square root of their number; the certain bound would hide a missing term.
 
+use super::Instance;
+use crate::model::DataPattern;
+
 /// Unit roundoff of f32, in which every kernel accumulates.
 pub(super) const U32: f64 = 5.960_464_477_539_063e-8;
 
@@ -20,6 +23,22 @@ const LAMBDA: f64 = 4.0;
 pub(super) fn accumulation(terms: u64) -> f64 {
     let n = terms as f64;
     (2.0 * n).min(LAMBDA * n.sqrt())
+}
+
+/// Most equal terms (products of the constant pattern, 9/16 each) whose sums are exact in f16: 9·n stays below 2^11.
+const EXACT_TERMS_IN_F16: u64 = 227;
+
+/// Why sums of `terms` products that are accumulated in f16 cannot be checked on some data: roundings of equal terms all have
+/// one sign, so they pile up like `terms`, not like its root, until a sum no longer grows at all. (In f32 such sums are exact up
+/// to 1.8 million terms.)
+pub(super) fn refused_in_f16(instance: &Instance, terms: u64) -> Option<String> {
+    let refused = instance.pattern == DataPattern::Constant && terms > EXACT_TERMS_IN_F16;
+    refused.then(|| {
+        format!(
+            "sums of {terms} equal terms in half precision stop growing, so that no bound would notice an error; use other \
+             data, or at most {EXACT_TERMS_IN_F16} terms"
+        )
+    })
 }
 
 /// Growth of independent rounding errors over `steps`, in units of one rounding.
@@ -52,7 +71,7 @@ pub(super) fn rescaling(terms: u64, range: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ElementType;
+    use crate::model::{ElementType, Shape};
     use crate::workload::inputs::Picks;
 
     #[test]
@@ -63,6 +82,20 @@ mod tests {
     #[test]
     fn a_short_sum_is_bounded_by_certainty_and_a_long_one_by_probability() {
         assert_eq!((accumulation(1), accumulation(4), accumulation(4096)), (2.0, 8.0, 256.0));
+    }
+
+    #[test]
+    fn equal_terms_are_refused_in_half_precision_where_their_sums_are_no_longer_exact() {
+        let instance = |pattern| Instance { shape: Shape::default(), element: ElementType::F16, pattern, seed: 0 };
+        assert_eq!(refused_in_f16(&instance(DataPattern::Constant), EXACT_TERMS_IN_F16), None);
+        assert!(refused_in_f16(&instance(DataPattern::Constant), EXACT_TERMS_IN_F16 + 1).is_some());
+        assert_eq!(refused_in_f16(&instance(DataPattern::Normal), 1 << 20), None);
+        let term = half::f16::from_f64(0.75 * 0.75);
+        let sum = |terms: u64| (0..terms).fold(half::f16::ZERO, |sum, _| sum + term).to_f64();
+        assert_eq!(sum(EXACT_TERMS_IN_F16), EXACT_TERMS_IN_F16 as f64 * 0.5625);
+        assert_ne!(sum(EXACT_TERMS_IN_F16 + 1), (EXACT_TERMS_IN_F16 + 1) as f64 * 0.5625);
+        // And this is where they end.
+        assert_eq!(sum(5000), sum(50_000));
     }
 
     #[test]

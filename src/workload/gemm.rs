@@ -2,6 +2,7 @@
 //!
 //! What surprises people: inputs are standard normal and unscaled, so elements of C have a standard deviation of √k.
 
+use super::bounds::refused_in_f16;
 use super::dot::{Left, expect, products};
 use super::{
     Axis, DeviceClass, Expected, Inputs, Instance, Picks, Problem, Product, Tensor, extents, input, output, samples,
@@ -77,6 +78,9 @@ impl Problem for Gemm {
         let dots = products(a, &b, k, n, &pairs);
         let found = dots.iter().map(|row| row.iter().map(|dot| (dot.value, dot.bound(k))).collect()).collect();
         expect(2, n, &pairs, found)
+    }
+    fn refuses(&self, instance: &Instance) -> Option<String> {
+        if instance.element == ElementType::F16 { refused_in_f16(instance, instance.shape.get("k")) } else { None }
     }
     fn product<'a>(&'a self, instance: &'a Instance) -> Option<Product<'a>> {
         let [m, n, k] = ["m", "n", "k"].map(|axis| instance.shape.get(axis));

@@ -134,6 +134,10 @@ pub trait Problem: Sync {
     fn supports(&self, element: ElementType) -> bool {
         element == ElementType::F32
     }
+    /// Why this data in this precision cannot be checked, with what to change; `None` if it can. Such a case is skipped.
+    fn refuses(&self, _instance: &Instance) -> Option<String> {
+        None
+    }
     /// The rule that the extents break together, with what to change; `None` if they fit.
     fn rule(&self, _shape: &Shape) -> Option<String> {
         None
