@@ -112,7 +112,8 @@ fn every_problem_is_right_on_every_pattern() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-const SCRIPT: &str = "[[device]]\nname = \"Simulated Accelerator\"\n[[device.rates]]\nvariant = \"*\"\nseconds_per_dispatch = 1e-3\n";
+const SCRIPT: &str =
+    "[[device]]\nname = \"Simulated Accelerator\"\n[[device.rates]]\nvariant = \"*\"\nseconds_per_dispatch = 1e-3\n";
 
 fn wattmark(folder: &Path, args: &[&str]) -> Output {
     let mut command = Command::cargo_bin("wattmark").unwrap();
@@ -131,7 +132,8 @@ fn ran(args: &[&str], config: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("script.toml"), SCRIPT).unwrap();
     std::fs::write(folder.path().join("wattmark.toml"), config).unwrap();
-    let fixed = ["run", "--simulate", "script.toml", "--kernel", "gemm/naive-f32", "--shape", "m=n=k=32", "--no-figures"];
+    let fixed =
+        ["run", "--simulate", "script.toml", "--kernel", "gemm/naive-f32", "--shape", "m=n=k=32", "--no-figures"];
     let output = wattmark(folder.path(), &[&fixed, args].concat());
     assert!(output.status.success(), "{}", text(&output.stderr));
     std::fs::write(folder.path().join("table.txt"), &output.stdout).unwrap();

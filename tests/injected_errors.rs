@@ -15,12 +15,27 @@ use wattmark::store;
 use wattmark::workload::problems;
 
 /// A device that needs no GPU.
-const SCRIPT: &str = "[[device]]\nname = \"Simulated Accelerator\"\n[[device.rates]]\nvariant = \"*\"\nseconds_per_dispatch = 1e-3\n";
+const SCRIPT: &str =
+    "[[device]]\nname = \"Simulated Accelerator\"\n[[device.rates]]\nvariant = \"*\"\nseconds_per_dispatch = 1e-3\n";
 
 /// The least of a protocol: one window of 30 ms.
 const BRIEF: &[&str] = &[
-    "--inject-error", "--idle", "0", "--preheat-min", "0", "--window", "30ms", "--windows", "1", "--submission", "15ms",
-    "--power", "none", "--no-figures", "--device", "0",
+    "--inject-error",
+    "--idle",
+    "0",
+    "--preheat-min",
+    "0",
+    "--window",
+    "30ms",
+    "--windows",
+    "1",
+    "--submission",
+    "15ms",
+    "--power",
+    "none",
+    "--no-figures",
+    "--device",
+    "0",
 ];
 
 fn run(folder: &Path, args: &[&str]) -> Output {
@@ -60,7 +75,8 @@ fn all_caught(folder: &Path, output: &Output) -> RunRecord {
 }
 
 /// Small extents of every axis that the problems have.
-const SHAPE: &str = "n=m=131,k=256,steps=32,lanes=33,rows=19,cols=259,heads=4,kv_heads=2,seq=37,context=133,dim=32,tokens=9,d=65,f=71";
+const SHAPE: &str =
+    "n=m=131,k=256,steps=32,lanes=33,rows=19,cols=259,heads=4,kv_heads=2,seq=37,context=133,dim=32,tokens=9,d=65,f=71";
 
 /// As [`SHAPE`], with those axes alone that some problem has.
 fn shape() -> String {
@@ -86,7 +102,8 @@ fn a_flipped_bit_is_caught_on_every_pattern_of_data() {
     let folder = tempfile::tempdir().unwrap();
     let patterns = "normal,uniform,zeros,constant,sparse";
     let kernels = "gemm/naive-f32,memory-copy,softmax,rmsnorm,fma/chains-f32";
-    let output = run(folder.path(), &["--kernel", kernels, "--data", patterns, "--shape", "n=m=k=65,steps=16,rows=cols=33"]);
+    let output =
+        run(folder.path(), &["--kernel", kernels, "--data", patterns, "--shape", "n=m=k=65,steps=16,rows=cols=33"]);
     assert_eq!(all_caught(folder.path(), &output).measurements.len() % 5, 0);
 }
 

@@ -87,7 +87,12 @@ fn machine() -> WgpuMachine {
 }
 
 fn planned(variant: &str, shape: &str, device: &Device) -> Result<Case, PlanError> {
-    let selection = Selection { kernels: vec![variant.to_owned()], shapes: vec![shape.to_owned()], seed: SEED, ..Selection::default() };
+    let selection = Selection {
+        kernels: vec![variant.to_owned()],
+        shapes: vec![shape.to_owned()],
+        seed: SEED,
+        ..Selection::default()
+    };
     let cases = plan::cases(&selection, std::slice::from_ref(device))?;
     assert_eq!(cases.len(), 1, "{variant} {shape}");
     Ok(cases.into_iter().next().unwrap())

@@ -14,8 +14,21 @@ use wattmark::store;
 
 /// The least of a protocol: one window of 30 ms.
 const BRIEF: &[&str] = &[
-    "--idle", "0", "--preheat-min", "0", "--window", "30ms", "--windows", "1", "--submission", "15ms", "--power", "none",
-    "--no-figures", "--device", "0",
+    "--idle",
+    "0",
+    "--preheat-min",
+    "0",
+    "--window",
+    "30ms",
+    "--windows",
+    "1",
+    "--submission",
+    "15ms",
+    "--power",
+    "none",
+    "--no-figures",
+    "--device",
+    "0",
 ];
 
 /// A manifest for one dot product per invocation.
@@ -153,8 +166,7 @@ fn a_kernel_checked_in_full_is_compared_in_every_element_and_refused_for_one_of_
         ("attention-prefill/full.toml", &attention_manifest),
     ]);
     let kernels = "gemm/right,gemm/doubled,memory-triad/doubled*,attention-prefill/full";
-    let output =
-        run(desk.path(), &["--kernel", kernels, "--shape", "n=99991,m=k=13,heads=3,kv_heads=1,seq=37,dim=33"]);
+    let output = run(desk.path(), &["--kernel", kernels, "--shape", "n=99991,m=k=13,heads=3,kv_heads=1,seq=37,dim=33"]);
     assert_eq!(output.status.code(), Some(4), "{}", text(&output.stderr));
     let record = record(desk.path());
     let check = passed(&record, "gemm/right");

@@ -160,7 +160,8 @@ mod tests {
 
     #[test]
     fn a_pair_joins_the_others_with_its_path_and_hash() {
-        let (all, variants, broken) = added(&[("gemm/mine.wgsl", "// x"), ("gemm/mine.toml", MANIFEST), ("notes.md", "")]);
+        let (all, variants, broken) =
+            added(&[("gemm/mine.wgsl", "// x"), ("gemm/mine.toml", MANIFEST), ("notes.md", "")]);
         assert_eq!(broken, []);
         let ids: Vec<&str> = variants.iter().map(|variant| variant.id.as_str()).collect();
         assert_eq!(ids, ["gemm/mine", "gemm/shipped"]);

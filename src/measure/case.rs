@@ -1,11 +1,11 @@
 //! One case on one open device: load, fill, verify, calibrate, preheat, windows, verify again.
 
+use super::checks::Checks;
 use super::preheat::{note_steadiness, preheat};
 use super::presets::{self, AVERAGES_PER_WINDOW, UPDATES_PER_WINDOW};
 use super::run::{Event, Observer};
 use super::stream::Stream;
 use super::{checks, result, stop};
-use super::checks::Checks;
 use crate::clock::{Clock, Nanoseconds, RunClock};
 use crate::gpu::{Accelerator, GpuError, Job, Program};
 use crate::model::{
@@ -256,7 +256,8 @@ impl Bench<'_> {
         if session.yields.is_empty() {
             return Ok(());
         }
-        let injected = if self.inject_error { session.checks.inject(self.accelerator, &session.instance)? } else { None };
+        let injected =
+            if self.inject_error { session.checks.inject(self.accelerator, &session.instance)? } else { None };
         let verdict = session.checks.look(self.accelerator)?;
         let when = format!("after window {}", session.yields.len());
         let measurement = &mut session.measurement;

@@ -139,7 +139,8 @@ impl Checks {
         if self.scrutiny == Scrutiny::Sampled || self.compared {
             return Vec::new();
         }
-        let instead = if self.whole.is_empty() { "by samples only" } else { "by Freivalds' method in rows and columns" };
+        let instead =
+            if self.whole.is_empty() { "by samples only" } else { "by Freivalds' method in rows and columns" };
         let text = format!(
             "no trusted variant computes {} here and it is too large for the float64 reference: its elements are checked {instead}",
             case.label()
@@ -178,7 +179,11 @@ impl Checks {
     }
 
     /// Flips one bit of one output on the device; `None` if there is none that the checks look at.
-    pub fn inject(&self, accelerator: &mut dyn Accelerator, instance: &Instance) -> Result<Option<InjectedError>, GpuError> {
+    pub fn inject(
+        &self,
+        accelerator: &mut dyn Accelerator,
+        instance: &Instance,
+    ) -> Result<Option<InjectedError>, GpuError> {
         let tensors = self.problem.tensors(&instance.shape, instance.element);
         let Some(target) = Target::choose(&self.probe, &self.whole, &tensors, self.seed) else { return Ok(None) };
         let ticket = accelerator.submit(&Job::Probe { ranges: vec![target.range()] })?;
@@ -196,7 +201,8 @@ pub fn verdict_on_injected(
     when: String,
 ) -> (Verification, Option<InjectedError>) {
     let Some(error) = injected else {
-        let detail = "no error could be injected: no flipped bit would be noticed by the checks of this case".to_owned();
+        let detail =
+            "no error could be injected: no flipped bit would be noticed by the checks of this case".to_owned();
         return (Verification::Failed { detail, when }, None);
     };
     let InjectedError { tensor, index, bit, before, after, .. } = &error;

@@ -127,8 +127,10 @@ pub fn cases(selection: &Selection, devices: &[Device]) -> Result<Vec<Case>, Pla
                 let own = Shape::new(shape.iter().filter(|(axis, _)| problem.axes().iter().any(|a| a.name == *axis)));
                 let full = problem.complete(Some(&own), class)?;
                 if !seen.contains(&full) {
-                    let patterns = if selection.patterns.is_empty() { &[DataPattern::Normal][..] } else { &selection.patterns };
-                    let of = |pattern: &DataPattern| case(device, *problem, variant, full.clone(), *pattern, selection.seed);
+                    let patterns =
+                        if selection.patterns.is_empty() { &[DataPattern::Normal][..] } else { &selection.patterns };
+                    let of =
+                        |pattern: &DataPattern| case(device, *problem, variant, full.clone(), *pattern, selection.seed);
                     cases.extend(patterns.iter().map(of));
                     seen.push(full);
                 }
@@ -184,7 +186,14 @@ fn check_axes(shapes: &[Shape], variants: &[Selected]) -> Result<(), PlanError> 
     Ok(())
 }
 
-fn case(device: &Device, problem: &dyn Problem, variant: &Variant, shape: Shape, pattern: DataPattern, seed: u64) -> Case {
+fn case(
+    device: &Device,
+    problem: &dyn Problem,
+    variant: &Variant,
+    shape: Shape,
+    pattern: DataPattern,
+    seed: u64,
+) -> Case {
     Case {
         device: device.ordinal,
         problem: problem.id().to_owned(),

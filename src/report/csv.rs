@@ -13,8 +13,8 @@ use crate::units::{NANOSECONDS_PER_SECOND, Quantity};
 
 /// Columns of [`csv_tidy`].
 const TIDY: [&str; 17] = [
-    "run", "device", "problem", "variant", "shape", "element", "data", "metric", "unit", "value", "low", "high", "n", "scope",
-    "evidence", "status", "note",
+    "run", "device", "problem", "variant", "shape", "element", "data", "metric", "unit", "value", "low", "high", "n",
+    "scope", "evidence", "status", "note",
 ];
 /// Columns of [`csv_traces`].
 const TRACES: [&str; 6] = ["t_s", "source", "scope", "channel", "unit", "value"];

@@ -95,7 +95,9 @@ fn checked(record: &RunRecord) -> Option<String> {
         let whole = products.iter().filter(|product| product.columns > 0).count();
         let columns = if whole > 0 { format!(" ({whole} in columns too)") } else { String::new() };
         let count = cases_of(products.len());
-        text.push_str(&format!("; every row of the matrix products of {count} by Freivalds\' method, {trials} trials{columns}"));
+        text.push_str(&format!(
+            "; every row of the matrix products of {count} by Freivalds\' method, {trials} trials{columns}"
+        ));
     }
     let compared = checks.iter().filter(|check| check.compared.is_some()).count();
     if compared > 0 {

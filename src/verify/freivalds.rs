@@ -5,19 +5,13 @@
 //! find those near their own bound, this finds everything larger, wherever it is.
 
 use super::decode::decode;
-use super::parallel::{dot, parts, threads};
+use super::parallel::{dot, threads};
+use super::passes::{DEVIATIONS, Side, left_pass, right_pass, weigh_right};
 use crate::model::{ProductCheck, Scalar};
 use crate::workload::{Picks, Product};
 
 /// Random vectors of a check: a wrong row goes unseen once in 256 checks at worst, a wrong tile of 8 rows never.
 pub const TRIALS: u32 = 8;
-
-/// Factor on the root of the sum of squares of the elements' bounds. For signs drawn independently of the errors, a sum
-/// exceeds 8 of these with a probability below 2·exp(−32) = 2.5e-14, whatever the errors are (Hoeffding 1963).
-const DEVIATIONS: f64 = 8.0;
-
-/// Unit roundoff of this check's own arithmetic.
-const F64: f64 = f64::EPSILON / 2.0;
 
 /// Why a matrix product is not right.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -69,19 +63,6 @@ pub struct Projection {
     columns: Option<Side>,
 }
 
-/// Expected sums of all rows, or of all columns.
-#[derive(Debug, Clone, Default)]
-struct Side {
-    /// Rows or columns of one product.
-    lines: u64,
-    /// Signs of each trial along a line.
-    signs: Vec<Vec<f64>>,
-    /// For each line, the sum of each trial.
-    expected: Vec<f64>,
-    /// For each line, the bound of its sums, without the rounding of C's own elements.
-    bounds: Vec<f64>,
-}
-
 /// Sums of the device's output so far.
 #[derive(Debug, Clone)]
 pub struct Sums {
@@ -90,17 +71,6 @@ pub struct Sums {
     columns: Vec<f64>,
     column_squares: Vec<f64>,
     elements: u64,
-}
-
-/// What the rows of one operand amount to.
-#[derive(Default)]
-struct Weights {
-    /// For each row, the sum of each trial.
-    sums: Vec<f64>,
-    /// Euclidean norm of each row.
-    norms: Vec<f64>,
-    /// The same of the elements that a device may take as 0.
-    small: Vec<f64>,
 }
 
 impl Projection {
@@ -254,7 +224,8 @@ impl Projection {
         let length = side.signs.first().map_or(0, |signs| signs.len() as u64);
         let trials = self.trials().max(1);
         let (mut worst, mut failed, mut first) = (0.0_f64, 0, None);
-        let lines = got.chunks_exact(trials).zip(side.expected.chunks_exact(trials)).zip(side.bounds.iter().zip(squares));
+        let lines =
+            got.chunks_exact(trials).zip(side.expected.chunks_exact(trials)).zip(side.bounds.iter().zip(squares));
         for (line, ((got, expected), (bound, squares))) in (0_u64..).zip(lines) {
             let bound = bound + self.own_rounding(*squares, length);
             let error = |(got, expected): (&f64, &f64)| (got - expected).abs();
@@ -273,7 +244,16 @@ impl Projection {
         }
         let Some((line, got, expected, bound)) = first else { return Ok(worst) };
         let lines = side.bounds.len() as u64;
-        Err(FreivaldsError::Line { tensor: self.name.to_owned(), side: name, line, got, expected, bound, failed, lines })
+        Err(FreivaldsError::Line {
+            tensor: self.name.to_owned(),
+            side: name,
+            line,
+            got,
+            expected,
+            bound,
+            failed,
+            lines,
+        })
     }
 }
 
@@ -330,147 +310,6 @@ impl Columns {
 fn signs(length: u64, trials: u32, picks: &mut Picks) -> Vec<Vec<f64>> {
     let mut sign = || if picks.next() >> 63 == 0 { 1.0 } else { -1.0 };
     (0..trials).map(|_| (0..length).map(|_| sign()).collect()).collect()
-}
-
-/// Norm of a row, and of its elements that a device may take as 0.
-fn norms(row: &[f64], smallest: f64) -> (f64, f64) {
-    let small: f64 = if smallest > 0.0 { row.iter().filter(|v| v.abs() < smallest).map(|v| v * v).sum() } else { 0.0 };
-    (dot(row, row).sqrt(), small.sqrt())
-}
-
-/// B·r of every trial, and the norms of the rows of B.
-fn weigh_right(product: &Product<'_>, batch: u64, signs: &[Vec<f64>]) -> Weights {
-    let found = parts(product.inner, |range| {
-        let mut weights = Weights::default();
-        let mut row = vec![0_f32; product.columns as usize];
-        for line in range {
-            (product.right)(batch, line, &mut row);
-            let values: Vec<f64> = row.iter().copied().map(f64::from).collect();
-            weights.sums.extend(signs.iter().map(|signs| dot(&values, signs)));
-            let (norm, small) = norms(&values, product.smallest_operand);
-            weights.norms.push(norm);
-            weights.small.push(small);
-        }
-        weights
-    });
-    let mut all = Weights::default();
-    for part in found {
-        all.sums.extend(part.sums);
-        all.norms.extend(part.norms);
-        all.small.extend(part.small);
-    }
-    all
-}
-
-/// What a pass over the rows of A yields.
-#[derive(Default)]
-struct LeftPass {
-    /// A·(B·r) of each row and trial.
-    expected: Vec<f64>,
-    /// Bound of each row's sums.
-    bounds: Vec<f64>,
-    /// rᵀ·A of each trial and the squared norms of the columns of A, where columns are checked.
-    weights: Weights,
-}
-
-fn left_pass(product: &Product<'_>, batch: u64, right: &Weights, columns: Option<&Side>) -> LeftPass {
-    let (inner, trials) = (product.inner as usize, right.sums.len() / (product.inner as usize).max(1));
-    // By trial, so that each is one dot product.
-    let by_trial: Vec<Vec<f64>> =
-        (0..trials).map(|trial| right.sums.iter().skip(trial).step_by(trials).copied().collect()).collect();
-    let found = parts(product.rows, |range| {
-        let mut pass = LeftPass::default();
-        if columns.is_some() {
-            let zeros = vec![0.0; inner];
-            pass.weights = Weights { sums: vec![0.0; inner * trials], norms: zeros.clone(), small: zeros };
-        }
-        let mut row = vec![0_f32; inner];
-        for line in range {
-            (product.left)(batch, line, &mut row);
-            let values: Vec<f64> = row.iter().copied().map(f64::from).collect();
-            pass.expected.extend(by_trial.iter().map(|products| dot(&values, products)));
-            pass.bounds.push(line_bound(product, &values, right, product.columns));
-            let Some(side) = columns else { continue };
-            for (sums, signs) in pass.weights.sums.chunks_exact_mut(inner).zip(&side.signs) {
-                let sign = signs[line as usize];
-                sums.iter_mut().zip(&values).for_each(|(sum, value)| *sum += sign * value);
-            }
-            let squares = pass.weights.norms.iter_mut().zip(&mut pass.weights.small);
-            for (value, (square, small)) in values.iter().zip(squares) {
-                *square += value * value;
-                *small += if value.abs() < product.smallest_operand { value * value } else { 0.0 };
-            }
-        }
-        pass
-    });
-    let mut all = LeftPass::default();
-    for part in found {
-        all.expected.extend(part.expected);
-        all.bounds.extend(part.bounds);
-        add_all(&mut all.weights.sums, &part.weights.sums);
-        add_all(&mut all.weights.norms, &part.weights.norms);
-        add_all(&mut all.weights.small, &part.weights.small);
-    }
-    all.weights.norms.iter_mut().chain(&mut all.weights.small).for_each(|square| *square = square.sqrt());
-    all
-}
-
-/// (rᵀ·A)·B of every column and trial, and the bounds of the columns; `left.sums` by trial.
-fn right_pass(product: &Product<'_>, batch: u64, left: &Weights, side: &mut Side) {
-    let (columns, inner, trials) = (product.columns as usize, product.inner as usize, side.signs.len());
-    let own = own_arithmetic(product, product.rows);
-    let found = parts(product.inner, |range| {
-        let (mut expected, mut bounds) = (vec![0.0; columns * trials], vec![0.0; columns]);
-        let mut row = vec![0_f32; columns];
-        for line in range {
-            (product.right)(batch, line, &mut row);
-            let at = line as usize;
-            let values: Vec<f64> = row.iter().copied().map(f64::from).collect();
-            for (trial, sums) in expected.chunks_exact_mut(columns).enumerate() {
-                let weight = left.sums[trial * inner + at];
-                sums.iter_mut().zip(&values).for_each(|(sum, value)| *sum += weight * value);
-            }
-            let (norm, small) = (left.norms[at], left.small[at]);
-            for (bound, value) in bounds.iter_mut().zip(&values) {
-                let lost = if value.abs() < product.smallest_operand { norm } else { small };
-                *bound += value.abs() * (DEVIATIONS * (product.relative_error * norm + lost) + own * norm);
-            }
-        }
-        (expected, bounds)
-    });
-    let (mut expected, mut bounds) = (vec![0.0; columns * trials], vec![0.0; columns]);
-    for (part, part_bounds) in found {
-        add_all(&mut expected, &part);
-        add_all(&mut bounds, &part_bounds);
-    }
-    side.bounds.extend(bounds);
-    side.expected.extend((0..columns * trials).map(|at| expected[at % trials * columns + at / trials]));
-}
-
-/// Bound of a row's sums: with an element's error at most e·Σ|a·b|, the root of the sum of their squares is at most
-/// e·Σ|a|·‖row of B‖ (Minkowski); operands that may be taken as 0 count in full.
-fn line_bound(product: &Product<'_>, values: &[f64], right: &Weights, length: u64) -> f64 {
-    let own = own_arithmetic(product, length);
-    let weights = right.norms.iter().zip(&right.small);
-    let each = values.iter().zip(weights).map(|(value, (norm, small))| {
-        let lost = if value.abs() < product.smallest_operand { norm } else { small };
-        value.abs() * (DEVIATIONS * (product.relative_error * norm + lost) + own * norm)
-    });
-    each.sum()
-}
-
-/// Error of this check's own sums of `length` elements, over Σ|a|·‖row of B‖; integers are summed exactly.
-fn own_arithmetic(product: &Product<'_>, length: u64) -> f64 {
-    let (length, inner) = (length as f64, product.inner as f64);
-    if product.is_exact() { 0.0 } else { F64 * 4.0 * (length.sqrt() + inner.sqrt()) * length.sqrt() }
-}
-
-fn add_all(sums: &mut Vec<f64>, values: &[f64]) {
-    if sums.is_empty() {
-        sums.extend_from_slice(values);
-    } else {
-        sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
-    }
 }
 
 #[cfg(test)]

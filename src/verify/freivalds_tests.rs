@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::{DataPattern, ElementType, Shape};
-use crate::workload::{Instance, RowFiller, problem};
+use crate::workload::{Accumulation, Instance, RowFiller, problem};
 
 const SHAPE: [u64; 3] = [33, 70, 129];
 
@@ -121,7 +121,7 @@ fn integers() -> (Product<'static>, Vec<i32>) {
         inner: 5,
         left: filler(1, 5),
         right: filler(2, 4),
-        relative_error: 0.0,
+        accumulation: Accumulation::Exact,
         smallest_operand: 0.0,
     };
     (product, c)
@@ -180,4 +180,32 @@ fn the_roundings_of_half_precision_results_are_allowed_for_and_no_more() {
     assert!(check.worst_error_in_bounds > 0.01, "{check:?}");
     c[40] += 2.0;
     assert!(judged(&projection, &half(&c), 1 << 20).is_err());
+}
+
+#[test]
+fn sums_that_are_rounded_to_half_precision_after_every_addition_pass_and_a_doubled_element_does_not() {
+    let gemm = problem("gemm").unwrap();
+    for pattern in DataPattern::ALL {
+        let instance = Instance { element: ElementType::F16, ..instance(pattern) };
+        let projection = Projection::new(&gemm.product(&instance).unwrap(), "c", TRIALS, 1, true);
+        let [m, n, k] = SHAPE.map(|extent| extent as usize);
+        let (mut a, mut b) = (vec![0.0; m * k], vec![0.0; k * n]);
+        gemm.fill(&instance, 0, 0, &mut a);
+        gemm.fill(&instance, 1, 0, &mut b);
+        let half = half::f16::from_f32;
+        let element = |at: usize| {
+            let products = (0..k).map(|l| half(a[at / n * k + l]) * half(b[l * n + at % n]));
+            products.fold(half::f16::ZERO, |sum, product| sum + product)
+        };
+        let mut c: Vec<half::f16> = (0..m * n).map(element).collect();
+        let bytes = |c: &[half::f16]| c.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+        let check = judged(&projection, &bytes(&c), 1 << 20).unwrap();
+        assert!(check.worst_error_in_bounds < 0.5, "{pattern}: {check:?}");
+        // The largest of a row, which stands out by far.
+        let largest = (0..n).max_by(|x, y| c[*x].to_f32().abs().total_cmp(&c[*y].to_f32().abs())).unwrap();
+        // Bounds of equal terms are wider: there it takes the row.
+        let doubled = if pattern == DataPattern::Constant { 0..n } else { largest..largest + 1 };
+        c[doubled].iter_mut().for_each(|value| *value = half::f16::from_f32(2.0 * value.to_f32()));
+        assert_eq!(judged(&projection, &bytes(&c), 1 << 20).is_err(), pattern != DataPattern::Zeros, "{pattern}");
+    }
 }

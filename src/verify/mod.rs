@@ -9,6 +9,7 @@ mod decode;
 pub mod freivalds;
 pub mod inject;
 mod parallel;
+mod passes;
 pub mod prepare;
 mod probe;
 pub mod twin;

@@ -76,7 +76,8 @@ pub struct Comparison {
 impl Comparison {
     /// Compares bytes from `offset` of a tensor on.
     pub fn add(&mut self, twin: &Twin, tensors: &[Tensor], tensor: usize, offset: u64, bytes: &[u8]) {
-        let Some(((spec, trusted), limit)) = tensors.get(tensor).zip(twin.outputs.get(tensor)).zip(twin.limits.get(tensor))
+        let Some(((spec, trusted), limit)) =
+            tensors.get(tensor).zip(twin.outputs.get(tensor)).zip(twin.limits.get(tensor))
         else {
             return;
         };

@@ -57,7 +57,8 @@ impl WholeCheck {
     pub fn noticed(&self, tensor: usize, index: u64, size: f64) -> f64 {
         let projected = self.projection.as_ref().filter(|own| own.tensor() == tensor);
         let product = projected.map_or(f64::INFINITY, |own| 2.0 * own.row_bound(index, 2.0 * size));
-        let compared = self.twin.as_ref().filter(|twin| twin.outputs.get(tensor).is_some_and(|bytes| !bytes.is_empty()));
+        let compared =
+            self.twin.as_ref().filter(|twin| twin.outputs.get(tensor).is_some_and(|bytes| !bytes.is_empty()));
         let limit = compared.and_then(|twin| twin.limits.get(tensor)).map_or(f64::INFINITY, |limit| 2.0 * limit);
         product.min(limit)
     }

@@ -84,6 +84,6 @@ impl Problem for Gemm {
     }
     fn product<'a>(&'a self, instance: &'a Instance) -> Option<Product<'a>> {
         let [m, n, k] = ["m", "n", "k"].map(|axis| instance.shape.get(axis));
-        Product::of(self, instance, [0, 1, 2], [1, m, n, k], instance.element.unit_roundoff())
+        Product::of(self, instance, [0, 1, 2], [1, m, n, k])
     }
 }

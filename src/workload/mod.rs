@@ -24,7 +24,7 @@ mod swiglu;
 
 pub use inputs::Inputs;
 pub(crate) use inputs::Picks;
-pub use product::{Product, RowFiller};
+pub use product::{Accumulation, Product, RowFiller};
 
 /// Whether a tensor is an operand or a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,35 @@
 
 use super::bounds;
 use super::{Instance, Problem};
-use crate::model::Scalar;
+use crate::model::{DataPattern, ElementType, Scalar};
+
+/// How wrong an element of C may be before it is rounded to its type.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Accumulation {
+    /// Not at all: integers.
+    Exact,
+    /// By this times the sum of the magnitudes of its products.
+    Magnitudes(f64),
+    /// By this times the root of the sum of the squares of its products, as far as the elements of a row go together.
+    Squares(f64),
+}
+
+impl Accumulation {
+    /// Of sums of `terms` products in the precision of an instance.
+    ///
+    /// In f16 every addition rounds its partial sum s, by at most u·|s|. Of random signs these errors add like a random walk,
+    /// 4·u·√Σs², and for such signs Σs² is about n·Σp²/2; twice that and the same again for another order make 4·u·√(2n)·√Σp².
+    /// Of equal products the roundings go one way: u·Σ|s|, which is u·n/2 of the magnitudes.
+    pub fn of(instance: &Instance, terms: u64) -> Self {
+        let u = instance.element.unit_roundoff();
+        match (instance.element, instance.pattern) {
+            (element, _) if element.is_integer() => Self::Exact,
+            (ElementType::F16, DataPattern::Constant) => Self::Magnitudes(u * (terms as f64 / 2.0 + 1.0)),
+            (ElementType::F16, _) => Self::Squares(4.0 * u * (2.0 * terms as f64).sqrt()),
+            _ => Self::Magnitudes(bounds::accumulation(terms) * u),
+        }
+    }
+}
 
 /// Writes one row of an operand: number of the matrix in its batch, number of the row, and the values to fill in.
 pub type RowFiller<'a> = Box<dyn Fn(u64, u64, &mut [f32]) + Sync + 'a>;
@@ -29,22 +57,20 @@ pub struct Product<'a> {
     pub left: RowFiller<'a>,
     /// Rows of B, `columns` values each.
     pub right: RowFiller<'a>,
-    /// Largest error of an element of C before it is rounded to its type, over the sum of the magnitudes of its products; 0
-    /// for integers.
-    pub relative_error: f64,
+    /// Largest error of an element of C before it is rounded to its type.
+    pub accumulation: Accumulation,
     /// Numbers below this magnitude a device may take as 0 when it reads an operand; 0 where there are none.
     pub smallest_operand: f64,
 }
 
 impl<'a> Product<'a> {
     /// The product of two row-major input tensors, of which `tensors` names the indices with that of C behind them, and
-    /// `extents` batches, rows, columns and inner. Accumulation is taken to be in the type that `unit_roundoff` belongs to.
+    /// `extents` batches, rows, columns and inner.
     pub fn of(
         problem: &'a dyn Problem,
         instance: &'a Instance,
         tensors: [usize; 3],
         extents: [u64; 4],
-        unit_roundoff: f64,
     ) -> Option<Self> {
         let [left, right, tensor] = tensors;
         let [batches, rows, columns, inner] = extents;
@@ -62,7 +88,7 @@ impl<'a> Product<'a> {
             inner,
             left: row_of(left, rows, inner),
             right: row_of(right, inner, columns),
-            relative_error: bounds::accumulation(inner) * unit_roundoff,
+            accumulation: Accumulation::of(instance, inner),
             smallest_operand: operand.min_positive(),
         })
     }
@@ -74,7 +100,7 @@ impl<'a> Product<'a> {
 
     /// True if every element must be exact.
     pub fn is_exact(&self) -> bool {
-        self.relative_error == 0.0
+        self.accumulation == Accumulation::Exact
     }
 }
 

@@ -79,7 +79,9 @@ fn corners(rows: u64, columns: u64) -> BTreeSet<(u64, u64)> {
     let tiles = TILES.into_iter().filter(|tile| *tile <= LARGEST_TILE && *tile < rows.max(columns));
     let pairs = tiles.flat_map(|tile| {
         let across = edges_of(tile, columns);
-        edges_of(tile, rows).into_iter().flat_map(move |row| across.clone().into_iter().map(move |column| (row, column)))
+        edges_of(tile, rows)
+            .into_iter()
+            .flat_map(move |row| across.clone().into_iter().map(move |column| (row, column)))
     });
     pairs.collect()
 }
@@ -140,8 +142,11 @@ mod tests {
                 let all: BTreeSet<(u64, u64)> =
                     grid.iter().flat_map(|(row, own)| own.iter().map(move |column| (*row, *column))).collect();
                 for tile in [4, 8, 16, 32, 64, 128, 256_u64].into_iter().filter(|tile| *tile < rows.min(columns)) {
-                    let ends = |extent: u64| [tile - 1, tile, (extent - 1) / tile * tile - 1, (extent - 1) / tile * tile];
-                    for (row, column) in ends(rows).into_iter().flat_map(|row| ends(columns).map(|column| (row, column))) {
+                    let ends =
+                        |extent: u64| [tile - 1, tile, (extent - 1) / tile * tile - 1, (extent - 1) / tile * tile];
+                    for (row, column) in
+                        ends(rows).into_iter().flat_map(|row| ends(columns).map(|column| (row, column)))
+                    {
                         assert!(all.contains(&(row, column)), "{rows}x{columns}, tile {tile}: {row},{column}");
                     }
                 }

@@ -242,14 +242,17 @@ fn proof(record: &RunRecord, console: &Console) -> Option<Exit> {
     console.note(&format!("wattmark: {caught} of {made} injected errors were caught"));
     let untouched = record.measurements.len() - made;
     if untouched > 0 {
-        let cases = if untouched == 1 { "1 measured case; its row says" } else { "some measured cases; their rows say" };
+        let cases =
+            if untouched == 1 { "1 measured case; its row says" } else { "some measured cases; their rows say" };
         console.note(&format!("wattmark: no error could be injected into {cases} why"));
     }
     if caught < made {
         let missed = record.measurements.iter().filter(|m| m.injected.as_ref().is_some_and(|error| !error.caught));
         for measurement in missed {
             let case = measurement.case.label();
-            console.note(&format!("wattmark: ERROR: a wrong output of {case} was NOT noticed; its checks cannot be relied on"));
+            console.note(&format!(
+                "wattmark: ERROR: a wrong output of {case} was NOT noticed; its checks cannot be relied on"
+            ));
         }
         return Some(Exit::Unexpected);
     }
