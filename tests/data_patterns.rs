@@ -39,6 +39,12 @@ const EXTENTS: &[(&str, u64)] = &[
     ("tokens", 9),
     ("d", 65),
     ("f", 71),
+    ("batch", 2),
+    ("channels", 5),
+    ("height", 13),
+    ("width", 11),
+    ("filters", 7),
+    ("kernel", 3),
 ];
 
 /// `--shape` texts for a problem: its own axes that are listed above, the others as they are by default.

@@ -75,8 +75,7 @@ fn all_caught(folder: &Path, output: &Output) -> RunRecord {
 }
 
 /// Small extents of every axis that the problems have.
-const SHAPE: &str =
-    "n=m=131,k=256,steps=32,lanes=33,rows=19,cols=259,heads=4,kv_heads=2,seq=37,context=133,dim=32,tokens=9,d=65,f=71";
+const SHAPE: &str = "n=m=131,k=256,steps=32,lanes=33,rows=19,cols=259,heads=4,kv_heads=2,seq=37,context=133,dim=32,tokens=9,d=65,f=71,batch=2,channels=5,height=13,width=11,filters=7,kernel=3";
 
 /// As [`SHAPE`], with those axes alone that some problem has.
 fn shape() -> String {

@@ -33,7 +33,41 @@ const SHAPES: &[(&str, &[&str])] = &[
     ),
     ("memory-copy", &["n=30011", "n=65536", "n=67", "n=1", "n=3"]),
     ("memory-triad", &["n=30011", "n=65536", "n=67", "n=1", "n=3"]),
-    ("gemm", &["m=133,n=71,k=259", "m=n=128,k=64", "m=n=k=67", "m=n=k=1", "m=1,n=k=67", "n=1,m=k=67", "k=1,m=n=67"]),
+    (
+        "gemm",
+        &[
+            "m=133,n=71,k=259",
+            "m=n=128,k=64",
+            "m=n=k=67",
+            "m=n=k=1",
+            "m=1,n=k=67",
+            "n=1,m=k=67",
+            "k=1,m=n=67",
+            "m=9,n=6,k=4099",
+        ],
+    ),
+    (
+        "gemm-batched",
+        &[
+            "batch=5,m=37,n=71,k=133",
+            "batch=3,m=n=64,k=64",
+            "batch=67,m=5,n=3,k=7",
+            "batch=m=n=k=1",
+            "batch=2,m=1,n=k=67",
+            "batch=2,n=1,m=k=67",
+        ],
+    ),
+    (
+        "conv2d",
+        &[
+            "batch=2,channels=5,height=13,width=17,filters=35,kernel=3,stride=1,pad=1",
+            "batch=1,channels=16,height=16,width=16,filters=32,kernel=3,stride=1,pad=1",
+            "batch=3,channels=7,height=11,width=9,filters=13,kernel=5,stride=2,pad=2",
+            "batch=2,channels=8,height=8,width=8,filters=16,kernel=1,stride=1,pad=0",
+            "batch=1,channels=3,height=7,width=67,filters=1,kernel=7,stride=3,pad=0",
+            "batch=channels=height=width=filters=kernel=stride=1,pad=0",
+        ],
+    ),
     ("gemv", &["m=131,k=1031", "m=256,k=512", "m=k=67", "m=k=1", "m=1,k=1031", "m=131,k=1"]),
     (
         "rmsnorm",

@@ -18,7 +18,21 @@ fn shapes(problem: &str) -> &'static [&'static str] {
         "memory-read" => &["n=67108864,lanes=262144", "n=1000004,lanes=1000", "n=1000003,lanes=4096", "n=3,lanes=5"],
         "memory-copy" => &["n=67108864", "n=1000004", "n=1000003", "n=1"],
         "memory-triad" => &["n=67108864", "n=1000004", "n=1000003", "n=1"],
-        "gemm" => &["m=n=k=1024", "m=33,n=17,k=129", "m=130,n=132,k=66", "m=n=k=1"],
+        "gemm" => &["m=n=k=1024", "m=33,n=17,k=129", "m=130,n=132,k=66", "m=9,n=6,k=20003", "m=n=k=1"],
+        "gemm-batched" => &[
+            "batch=8,m=n=k=512",
+            "batch=3,m=33,n=17,k=129",
+            "batch=70000,m=2,n=3,k=5",
+            "batch=2,m=130,n=132,k=66",
+            "batch=m=n=k=1",
+        ],
+        "conv2d" => &[
+            "batch=8,channels=64,height=32,width=32,filters=128,kernel=3,stride=1,pad=1",
+            "batch=3,channels=5,height=19,width=17,filters=33,kernel=3,stride=2,pad=1",
+            "batch=1,channels=3,height=224,width=224,filters=64,kernel=7,stride=2,pad=3",
+            "batch=2,channels=64,height=7,width=7,filters=36,kernel=1,stride=1,pad=0",
+            "batch=channels=height=width=filters=kernel=stride=1,pad=0",
+        ],
         "gemv" => &["m=k=4096", "m=1001,k=65", "m=65,k=1000", "m=k=1"],
         "rmsnorm" => &["rows=4096,cols=4096", "rows=65,cols=1000", "rows=33,cols=65", "rows=cols=1"],
         "softmax" => &["rows=4096,cols=4096", "rows=65,cols=1000", "rows=33,cols=65", "rows=cols=1"],
@@ -220,6 +234,10 @@ fn an_aligned_shape_has_no_guards() {
     for (id, shape) in [
         ("gemm/tiled-f32", "m=n=k=1024"),
         ("gemm/shared-f32", "m=n=k=1024"),
+        ("gemm/tiled-f16-f32", "m=n=k=1024"),
+        ("gemm/dot4-i8", "m=n=k=1024"),
+        ("gemm-batched/shared-f32", "batch=8,m=n=k=1024"),
+        ("conv2d/implicit-gemm-f32", "batch=32,channels=128,height=28,width=28,filters=1024,kernel=3,stride=1,pad=0"),
         ("memory-triad/direct-f32", "n=67108864"),
         ("fma/chains-f32", "n=1048576,steps=4096"),
     ] {
@@ -237,11 +255,25 @@ fn the_contracted_variants_are_all_there() {
     let expected = [
         "attention-decode/online-f32",
         "attention-prefill/online-f32",
+        "conv2d/implicit-gemm-f16-f32",
+        "conv2d/implicit-gemm-f32",
+        "conv2d/tiled-f32",
         "fma/chains-f16",
         "fma/chains-f32",
+        "gemm/dot4-i8",
         "gemm/naive-f32",
+        "gemm/shared-f16-f32",
         "gemm/shared-f32",
+        "gemm/skinny-f32",
+        "gemm/splitk-f32",
+        "gemm/splitk-shared-f32",
+        "gemm/tiled-f16",
+        "gemm/tiled-f16-f32",
         "gemm/tiled-f32",
+        "gemm-batched/shared-f16-f32",
+        "gemm-batched/shared-f32",
+        "gemm-batched/tiled-f16-f32",
+        "gemm-batched/tiled-f32",
         "gemv/rows-f16",
         "gemv/rows-f32",
         "memory-copy/direct-f32",
@@ -255,5 +287,27 @@ fn the_contracted_variants_are_all_there() {
     for id in expected {
         assert!(ids.contains(&id), "{id} is missing");
     }
-    assert!(ids.iter().all(|id| id.ends_with("-f32") || id.ends_with("-f16")), "a name ends in its element type");
+    for variant in kernel::variants() {
+        assert!(
+            variant.id.ends_with(&format!("-{}", variant.element)),
+            "{}: a name ends in its element type",
+            variant.id
+        );
+    }
+}
+
+#[test]
+fn thin_matrices_and_long_sums_prefer_the_variants_made_for_them() {
+    let device = device(DeviceKind::Discrete);
+    let best = |shape: &str| {
+        let shape: Shape = shape.parse().unwrap();
+        let made = ["tiled-f32", "shared-f32", "skinny-f32", "splitk-f32", "splitk-shared-f32"];
+        let own = made.map(|name| kernel::find(&format!("gemm/{name}")).unwrap());
+        own.into_iter().max_by_key(|variant| variant.preference_at(&shape, &device)).unwrap().id.as_str()
+    };
+    assert_eq!(best("m=n=k=4096"), "gemm/shared-f32");
+    assert_eq!(best("m=n=64,k=1000000"), "gemm/splitk-shared-f32");
+    assert_eq!(best("m=8192,n=8,k=1024"), "gemm/skinny-f32");
+    assert_eq!(best("m=8,n=8192,k=4096"), "gemm/splitk-f32");
+    assert_eq!(best("m=1,n=k=4096"), "gemm/splitk-f32");
 }

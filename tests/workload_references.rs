@@ -98,6 +98,35 @@ fn attend<T: Number>(q: &[T], k: &[T], v: &[T], seen: usize) -> Vec<T> {
     (0..dim).map(|c| dot((0..seen).map(|j| (weights[j], v[j * dim + c]))).div(sum)).collect()
 }
 
+/// Seven nested loops over an image that is padded first.
+fn convolve<T: Number>(shape: &Shape, x: &[T], w: &[T]) -> Vec<T> {
+    let get = |axis: &str| shape.get(axis) as usize;
+    let (channels, filters, size, stride, pad) =
+        (get("channels"), get("filters"), get("kernel"), get("stride"), get("pad"));
+    let (height, width) = (get("height") + 2 * pad, get("width") + 2 * pad);
+    let mut out = Vec::new();
+    for image in x.chunks(channels * get("height") * get("width")) {
+        let mut padded = vec![T::of(0.0); channels * height * width];
+        for (row, values) in image.chunks(get("width")).enumerate() {
+            let (channel, y) = (row / get("height"), row % get("height"));
+            padded[(channel * height + y + pad) * width + pad..][..values.len()].copy_from_slice(values);
+        }
+        for filter in w.chunks(channels * size * size) {
+            for top in (0..=height - size).step_by(stride) {
+                for left in (0..=width - size).step_by(stride) {
+                    let taps = filter.iter().enumerate().map(|(tap, w)| {
+                        let (c, r, s) = (tap / size / size, tap / size % size, tap % size);
+                        (*w, padded[(c * height + top + r) * width + left + s])
+                    });
+                    out.push(dot(taps));
+                }
+            }
+        }
+    }
+    assert_eq!(out.len() % filters, 0);
+    out
+}
+
 fn naive<T: Number>(id: &str, shape: &Shape, x: &[Vec<T>]) -> Vec<T> {
     let get = |axis: &str| shape.get(axis) as usize;
     match id {
@@ -122,6 +151,15 @@ fn naive<T: Number>(id: &str, shape: &Shape, x: &[Vec<T>]) -> Vec<T> {
             let element = |i: usize, j: usize| dot((0..k).map(|l| (x[0][i * k + l], x[1][l * n + j])));
             (0..get("m")).flat_map(|i| (0..n).map(move |j| element(i, j))).collect()
         }
+        "gemm-batched" => {
+            let (m, n, k) = (get("m"), get("n"), get("k"));
+            let element = |p: usize, i: usize, j: usize| {
+                dot((0..k).map(|l| (x[0][(p * m + i) * k + l], x[1][(p * k + l) * n + j])))
+            };
+            let places = (0..get("batch")).flat_map(|p| (0..m).flat_map(move |i| (0..n).map(move |j| (p, i, j))));
+            places.map(|(p, i, j)| element(p, i, j)).collect()
+        }
+        "conv2d" => convolve(shape, &x[0], &x[1]),
         "gemv" => x[0].chunks(get("k")).map(|row| dot(row.iter().copied().zip(x[1].iter().copied()))).collect(),
         "rmsnorm" => {
             let row = |row: &[T]| {
@@ -182,7 +220,7 @@ fn materialised<T: Number>(problem: &dyn Problem, instance: &Instance) -> Vec<Ve
 }
 
 /// Ragged shapes, nothing a multiple of anything; more samples than some of them have elements.
-const RAGGED: [(&str, &str); 18] = [
+const RAGGED: [(&str, &str); 24] = [
     ("fma", "n=77,steps=33"),
     ("memory-read", "n=1155,lanes=35"),
     ("memory-read", "n=1001,lanes=16"),
@@ -191,6 +229,12 @@ const RAGGED: [(&str, &str); 18] = [
     ("memory-triad", "n=1001"),
     ("gemm", "m=5,n=7,k=3"),
     ("gemm", "m=67,n=35,k=1029"),
+    ("gemm-batched", "batch=3,m=5,n=7,k=11"),
+    ("gemm-batched", "batch=29,m=13,n=3,k=1030"),
+    ("conv2d", "batch=2,channels=3,height=9,width=7,filters=5,kernel=3,stride=1,pad=1"),
+    ("conv2d", "batch=3,channels=2,height=13,width=11,filters=3,kernel=5,stride=3,pad=2"),
+    ("conv2d", "batch=1,channels=130,height=5,width=6,filters=2,kernel=3,stride=2,pad=0"),
+    ("conv2d", "batch=2,channels=5,height=4,width=3,filters=6,kernel=1,stride=1,pad=0"),
     ("gemv", "m=13,k=1031"),
     ("rmsnorm", "rows=7,cols=19"),
     ("rmsnorm", "rows=3,cols=5001"),
@@ -295,8 +339,9 @@ fn f16_weights_are_rounded_and_verified_with_f32_accumulation() {
 }
 
 /// Problems at the inner extents of hardware shapes, and the input whose last element per sum is dropped.
-const LONG: [(&str, &str); 6] = [
+const LONG: [(&str, &str); 7] = [
     ("gemm", "m=6,n=6,k=4096"),
+    ("gemm-batched", "batch=2,m=3,n=6,k=4096"),
     ("gemv", "m=16,k=16384"),
     ("rmsnorm", "rows=6,cols=4096"),
     ("softmax", "rows=6,cols=4096"),

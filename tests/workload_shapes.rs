@@ -10,7 +10,7 @@ const CLASSES: [DeviceClass; 2] = [DeviceClass::Hardware, DeviceClass::Software]
 #[test]
 fn every_problem_is_found_by_its_name_and_names_are_distinct() {
     let names: BTreeSet<&str> = problems().iter().map(|problem| problem.id()).collect();
-    assert_eq!(names.len(), 11);
+    assert_eq!(names.len(), 13);
     for name in names {
         assert_eq!(problem(name).unwrap().id(), name);
     }
@@ -56,6 +56,8 @@ fn unknown_axes_misfits_and_absurd_sizes_are_refused_with_the_reason() {
     for (id, shape, reason) in [
         ("attention-prefill", "heads=6,kv_heads=4", "heads must be a multiple of kv_heads"),
         ("attention-decode", "heads=3,kv_heads=2", "heads must be a multiple of kv_heads"),
+        ("conv2d", "height=4,kernel=7,pad=1", "a filter of 7x7 does not fit an image that is 6 pixels"),
+        ("conv2d", "batch=channels=1099511627776", "more than 1099511627776 elements"),
         ("gemm", "m=n=k=1099511627776", "more than 1099511627776 elements"),
         ("swiglu", "d=f=1099511627776", "more than 1099511627776 elements"),
     ] {
@@ -67,10 +69,10 @@ fn unknown_axes_misfits_and_absurd_sizes_are_refused_with_the_reason() {
 }
 
 #[test]
-fn only_the_arithmetic_probe_and_gemv_take_f16() {
+fn only_the_arithmetic_probe_and_matrix_products_take_f16() {
     let half: Vec<&str> =
         problems().iter().filter(|problem| problem.supports(ElementType::F16)).map(|problem| problem.id()).collect();
-    assert_eq!(half, ["fma", "gemv"]);
+    assert_eq!(half, ["fma", "gemm", "gemv"]);
     assert!(problems().iter().all(|problem| problem.supports(ElementType::F32)));
 }
 

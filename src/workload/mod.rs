@@ -9,10 +9,12 @@ use crate::units::{Bytes, Flop};
 
 mod attention;
 mod bounds;
+mod conv2d;
 mod dot;
 mod encode;
 mod fma;
 mod gemm;
+mod gemm_batched;
 mod gemv;
 mod inputs;
 mod memory;
@@ -205,18 +207,20 @@ pub trait Problem: Sync {
 /// Most elements of one tensor that are accepted (2^40, as for an axis): a thousand times what any device holds today.
 pub const MAX_ELEMENTS: u64 = Shape::MAX_EXTENT;
 
-static PROBLEMS: [&dyn Problem; 11] = [
+static PROBLEMS: [&dyn Problem; 13] = [
     &fma::Fma,
     &memory::READ,
     &memory::COPY,
     &memory::TRIAD,
     &gemm::Gemm,
+    &gemm_batched::GemmBatched,
     &gemv::Gemv,
     &rmsnorm::RmsNorm,
     &softmax::Softmax,
     &attention::Prefill,
     &attention::Decode,
     &swiglu::SwiGlu,
+    &conv2d::Conv2d,
 ];
 
 /// Every problem, ceilings of the device first.
