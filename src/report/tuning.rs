@@ -3,7 +3,7 @@
 //! What surprises people: only parameters that differ from the default are named, and a ratio stands there only with two
 //! turns or more of both sides behind it.
 
-use super::compact_shape;
+use super::number::compact_shape;
 use crate::model::{Choice, RunRecord, Tuning, TuningOrigin};
 
 /// One text per tuned case of a device.
