@@ -10,6 +10,7 @@ use crate::units::{Bytes, Flop};
 mod attention;
 mod bounds;
 mod dot;
+mod dot4;
 mod encode;
 mod fma;
 mod gemm;
@@ -195,11 +196,14 @@ pub trait Problem: Sync {
 /// Most elements of one tensor that are accepted (2^40, as for an axis): a thousand times what any device holds today.
 pub const MAX_ELEMENTS: u64 = Shape::MAX_EXTENT;
 
-static PROBLEMS: [&dyn Problem; 11] = [
+static PROBLEMS: [&dyn Problem; 14] = [
     &fma::Fma,
+    &dot4::Dot4,
     &memory::READ,
+    &memory::WRITE,
     &memory::COPY,
     &memory::TRIAD,
+    &memory::DOT,
     &gemm::Gemm,
     &gemv::Gemv,
     &rmsnorm::RmsNorm,
