@@ -259,6 +259,7 @@ fn the_contracted_variants_are_all_there() {
         assert!(ids.contains(&id), "{id} is missing");
     }
     let named = |variant: &&Variant| variant.id.ends_with(&format!("-{}", variant.element));
-    let odd: Vec<&str> = kernel::variants().iter().filter(|variant| !named(variant)).map(|variant| &*variant.id).collect();
+    let odd: Vec<&str> =
+        kernel::variants().iter().filter(|variant| !named(variant)).map(|variant| &*variant.id).collect();
     assert!(odd.is_empty(), "a name ends in its element type: {odd:?}");
 }

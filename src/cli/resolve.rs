@@ -112,6 +112,7 @@ pub fn resolve(args: &Args, bench: &TestBench, console: &mut Console) -> anyhow:
         account,
         seed: selection.seed,
         cases,
+        link: false,
         expected_s,
     };
     Ok(Resolved { plan, devices, site, job, results, redact })

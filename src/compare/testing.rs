@@ -58,6 +58,7 @@ fn case_of(variant: &str) -> Case {
         params: BTreeMap::new(),
         work: Work { flop: Flop::new(FLOP), bytes: Bytes::new(12e6) },
         counted: Counted::Flop,
+        unit: Unit::Vector,
         shader_sha256: format!("sha of {variant}"),
     }
 }
@@ -101,6 +102,7 @@ fn case_result(spec: &Spec<'_>) -> CaseResult {
         byte_rate: None,
         energy: vec![energy],
         of_ceiling: None,
+        roof: None,
         warnings: vec![],
     }
 }
@@ -155,6 +157,7 @@ fn record(device: &str) -> RunRecord {
         idle: vec![],
         measurements: vec![],
         skips: vec![],
+        links: vec![],
         traces: vec![],
         warnings: vec![],
     }
@@ -212,6 +215,7 @@ fn plan() -> Plan {
         account: AccountRequest::default(),
         seed: 1,
         cases: vec![],
+        link: false,
         expected_s: seconds,
     }
 }

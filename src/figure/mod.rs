@@ -239,8 +239,8 @@ pub enum GuideKind {
     Equal,
     /// Strong, solid, labelled inside: a measured ceiling.
     Ceiling,
-    /// Strong, dashed, labelled inside: a measured ceiling in 16 bit.
-    CeilingF16,
+    /// Strong, dashed, labelled inside: a measured ceiling of another precision or unit than f32 vectors.
+    CeilingOther,
 }
 
 /// One point.

@@ -5,6 +5,7 @@
 //! poison job and a probe job of one in-order stream, so the output that is checked is the one that was timed.
 
 pub mod case;
+mod link;
 pub mod plan;
 mod preheat;
 pub mod presets;
@@ -14,3 +15,4 @@ mod sensors;
 pub mod steady;
 pub mod stop;
 mod stream;
+pub mod suite;

@@ -178,6 +178,8 @@ pub enum WarningCode {
     DeviceLost,
     /// W14: anything else, in words.
     Other,
+    /// W15: a single dispatch lasts longer than drivers and desktops bear.
+    LongDispatch,
 }
 
 impl WarningCode {
@@ -198,6 +200,7 @@ impl WarningCode {
             Self::OtherProcesses => "W12",
             Self::DeviceLost => "W13",
             Self::Other => "W14",
+            Self::LongDispatch => "W15",
         }
     }
 }

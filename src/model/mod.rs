@@ -8,16 +8,19 @@ mod carbon;
 mod case;
 mod device;
 mod estimate;
+mod link;
 mod measurement;
 mod plan;
 mod power;
 mod provenance;
 mod record;
+mod work;
 
 pub use carbon::{Basis, FactorMethod, Gas, GridFactor, Pue, SiteProfile};
-pub use case::{Case, Counted, DataPattern, ElementType, Scalar, Shape, ShapeError, Work};
+pub use case::{Case, DataPattern, ElementType, Scalar, Shape, ShapeError};
 pub use device::{CooperativeShape, Device, DeviceKind, DeviceLimits, Feature, PciAddress, SubgroupRange, Translation};
 pub use estimate::{Estimate, EstimateMethod, Interval};
+pub use link::{LaunchTimes, LinkMeasurement, TransferPath, TransferTimes};
 pub use measurement::{
     Calibration, Check, IdleBaseline, Measurement, Skip, SkipReason, Steadiness, StopReason, Timing, TimingMethod,
     Verification, Warning, WarningCode, Window, WindowKind,
@@ -26,3 +29,4 @@ pub use plan::{AccountRequest, Origin, Plan, PowerRequest, Preset, Settings};
 pub use power::{Channel, ChannelTrace, Evidence, Gap, Quantity, Scope, SourceInfo, SourceTrace};
 pub use provenance::{Host, Provenance, Tool};
 pub use record::{RECORD_SCHEMA, RunRecord, RunStatus, SCHEMA_VERSION, SchemaVersion};
+pub use work::{Counted, CountedIn, Unit, Work};

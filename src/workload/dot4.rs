@@ -55,11 +55,12 @@ impl Problem for Dot4 {
     }
     fn rule(&self, shape: &Shape) -> Option<String> {
         let steps = shape.get("steps");
-        (steps > MAX_STEPS).then(|| format!("steps is {steps}, more than the {MAX_STEPS} that are checked; set n instead"))
+        (steps > MAX_STEPS)
+            .then(|| format!("steps is {steps}, more than the {MAX_STEPS} that are checked; set n instead"))
     }
     fn default_shape(&self, class: DeviceClass) -> Shape {
         match class {
-            DeviceClass::Hardware => Shape::new([("n", 1 << 20), ("steps", 4096)]),
+            DeviceClass::Hardware => Shape::new([("n", 33 << 14), ("steps", 4096)]),
             DeviceClass::Software => Shape::new([("n", 1 << 13), ("steps", 1024)]),
         }
     }

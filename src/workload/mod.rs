@@ -112,6 +112,10 @@ pub trait Problem: Sync {
     fn counted(&self) -> Counted;
     /// Shape used when the user names none; axes that a user leaves out come from here too.
     fn default_shape(&self, class: DeviceClass) -> Shape;
+    /// The same for one precision, where it needs another.
+    fn default_shape_of(&self, class: DeviceClass, _element: ElementType) -> Shape {
+        self.default_shape(class)
+    }
     /// Work of one execution.
     fn work(&self, shape: &Shape, element: ElementType) -> Work;
     /// Operands and results in order of binding.
@@ -184,7 +188,10 @@ pub trait Problem: Sync {
     }
     /// The default shape of a device class with the given axes in place of its own, checked.
     fn complete(&self, given: Option<&Shape>, class: DeviceClass) -> Result<Shape, ShapeError> {
-        let mut shape = self.default_shape(class);
+        self.complete_from(self.default_shape(class), given)
+    }
+    /// A shape with the given axes in place of its own, checked.
+    fn complete_from(&self, mut shape: Shape, given: Option<&Shape>) -> Result<Shape, ShapeError> {
         for (axis, value) in given.into_iter().flat_map(Shape::iter) {
             shape.set(axis, value);
         }
@@ -195,6 +202,17 @@ pub trait Problem: Sync {
 
 /// Most elements of one tensor that are accepted (2^40, as for an axis): a thousand times what any device holds today.
 pub const MAX_ELEMENTS: u64 = Shape::MAX_EXTENT;
+
+/// Problems whose best verified rate is the ceiling of a unit's arithmetic.
+pub const ARITHMETIC_PROBES: [&str; 3] = ["fma", "dot4", "matrix-fma"];
+
+/// Prefix of the problems whose best verified rate is the ceiling of bandwidth.
+pub const MEMORY_PROBES: &str = "memory-";
+
+/// True if a problem is measured for the ceiling that it sets.
+pub fn is_probe(problem: &str) -> bool {
+    ARITHMETIC_PROBES.contains(&problem) || problem.starts_with(MEMORY_PROBES)
+}
 
 static PROBLEMS: [&dyn Problem; 14] = [
     &fma::Fma,

@@ -10,7 +10,7 @@ use wattmark::figure::{
     Figure, FigureError, Ink, Panel, RegionChart, RowEntry, SERIES, STANDARD_FIGURES, Tone, standard_figures, svg,
 };
 use wattmark::measure::result::RunResult;
-use wattmark::model::{Preset, RunRecord};
+use wattmark::model::{ElementType, Preset, RunRecord};
 
 type Sample = (RunRecord, RunResult, RegionChart);
 
@@ -193,7 +193,10 @@ fn an_empty_record_still_gives_readable_pages() {
 #[test]
 fn a_missing_ceiling_is_a_note_and_not_a_line() {
     let (record, mut result, _) = samples::h200();
-    result.ceilings.values_mut().for_each(|ceilings| ceilings.flop_f16 = None);
+    result
+        .ceilings
+        .values_mut()
+        .for_each(|ceilings| ceilings.arithmetic.retain(|(_, element), _| *element != ElementType::F16));
     let figure = standard_figures(&record, &result, None).remove(2);
     assert_eq!(figure.notes, ["No f16 ceiling: no verified f16 multiply-add probe in this run."]);
     let Panel::Points(points) = &figure.panels[0] else { panic!("points") };
@@ -311,7 +314,7 @@ fn crowded() -> Sample {
     let mut second = record.devices[0].clone();
     second.ordinal = 1;
     record.devices.push(second);
-    let ceilings = result.ceilings[&0];
+    let ceilings = result.ceilings[&0].clone();
     result.ceilings.insert(1, ceilings);
     let mut others = result.cases.clone();
     others.iter_mut().for_each(|case| case.case.device = 1);

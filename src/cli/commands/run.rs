@@ -180,6 +180,7 @@ fn new_record(resolved: &Resolved, test_bench: &TestBench, folder: &RunFolder) -
         idle: Vec::new(),
         measurements: Vec::new(),
         skips: Vec::new(),
+        links: Vec::new(),
         traces: Vec::new(),
         warnings: Vec::new(),
     }

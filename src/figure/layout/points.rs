@@ -103,11 +103,14 @@ fn draw_guide(scene: &mut Scene, guide: &Guide, from: Spot, to: Spot, frame: &Fr
                 placer.taken.push(label);
             }
         }
-        GuideKind::Ceiling | GuideKind::CeilingF16 => {
+        GuideKind::Ceiling | GuideKind::CeilingOther => {
             if guide.kind == GuideKind::Ceiling {
                 scene.line(vec![from, to], Ink::Text, STRONG);
             } else {
                 scene.dashed(from, to, Ink::Text, STRONG);
+            }
+            if guide.label.is_empty() {
+                return;
             }
             let boxed = |at: Spot| Frame::new(at.0, at.1 - BODY * CAP_HEIGHT, at.0 + room, at.1 + BODY * DESCENT);
             let choices = ceiling_labels(from, to, room, frame);

@@ -17,8 +17,8 @@ use super::{
     fit,
 };
 use crate::clock::{Activity, Busy, Clock, Nanoseconds, RunClock, SimulatedClock};
-use crate::model::{Device, Feature, Scalar};
-use crate::units::Seconds;
+use crate::model::{Device, Feature, Scalar, TransferPath};
+use crate::units::{Bytes, Seconds};
 
 /// Gives the right bytes of a range of an output buffer.
 pub type Oracle = Arc<dyn Fn(&Program, ByteRange) -> Vec<u8> + Send + Sync>;
@@ -78,6 +78,7 @@ impl Machine for SimulatedMachine {
             idle_from: Nanoseconds(0),
             contents: Contents::Zeros,
             lost: false,
+            cargo: Vec::new(),
         }))
     }
     fn clock(&self) -> RunClock {
@@ -128,6 +129,8 @@ struct SimulatedAccelerator {
     idle_from: Nanoseconds,
     contents: Contents,
     lost: bool,
+    /// Bytes of the last transfer to the device.
+    cargo: Vec<u8>,
 }
 
 impl SimulatedAccelerator {
@@ -318,6 +321,34 @@ impl Accelerator for SimulatedAccelerator {
         self.loaded = None;
         self.pending.clear();
         self.contents = Contents::Zeros;
+    }
+
+    fn launch(&mut self, dispatches: u32) -> Result<Seconds, GpuError> {
+        self.check("launching")?;
+        let time = self.script.launch_s + self.script.dispatch_s * f64::from(dispatches);
+        self.clock.sleep_until(self.clock.now().plus(time));
+        Ok(time)
+    }
+
+    fn transfer(&mut self, path: TransferPath, bytes: &mut [u8]) -> Result<Seconds, GpuError> {
+        self.check("moving bytes")?;
+        let rate = match path {
+            TransferPath::Download => self.script.download_bytes_per_s,
+            TransferPath::WriteBuffer | TransferPath::MappedUpload => self.script.upload_bytes_per_s,
+        };
+        let time = self.script.launch_s + Bytes::new(bytes.len() as f64) / rate;
+        if path == TransferPath::Download {
+            let kept = bytes.len().min(self.cargo.len());
+            bytes[..kept].copy_from_slice(&self.cargo[..kept]);
+            let garbled = self.script.faults.iter().any(|fault| matches!(fault, FaultScript::GarbledTransfer));
+            if let (true, Some(last)) = (garbled, bytes.last_mut()) {
+                *last ^= 1;
+            }
+        } else {
+            self.cargo = bytes.to_vec();
+        }
+        self.clock.sleep_until(self.clock.now().plus(time));
+        Ok(time)
     }
 }
 
