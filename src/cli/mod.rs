@@ -36,6 +36,8 @@ pub struct Cli {
 pub enum Command {
     /// Run kernels, record power, account, chart.
     Run(Box<commands::run::Args>),
+    /// Measure what a device can do at most: arithmetic, memory, launches and transfers, with watts.
+    Ceilings(commands::ceilings::Args),
     /// List GPUs and the power source that belongs to each.
     Devices(commands::devices::Args),
     /// Check drivers, sensors and permissions, with a remedy for each finding.
@@ -123,6 +125,7 @@ pub fn main() -> Exit {
 fn dispatch(command: &Command, console: &mut Console) -> anyhow::Result<Exit> {
     match command {
         Command::Run(args) => commands::run::run(args, console),
+        Command::Ceilings(args) => commands::ceilings::run(args, console),
         Command::Devices(args) => commands::devices::run(args, console),
         Command::Doctor(args) => commands::doctor::run(args, console),
         Command::List(args) => commands::list::run(args, console),

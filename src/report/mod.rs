@@ -4,6 +4,8 @@
 //! What surprises people: cases that count FLOP, integer operations and bytes stand in tables of their own, so that every column has
 //! one unit.
 
+mod ceilings;
+mod ceilings_text;
 mod csv;
 mod json;
 mod legend;
@@ -16,6 +18,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use ceilings::{CeilingRow, DeviceCeilings, Finding, ceilings, ceilings_json};
+pub use ceilings_text::ceilings_text;
 pub use csv::{csv_tidy, csv_traces};
 pub use json::json_summary;
 pub use markdown::markdown;

@@ -24,7 +24,7 @@ pub struct Args {
     /// Bundle of settings: quick (indicative, under a minute a device), standard, publication.
     #[arg(long, value_parser = preset)]
     pub preset: Option<Preset>,
-    /// Kernels to run, for example 'gemm/*' or gemm/tiled-f32,softmax; default: all (see `wattmark list`).
+    /// Kernels to run, for example 'gemm/*' or gemm/tiled-f32,softmax; default: one for each problem and precision (see `wattmark list`).
     #[arg(long, value_delimiter = ',', value_name = "PATTERN")]
     pub kernel: Vec<String>,
     /// Shapes, for example m=n=k=1024,2048; repeat it for further axes. Axes left out keep their default.
@@ -60,6 +60,9 @@ pub struct Args {
     /// Print the resolved plan with its expected duration, and stop.
     #[arg(long)]
     pub dry_run: bool,
+    /// Leave out the probes that are added to measure the ceilings of the selected kernels.
+    #[arg(long)]
+    pub no_ceilings: bool,
     /// Draw no charts.
     #[arg(long)]
     pub no_figures: bool,
@@ -102,7 +105,7 @@ pub struct Args {
     pub sensor_root: PathBuf,
 }
 
-fn preset(text: &str) -> Result<Preset, String> {
+pub(super) fn preset(text: &str) -> Result<Preset, String> {
     match text {
         "quick" => Ok(Preset::Quick),
         "standard" => Ok(Preset::Standard),
@@ -119,14 +122,26 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
         resolve::print_plan(&resolved, console)?;
         return Ok(Exit::Ok);
     }
+    let (record, saved) = carry_out(&resolved, &test_bench, args, console)?;
+    outcome::present(&record, &resolved, &saved, !args.no_figures, console)?;
+    Ok(exit_of(&record, console))
+}
+
+/// Measures what was resolved, and saves the record; returns it with its path.
+pub(super) fn carry_out(
+    resolved: &Resolved,
+    test_bench: &TestBench,
+    args: &Args,
+    console: &Console,
+) -> anyhow::Result<(RunRecord, PathBuf)> {
     // Before the folder is made: a power source that is refused leaves nothing behind.
-    let findings = bench::open_power(&resolved, &test_bench, &args.sensor_root)?;
-    let folder = create_folder(&resolved, test_bench.utc_now())?;
+    let findings = bench::open_power(resolved, test_bench, &args.sensor_root)?;
+    let folder = create_folder(resolved, test_bench.utc_now())?;
     for obstacle in &findings.obstacles {
         console.note(&format!("power: {}: {}. {}", obstacle.what, obstacle.why, obstacle.remedy));
     }
     let interrupted = interruption()?;
-    let mut record = new_record(&resolved, &test_bench, &folder);
+    let mut record = new_record(resolved, test_bench, &folder);
     if resolved.redact {
         provenance::redact(&mut record);
     }
@@ -151,8 +166,7 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     }
     record.ended = Some(bench::rfc3339(test_bench.utc_now()));
     let saved = bench::save_somewhere(&folder, &record, console)?;
-    outcome::present(&record, &resolved, &saved, !args.no_figures, console)?;
-    Ok(exit_of(&record, console))
+    Ok((record, saved))
 }
 
 fn create_folder(resolved: &Resolved, started: jiff::Timestamp) -> anyhow::Result<RunFolder> {
@@ -200,7 +214,8 @@ fn interruption() -> anyhow::Result<Arc<AtomicBool>> {
     Ok(flag)
 }
 
-fn exit_of(record: &RunRecord, console: &Console) -> Exit {
+/// Exit code of a finished run.
+pub(super) fn exit_of(record: &RunRecord, console: &Console) -> Exit {
     if record.status == RunStatus::Interrupted {
         console.note("wattmark: interrupted; the record holds what there was");
         return Exit::Interrupted;

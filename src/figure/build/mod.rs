@@ -2,6 +2,7 @@
 //!
 //! What surprises people: a builder never fails. Where a record has nothing to show, the figure says so.
 
+pub mod bandwidth;
 pub mod carbon_regions;
 pub mod efficiency;
 pub mod power_trace;

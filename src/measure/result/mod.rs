@@ -6,6 +6,7 @@
 mod ceilings;
 mod energy;
 mod evaluate;
+mod link;
 #[cfg(test)]
 mod testing;
 mod throttle;
@@ -13,6 +14,7 @@ mod throttle;
 pub use ceilings::{Ceilings, Roof, RoofKind};
 pub use energy::window_efficiency;
 pub use evaluate::evaluate;
+pub use link::{LinkResult, TransferResult, link};
 
 use crate::model::{Case, Counted, Estimate, Evidence, Scope, Skip, Warning};
 use crate::units::{
