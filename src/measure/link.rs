@@ -9,16 +9,12 @@ use crate::units::Seconds;
 
 /// Dispatches of one submission: one, and so many that the cost of each shows.
 const LAUNCHES: [u32; 2] = [1, 1001];
-/// Sizes of transfers: from a page to what a large tensor has.
-const SIZES: [u64; 6] = [4 << 10, 64 << 10, 1 << 20, 16 << 20, 64 << 20, 256 << 20];
+/// Sizes of transfers: from a page to what takes a fast link a millisecond.
+const SIZES: [u64; 5] = [4 << 10, 64 << 10, 1 << 20, 16 << 20, 64 << 20];
 /// Repetitions of each launch.
 const LAUNCH_REPEATS: usize = 31;
 /// Repetitions of each transfer.
 const TRANSFER_REPEATS: usize = 5;
-/// Transfers beyond this are left out on software adapters, where they are plain copies in memory.
-const SOFTWARE_MOST: u64 = 64 << 20;
-/// Fraction of a device's largest buffer that a transfer may take.
-const SHARE: u64 = 2;
 
 /// Measures what lies between host and device. A failure ends it and stands in the result, with what there was.
 pub(super) fn measure(accelerator: &mut dyn Accelerator, interrupted: &dyn Fn() -> bool) -> LinkMeasurement {
@@ -48,9 +44,7 @@ fn fill(
             (0..LAUNCH_REPEATS).map(|_| accelerator.launch(dispatches)).collect();
         found.launches.push(LaunchTimes { dispatches, times_s: times? });
     }
-    let device = accelerator.device();
-    let limit = device.limits.max_buffer_bytes / SHARE;
-    let most = if device.is_software() { limit.min(SOFTWARE_MOST) } else { limit };
+    let most = accelerator.device().limits.max_buffer_bytes;
     for bytes in SIZES.into_iter().filter(|bytes| *bytes <= most) {
         if interrupted() {
             found.failure = Some("the run was interrupted".to_owned());
@@ -85,11 +79,35 @@ fn there_and_back(accelerator: &mut dyn Accelerator, bytes: u64) -> Result<[Tran
     Ok([written, mapped, back])
 }
 
-/// Fills bytes with words that differ from place to place and from seed to seed.
+/// Bytes of a page, each of which carries its own number.
+const PAGE: usize = 4 << 10;
+
+/// Fills bytes with a random page, over and over, each with its own number: so that none can stand for another, and that
+/// filling takes less time than moving.
 fn scramble(bytes: &mut [u8], seed: u64) {
     let mut random = SplitMix64::new(seed);
-    for word in bytes.chunks_mut(8) {
-        let fresh = random.next_u64().to_le_bytes();
-        word.copy_from_slice(&fresh[..word.len()]);
+    let mut page = [0_u8; PAGE];
+    page.as_chunks_mut::<8>().0.iter_mut().for_each(|word| *word = random.next_u64().to_le_bytes());
+    for (number, part) in bytes.chunks_mut(PAGE).enumerate() {
+        page[..8].copy_from_slice(&(seed ^ number as u64).to_le_bytes());
+        part.copy_from_slice(&page[..part.len()]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_page_and_no_round_is_like_another() {
+        let filled = |seed| {
+            let mut bytes = vec![0; 3 * PAGE + 100];
+            scramble(&mut bytes, seed);
+            bytes
+        };
+        let (one, other) = (filled(1), filled(2));
+        assert!(one[..PAGE] != one[PAGE..2 * PAGE] && one[..100] != one[3 * PAGE..]);
+        assert!(one[8..PAGE] != other[8..PAGE]);
+        assert_eq!(one, filled(1));
     }
 }

@@ -5,6 +5,7 @@
 //! feature or a limit moves the choice to the next in rank. Where none renders, the first in rank stays, and its skip
 //! says why.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::plan::{case, class_of};
@@ -114,8 +115,9 @@ pub fn ceilings(devices: &[Device], seed: u64) -> Vec<Case> {
 fn arithmetic(device: &Device, seed: u64) -> Vec<Case> {
     let problems = workload::ARITHMETIC_PROBES.into_iter().filter_map(workload::problem);
     let cases = problems.flat_map(|problem| {
-        let own = kernel::variants().iter().filter(|variant| variant.problem == problem.id());
-        let cases = own.map(|variant| {
+        let mut own: Vec<&Variant> = kernel::variants().iter().filter(|v| v.problem == problem.id()).collect();
+        own.sort_by_key(|variant| (variant.element, Reverse(variant.preference(device))));
+        let cases = own.into_iter().map(|variant| {
             let shape = problem.default_shape_of(class_of(device), variant.element);
             case(device, problem, variant, shape, seed)
         });
@@ -155,4 +157,110 @@ pub fn sweep(device: &Device) -> Vec<u64> {
     };
     let limit = device.limits.max_binding_bytes.min(device.limits.max_buffer_bytes) / 4;
     std::iter::successors(Some(least), |n| Some(n * 4)).take_while(|n| *n <= most.min(limit)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SimulatedClock;
+    use crate::gpu::Machine;
+    use crate::gpu::simulated::{DeviceScript, Oracle, Rate, SimulatedMachine};
+    use crate::measure::plan::{Selection, cases};
+    use crate::model::{DeviceKind, Feature};
+    use crate::units::Seconds;
+    use std::sync::Arc;
+
+    fn device(kind: DeviceKind, features: &[Feature]) -> Device {
+        let script = DeviceScript { kind, features: features.to_vec(), ..DeviceScript::new("test", rate()) };
+        let oracle: Oracle = Arc::new(|_, _| Vec::new());
+        SimulatedMachine::new(vec![script], SimulatedClock::new(), Default::default(), oracle).devices().remove(0)
+    }
+
+    fn rate() -> Rate {
+        Rate::SecondsPerDispatch(Seconds::new(1.0))
+    }
+
+    fn chosen(patterns: &[&str], device: &Device) -> Vec<Case> {
+        let kernels = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
+        cases(&Selection { kernels, ..Selection::default() }, std::slice::from_ref(device)).unwrap()
+    }
+
+    fn added(patterns: &[&str], device: &Device) -> Vec<String> {
+        let own = chosen(patterns, device);
+        let all = with_ceilings(own.clone(), std::slice::from_ref(device), 0);
+        assert_eq!(all[..own.len()], own, "what was asked for comes first");
+        all[own.len()..].iter().map(|case| case.variant.clone()).collect()
+    }
+
+    #[test]
+    fn the_default_suite_has_one_variant_for_each_problem_and_precision_and_the_pattern_for_all_has_every_one() {
+        for device in [
+            device(DeviceKind::Discrete, &[Feature::F16, Feature::F64, Feature::Subgroup]),
+            device(DeviceKind::Software, &[]),
+        ] {
+            let suite = chosen(&[], &device);
+            let distinct: BTreeSet<(&str, ElementType)> =
+                suite.iter().map(|case| (case.problem.as_str(), case.element)).collect();
+            assert_eq!(distinct.len(), suite.len());
+            let all: BTreeSet<(&str, ElementType)> =
+                kernel::variants().iter().map(|variant| (variant.problem.as_str(), variant.element)).collect();
+            assert_eq!(distinct, all);
+            assert_eq!(chosen(&["*"], &device).len(), kernel::variants().len());
+        }
+    }
+
+    #[test]
+    fn the_highest_in_rank_of_those_that_render_is_chosen() {
+        let everything = device(DeviceKind::Discrete, &[Feature::F16]);
+        let halves = |device: &Device| {
+            let shape = Shape::new([("n", 4096), ("steps", 64)]);
+            preferred(device, "fma", ElementType::F16, &shape, None).unwrap().id.clone()
+        };
+        assert_eq!(halves(&everything), "fma/chains-f16");
+        // None renders without the feature: the first in rank stays, so that its skip says what is missing.
+        assert_eq!(halves(&device(DeviceKind::Discrete, &[])), "fma/chains-f16");
+        // Too few invocations per workgroup for the default of one, and the next in rank is taken.
+        let shape = Shape::new([("m", 512), ("n", 512), ("k", 512)]);
+        let ranked = preferred(&everything, "gemm", ElementType::F32, &shape, None).unwrap();
+        let mut small = everything.clone();
+        let size = ranked.render(&shape, &ranked.default_params(&small), &small).unwrap().stages[0].workgroup_size;
+        small.limits.max_invocations_per_workgroup = size.iter().product::<u32>() - 1;
+        let next = preferred(&small, "gemm", ElementType::F32, &shape, None).unwrap();
+        let fits = |variant: &Variant| variant.render(&shape, &variant.default_params(&small), &small).is_ok();
+        assert!(!fits(ranked) && (fits(next) || kernel::variants().iter().all(|v| v.problem != "gemm" || !fits(v))));
+    }
+
+    #[test]
+    fn every_selected_kernel_gets_the_probes_of_its_roof_and_no_probe_gets_others() {
+        let device = device(DeviceKind::Discrete, &[Feature::F16]);
+        let floats = added(&["gemm/naive-f32"], &device);
+        assert_eq!(floats, ["fma/chains-f32", "memory-read/strided-f32"]);
+        assert_eq!(added(&["gemm/naive-f32", "fma/chains-f32"], &device), ["memory-read/strided-f32"]);
+        assert_eq!(added(&["softmax"], &device), ["memory-read/strided-f32"], "it counts bytes");
+        assert!(added(&["gemm/naive-f32", "fma", "memory-copy"], &device).is_empty());
+        assert!(added(&["fma/chains-f16"], &device).is_empty() && added(&["memory-triad"], &device).is_empty());
+        assert!(added(&[], &device).is_empty(), "the default suite has them all");
+    }
+
+    #[test]
+    fn the_probe_of_a_precision_computes_what_kernels_of_it_compute() {
+        use ElementType::{F16, F32, I8, Mixed, Q4_0};
+        assert_eq!(probe_for(Unit::Vector, Mixed), Some(("fma", F32)));
+        assert_eq!(probe_for(Unit::Vector, Q4_0), Some(("fma", F32)));
+        assert_eq!(probe_for(Unit::Vector, F16), Some(("fma", F16)));
+        assert_eq!(probe_for(Unit::Vector, I8), Some(("dot4", I8)));
+        assert_eq!(probe_for(Unit::Matrix, Mixed), Some(("matrix-fma", Mixed)));
+        assert_eq!(probe_for(Unit::Matrix, I8), None, "WGSL has no integer matrices");
+    }
+
+    #[test]
+    fn arrays_grow_from_the_caches_to_one_binding_at_most() {
+        let large = sweep(&device(DeviceKind::Discrete, &[]));
+        assert_eq!((large[0] * 4, large[large.len() - 1] * 4, large.len()), (64 << 10, 1 << 30, 8));
+        let mut software = device(DeviceKind::Software, &[]);
+        software.limits.max_binding_bytes = 128 << 20;
+        assert_eq!(sweep(&software).last(), Some(&(1 << 25)));
+        software.limits.max_binding_bytes = (128 << 20) - 1;
+        assert_eq!(sweep(&software).last(), Some(&(1 << 23)));
+    }
 }

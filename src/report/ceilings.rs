@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use crate::measure::result::{CaseResult, LinkResult, RunResult, link};
-use crate::model::{Case, CountedIn, Device, ElementType, RunRecord, Unit, Verification};
+use crate::model::{Case, CountedIn, Device, RunRecord, Unit, Verification};
 use crate::workload::{ARITHMETIC_PROBES, MEMORY_PROBES};
 
 /// What a row says of a probe.
@@ -161,11 +161,9 @@ fn unit_of(case: &Case) -> Option<(String, Option<f64>)> {
     if let Some(traffic) = case.problem.strip_prefix(MEMORY_PROBES) {
         return Some((format!("memory {traffic}"), Some(crate::figure::array_bytes(case))));
     }
-    let name = match (case.problem.as_str(), case.unit, case.element) {
-        (_, Unit::Matrix, _) => "matrix multiply-add",
-        ("dot4", ..) => "vector dot product of 4",
-        (_, _, ElementType::F16) if case.variant.contains("scalar") => "vector multiply-add, one by one",
-        (_, _, ElementType::F16) => "vector multiply-add, packed",
+    let name = match (case.problem.as_str(), case.unit) {
+        (_, Unit::Matrix) => "matrix multiply-add",
+        ("dot4", _) => "vector dot product of 4",
         _ => "vector multiply-add",
     };
     ARITHMETIC_PROBES.contains(&case.problem.as_str()).then(|| (name.to_owned(), None))

@@ -13,8 +13,10 @@ use crate::units::BytesPerSecond;
 
 /// Blanks between two columns.
 const GAP: usize = 2;
-/// Width from which the probe's name has a column.
-const WITH_PROBES: usize = 104;
+/// Width from which intervals have a column.
+const WITH_INTERVALS: usize = 110;
+/// Width from which the probes' names have a column.
+const WITH_PROBES: usize = 84;
 
 /// The ceilings of every device of a record, as wide as `width` columns.
 pub fn ceilings_text(record: &RunRecord, result: &RunResult, width: usize) -> String {
@@ -99,7 +101,7 @@ fn power_line(device: &DeviceCeilings) -> String {
 }
 
 fn units(device: &DeviceCeilings, width: usize) -> String {
-    let probes = width >= WITH_PROBES;
+    let (probes, intervals) = (width >= WITH_PROBES, width >= WITH_INTERVALS);
     let named = |row: &CeilingRow| {
         let size = row.array_bytes.map(|bytes| format!(", arrays of {}", binary(bytes))).unwrap_or_default();
         let mut cells = vec![format!("{}{size}", row.unit), row.precision.clone()];
@@ -108,12 +110,13 @@ fn units(device: &DeviceCeilings, width: usize) -> String {
         }
         cells
     };
-    let head = |probe: &[&str]| {
-        let rest = ["rate", "±95%", "power", "rate per watt", "outputs"];
-        ["unit", "precision"].iter().chain(probe).chain(&rest).map(|word| (*word).to_owned()).collect()
-    };
-    let mut table = Columns { left: if probes { 3 } else { 2 }, lines: Vec::new() };
-    table.cells(if probes { head(&["probe"]) } else { head(&[]) });
+    let mut head = vec!["unit", "precision"];
+    head.extend(probes.then_some("probe"));
+    let mut table = Columns { left: head.len(), lines: Vec::new() };
+    head.push("rate");
+    head.extend(intervals.then_some("±95%"));
+    head.extend(["power", "rate per watt", "outputs"]);
+    table.cells(head.into_iter().map(str::to_owned).collect());
     for row in &device.units {
         let mut cells = named(row);
         match &row.finding {
@@ -122,7 +125,7 @@ fn units(device: &DeviceCeilings, width: usize) -> String {
                 let per_joule_unit = row.rate_unit.replace("/s", "/J");
                 let half = rate_interval.map(|(low, high)| super::percent((high - low) / 2.0 / rate));
                 cells.push(scaled(*rate, row.rate_unit));
-                cells.push(half.unwrap_or_else(|| MISSING.to_owned()));
+                cells.extend(intervals.then(|| half.unwrap_or_else(|| MISSING.to_owned())));
                 cells.push(power_w.map_or(MISSING.to_owned(), |watts| format!("{mark}{} W", significant(watts))));
                 cells.push(
                     per_joule.map_or(MISSING.to_owned(), |value| format!("{mark}{}", scaled(value, &per_joule_unit))),
