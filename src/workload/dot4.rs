@@ -39,7 +39,7 @@ impl Problem for Dot4 {
         "dot4"
     }
     fn summary(&self) -> &'static str {
-        "Chains of dot products of four 8-bit integers: the ceiling of 8-bit integer arithmetic in vector units"
+        "Chains of four-way dot products of 8-bit integers: the ceiling of 8-bit vector arithmetic"
     }
     fn formula(&self) -> &'static str {
         "steps times x = x + dot4(y, w), y = y + dot4(x, w); integer operations = 16·n·steps; bytes = 20·n"

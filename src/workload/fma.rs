@@ -120,7 +120,7 @@ impl Problem for Fma {
         "Chains of multiply-adds that rotate oscillators: the ceiling of vector arithmetic"
     }
     fn formula(&self) -> &'static str {
-        "steps times x = fma(-13/32, y, x), y = fma(13/32, x, y), for i32 with 1327217885; FLOP = 4·n·steps; bytes = 4·n·e"
+        "steps times x = fma(-s, y, x), y = fma(s, x, y); s = 13/32, for i32 1327217885; FLOP = 4·n·steps; bytes = 4·n·e"
     }
     fn axes(&self) -> &'static [Axis] {
         &[Axis { name: "n", meaning: "oscillators" }, Axis { name: "steps", meaning: "steps of each" }]

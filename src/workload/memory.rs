@@ -99,7 +99,7 @@ impl Problem for Memory {
     fn formula(&self) -> &'static str {
         match self.0 {
             Traffic::Read => "s[j] = Σ_i a[i·lanes + j]; FLOP = n; bytes = 4·(n + lanes)",
-            Traffic::Write => "c[i] = base[i mod 4] + i, in 32-bit words; FLOP = 0; bytes = 4·n",
+            Traffic::Write => "c[i] = base[i mod 4] + i, in 32-bit words; FLOP = 0; bytes = 4·(n + 4)",
             Traffic::Copy => "c[i] = a[i]; FLOP = 0; bytes = 8·n",
             Traffic::Dot => "s[j] = Σ_i a[i·lanes + j]·b[i·lanes + j]; FLOP = 2·n; bytes = 4·(2·n + lanes)",
             Traffic::Triad => "a[i] = b[i] + 0.4·c[i]; FLOP = 2·n; bytes = 12·n",
@@ -127,7 +127,7 @@ impl Problem for Memory {
         let [n, lanes] = extents(shape, ["n", "lanes"]);
         match self.0 {
             Traffic::Read => work(n, 4.0 * (n + lanes)),
-            Traffic::Write => work(0.0, 4.0 * n),
+            Traffic::Write => work(0.0, 4.0 * (n + BASES as f64)),
             Traffic::Copy => work(0.0, 8.0 * n),
             Traffic::Dot => work(2.0 * n, 4.0 * (2.0 * n + lanes)),
             Traffic::Triad => work(2.0 * n, 12.0 * n),

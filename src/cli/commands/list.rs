@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
+use anyhow::Context as _;
 use serde::Serialize;
 
 use crate::cli::{Console, Exit, Failure};
@@ -72,13 +73,13 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     };
     let broken = kernel::broken();
     if args.json {
-        serde_json::to_writer_pretty(&mut console.out, &listing(&variants, broken))?;
-        writeln!(console.out)?;
+        let text = serde_json::to_string_pretty(&listing(&variants, broken))?;
+        writeln!(console.out, "{text}").context("cannot write the result to standard output")?;
         return Ok(Exit::Ok);
     }
     let terminal = if console.out_is_terminal { comfy_table::Table::new().width() } else { None };
     let width = usize::from(terminal.unwrap_or(WIDTH).min(WIDTH));
-    write_text(&variants, width, &mut console.out)?;
+    write_text(&variants, width, &mut console.out).context("cannot write the result to standard output")?;
     for Broken { id, message } in broken {
         console.note(&format!("warning: kernel {id} cannot be used: {message}"));
     }
