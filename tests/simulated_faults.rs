@@ -43,8 +43,12 @@ fn record_of(faults: &str, args: &[&str]) -> (Option<i32>, RunRecord) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("script.toml"), SCRIPT.replace("FAULTS", faults)).unwrap();
     let mut command = Command::cargo_bin("wattmark").unwrap();
-    let output =
-        command.current_dir(folder.path()).args(["run", "--simulate", "script.toml"]).args(args).output().unwrap();
+    let output = command
+        .current_dir(folder.path())
+        .args(["run", "--no-ceilings", "--simulate", "script.toml"])
+        .args(args)
+        .output()
+        .unwrap();
     let run = std::fs::read_dir(folder.path().join("results")).unwrap().next().unwrap().unwrap();
     (output.status.code(), store::read(&run.path().join("run.json")).unwrap().record)
 }

@@ -112,26 +112,22 @@ fn fits_cache(device: &Device, case: &Case) -> bool {
     case.work.bytes < cached_below(device)
 }
 
-/// Says that a memory probe's bandwidth may be a cache's, and whether it is the ceiling all the same. Where the same probe
-/// ran on larger arrays too, that is what the sizes are for, and nothing is said.
+/// Says that a memory probe's bandwidth may be a cache's, and whether it is the ceiling all the same.
 pub(super) fn cache_warning(device: &Device, case: &CaseResult, cases: &[CaseResult]) -> Option<Warning> {
     if !case.verified || !is_memory_probe(&case.case) || !fits_cache(device, &case.case) {
         return None;
     }
-    let larger = |other: &&CaseResult| {
+    let larger = |other: &CaseResult| {
         let same_device = other.case.device == device.ordinal;
         same_device && other.byte_rate.is_some() && is_memory_probe(&other.case) && !fits_cache(device, &other.case)
     };
-    if cases.iter().filter(larger).any(|other| other.case.problem == case.case.problem) {
-        return None;
-    }
     let mib = |bytes: f64| bytes / f64::from(1 << 20);
     Some(Warning {
         code: WarningCode::Other,
         text: format!(
             "one execution moves {:.1} MiB, which a cache may hold, so that this is not the memory's bandwidth; {}",
             mib(case.case.work.bytes.get()),
-            if cases.iter().any(|other| larger(&other)) {
+            if cases.iter().any(larger) {
                 "the bandwidth ceiling comes from a larger probe".to_owned()
             } else {
                 format!(
