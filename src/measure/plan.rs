@@ -156,7 +156,7 @@ fn full_shapes(
     let mut seen: Vec<Shape> = Vec::new();
     for shape in given {
         let own = Shape::new(shape.iter().filter(|(axis, _)| problem.axes().iter().any(|a| a.name == *axis)));
-        let full = problem.complete_from(problem.default_shape_of(class_of(device), element), Some(&own))?;
+        let full = problem.complete_for(Some(&own), class_of(device), element)?;
         if !seen.contains(&full) {
             seen.push(full);
         }

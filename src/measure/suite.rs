@@ -48,7 +48,11 @@ pub fn preferred(
     };
     let renders = |variant: &Variant| variant.render(shape, &variant.default_params(device), device).is_ok();
     // The last of equal maxima is taken, so the order is reversed.
-    kernel::variants().iter().rev().filter(fits).max_by_key(|variant| (renders(variant), variant.preference(device)))
+    kernel::variants()
+        .iter()
+        .rev()
+        .filter(fits)
+        .max_by_key(|variant| (renders(variant), variant.preference_at(shape, device)))
 }
 
 /// The probe whose rate is the arithmetic ceiling of a unit in a precision: its problem, and the precision it has there.
@@ -101,7 +105,7 @@ fn missing_probes(own: &[Case], device: &Device, seed: u64) -> Vec<Case> {
 /// A probe at its default shape; `None` if there is no such variant.
 fn probe(device: &Device, problem: &str, element: ElementType, seed: u64) -> Option<Case> {
     let problem = workload::problem(problem)?;
-    let shape = problem.default_shape_of(class_of(device), element);
+    let shape = problem.default_shape_for(class_of(device), element);
     let variant = preferred(device, problem.id(), element, &shape, None)?;
     Some(case(device, problem, variant, shape, seed))
 }
@@ -118,7 +122,7 @@ fn arithmetic(device: &Device, seed: u64) -> Vec<Case> {
         let mut own: Vec<&Variant> = kernel::variants().iter().filter(|v| v.problem == problem.id()).collect();
         own.sort_by_key(|variant| (variant.element, Reverse(variant.preference(device))));
         let cases = own.into_iter().map(|variant| {
-            let shape = problem.default_shape_of(class_of(device), variant.element);
+            let shape = problem.default_shape_for(class_of(device), variant.element);
             case(device, problem, variant, shape, seed)
         });
         cases.collect::<Vec<_>>()

@@ -269,6 +269,8 @@ pub enum ShapeError {
 impl Shape {
     /// Largest extent of one axis that is accepted (2^40): products of three still count exactly in 128 bits.
     pub const MAX_EXTENT: u64 = 1 << 40;
+    /// Axis that may be 0.
+    const PADDING: &'static str = "pad";
 
     /// A shape from name and extent pairs.
     pub fn new<'a>(extents: impl IntoIterator<Item = (&'a str, u64)>) -> Self {
@@ -286,9 +288,10 @@ impl Shape {
     pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
         self.0.iter().map(|(axis, value)| (axis.as_str(), *value))
     }
-    /// Refuses extents of zero or beyond [`Shape::MAX_EXTENT`].
+    /// Refuses extents of zero or beyond [`Shape::MAX_EXTENT`]. Padding, a distance and no extent, may be 0.
     pub fn check(&self) -> Result<(), ShapeError> {
-        match self.iter().find(|(_, value)| *value == 0 || *value > Self::MAX_EXTENT) {
+        let refused = |axis: &str, value: u64| (value == 0 && axis != Self::PADDING) || value > Self::MAX_EXTENT;
+        match self.iter().find(|(axis, value)| refused(axis, *value)) {
             Some((axis, value)) => Err(ShapeError::Extent { axis: axis.to_owned(), value }),
             None => Ok(()),
         }
@@ -395,7 +398,8 @@ mod tests {
         for text in ["m", "m=", "=4", "m=-1", "m=1.5", "m=x", "2m=1", "m=99999999999999999999"] {
             assert!(matches!(text.parse::<Shape>(), Err(ShapeError::Syntax(_))), "{text}");
         }
-        for text in ["m=0", "m=9999999999999"] {
+        assert_eq!("m=3,pad=0".parse::<Shape>().unwrap().get("pad"), 0);
+        for text in ["m=0", "m=9999999999999", "pad=9999999999999"] {
             assert!(matches!(text.parse::<Shape>(), Err(ShapeError::Extent { .. })), "{text}");
         }
     }

@@ -69,7 +69,8 @@ pub fn program_of(case: &Case, device: &Device) -> Result<(Instance, Program), B
 fn buffers(problem: &dyn Problem, case: &Case, rendered: &Rendered) -> Vec<BufferSpec> {
     let tensors = problem.tensors(&case.shape, case.element).into_iter().map(|tensor| BufferSpec {
         name: tensor.name.to_owned(),
-        bytes: tensor.bytes(),
+        // A cache without a past has no element, and a buffer of none cannot be bound.
+        bytes: if tensor.len == 0 { 16 } else { tensor.bytes() },
         element: tensor.element,
         role: if tensor.role == TensorRole::Input { Role::Input } else { Role::Output },
     });

@@ -4,6 +4,8 @@
 //! is taken as to nearest, which is what every desktop and data-centre GPU does in f32. What surprises people: sums of
 //! many terms are bounded by the square root of their number; the certain bound would hide a missing term.
 
+use crate::model::Scalar;
+
 /// Unit roundoff of f32, in which every kernel accumulates.
 pub(super) const U32: f64 = 5.960_464_477_539_063e-8;
 
@@ -22,9 +24,22 @@ pub(super) fn accumulation(terms: u64) -> f64 {
     (2.0 * n).min(LAMBDA * n.sqrt())
 }
 
+/// Error of a sum that is rounded to the same precision after every addition, in units of u, from the sum of the squares of
+/// its partial sums.
+pub(super) fn half_accumulation(squares: f64) -> f64 {
+    LAMBDA * squares.sqrt()
+}
+
 /// Growth of independent rounding errors over `steps`, in units of one rounding.
 pub(super) fn random_walk(steps: u64) -> f64 {
     LAMBDA * (steps as f64).sqrt()
+}
+
+/// Error of a sum whose terms carry independent rounding errors of at most these: the smaller of the certain sum and the
+/// probabilistic λ times their Euclidean norm. Rounding to nearest has a standard deviation of 0.58 of its largest error.
+pub(super) fn random_sum(errors: impl Iterator<Item = f64>) -> f64 {
+    let (sum, squares) = errors.fold((0.0, 0.0), |(sum, squares), error| (sum + error, squares + error * error));
+    sum.min(LAMBDA * squares.sqrt())
 }
 
 /// Relative error of `exp(x)`, in units of u: WGSL allows (3 + 2|x|) ULP, an ULP is at most 2 u, and the argument was
@@ -38,6 +53,13 @@ pub(super) const DIVISION: f64 = 5.0;
 
 /// Relative error of `inverseSqrt`, in units of u: WGSL allows 2 ULP.
 pub(super) const INVERSE_SQRT: f64 = 4.0;
+
+/// The error of a value once it is stored: f16 rounds to one of its two neighbours, which is 2 u at most, and what is below
+/// the smallest normal number may become 0.
+pub(super) fn stored(element: Scalar, value: f64, bound: f64) -> f64 {
+    let rounding = if element == Scalar::F16 { 2.0 * Scalar::F16.unit_roundoff() } else { 0.0 };
+    bound + rounding * (value.abs() + bound) + element.min_positive()
+}
 
 /// Relative error that an online softmax adds, in units of u.
 ///
@@ -63,6 +85,13 @@ mod tests {
     #[test]
     fn a_short_sum_is_bounded_by_certainty_and_a_long_one_by_probability() {
         assert_eq!((accumulation(1), accumulation(4), accumulation(4096)), (2.0, 8.0, 256.0));
+    }
+
+    #[test]
+    fn independent_roundings_add_up_by_certainty_if_few_and_by_chance_if_many() {
+        assert_eq!(random_sum([3.0, 1.0].into_iter()), 4.0);
+        assert_eq!(random_sum(std::iter::repeat_n(2.0, 10_000)), 800.0);
+        assert_eq!(random_sum(std::iter::empty()), 0.0);
     }
 
     #[test]

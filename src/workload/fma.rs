@@ -146,7 +146,7 @@ impl Problem for Fma {
         }
     }
     /// An eighth of the work in f64, which many boards do at a thirty-second of the rate or less.
-    fn default_shape_of(&self, class: DeviceClass, element: ElementType) -> Shape {
+    fn default_shape_for(&self, class: DeviceClass, element: ElementType) -> Shape {
         match (class, element) {
             (DeviceClass::Hardware, ElementType::F64) => Shape::new([("n", 33 << 14), ("steps", 2048)]),
             // Software adapters compute f16 and f64 element by element.

@@ -8,16 +8,25 @@ use crate::model::{Counted, DataPattern, ElementType, Scalar, Shape, ShapeError,
 use crate::units::{Bytes, Flop};
 
 mod attention;
+mod blocks;
 mod bounds;
+mod conv2d;
 mod dot;
 mod dot4;
+mod elementwise;
+mod embedding;
 mod encode;
 mod fma;
 mod gemm;
+mod gemm_batched;
 mod gemv;
 mod inputs;
+mod layer;
+mod layer_reference;
+mod layernorm;
 mod memory;
 mod rmsnorm;
+mod rope;
 mod samples;
 mod softmax;
 mod swiglu;
@@ -112,10 +121,6 @@ pub trait Problem: Sync {
     fn counted(&self) -> Counted;
     /// Shape used when the user names none; axes that a user leaves out come from here too.
     fn default_shape(&self, class: DeviceClass) -> Shape;
-    /// The same for one precision, where it needs another.
-    fn default_shape_of(&self, class: DeviceClass, _element: ElementType) -> Shape {
-        self.default_shape(class)
-    }
     /// Work of one execution.
     fn work(&self, shape: &Shape, element: ElementType) -> Work;
     /// Operands and results in order of binding.
@@ -137,6 +142,14 @@ pub trait Problem: Sync {
     fn rule(&self, _shape: &Shape) -> Option<String> {
         None
     }
+    /// The rule that the extents break for this type of the main operand, beyond [`Problem::rule`]; `None` if they fit.
+    fn element_rule(&self, _shape: &Shape, _element: ElementType) -> Option<String> {
+        None
+    }
+    /// Default shape for a type of the main operand, where small elements need more of them.
+    fn default_shape_for(&self, class: DeviceClass, _element: ElementType) -> Shape {
+        self.default_shape(class)
+    }
     /// Factor on the standard normal values of an input tensor: a power of two, so that significands stay as they are.
     fn scale(&self, _shape: &Shape, _tensor: usize) -> f64 {
         1.0
@@ -148,6 +161,10 @@ pub trait Problem: Sync {
     /// Writes the buffer of an input tensor from byte `offset` (a multiple of 8) on, padding as 0. Problems that pack values
     /// into words say here how.
     fn write(&self, instance: &Instance, tensor: usize, offset: u64, out: &mut [u8]) {
+        self.write_values(instance, tensor, offset, out);
+    }
+    /// [`Problem::write`] for a tensor that holds the values of [`Problem::fill`], one after the other.
+    fn write_values(&self, instance: &Instance, tensor: usize, offset: u64, out: &mut [u8]) {
         let tensors = self.tensors(&instance.shape, instance.element);
         let Some(spec) = tensors.get(tensor) else { return };
         let size = spec.element.bytes();
@@ -166,6 +183,10 @@ pub trait Problem: Sync {
     }
     /// Refuses axes that the problem does not have, extents out of range, and extents that do not fit together.
     fn check(&self, shape: &Shape) -> Result<(), ShapeError> {
+        self.check_for(shape, ElementType::F32)
+    }
+    /// [`Problem::check`] for a type of the main operand.
+    fn check_for(&self, shape: &Shape, element: ElementType) -> Result<(), ShapeError> {
         shape.check()?;
         let names: Vec<&str> = self.axes().iter().map(|axis| axis.name).collect();
         if let Some((axis, _)) = shape.iter().find(|(axis, _)| !names.contains(axis)) {
@@ -176,10 +197,10 @@ pub trait Problem: Sync {
             });
         }
         let refused = |rule| ShapeError::Refused { problem: self.id().to_owned(), shape: shape.to_string(), rule };
-        if let Some(rule) = self.rule(shape) {
+        if let Some(rule) = self.rule(shape).or_else(|| self.element_rule(shape, element)) {
             return Err(refused(rule));
         }
-        match self.tensors(shape, ElementType::F32).iter().find(|tensor| tensor.len > MAX_ELEMENTS) {
+        match self.tensors(shape, element).iter().find(|tensor| tensor.len > MAX_ELEMENTS) {
             Some(tensor) => {
                 Err(refused(format!("tensor {} would have more than {MAX_ELEMENTS} elements", tensor.name)))
             }
@@ -188,14 +209,20 @@ pub trait Problem: Sync {
     }
     /// The default shape of a device class with the given axes in place of its own, checked.
     fn complete(&self, given: Option<&Shape>, class: DeviceClass) -> Result<Shape, ShapeError> {
-        self.complete_from(self.default_shape(class), given)
+        self.complete_for(given, class, ElementType::F32)
     }
-    /// A shape with the given axes in place of its own, checked.
-    fn complete_from(&self, mut shape: Shape, given: Option<&Shape>) -> Result<Shape, ShapeError> {
+    /// [`Problem::complete`] for a type of the main operand.
+    fn complete_for(
+        &self,
+        given: Option<&Shape>,
+        class: DeviceClass,
+        element: ElementType,
+    ) -> Result<Shape, ShapeError> {
+        let mut shape = self.default_shape_for(class, element);
         for (axis, value) in given.into_iter().flat_map(Shape::iter) {
             shape.set(axis, value);
         }
-        self.check(&shape)?;
+        self.check_for(&shape, element)?;
         Ok(shape)
     }
 }
@@ -214,7 +241,7 @@ pub fn is_probe(problem: &str) -> bool {
     ARITHMETIC_PROBES.contains(&problem) || problem.starts_with(MEMORY_PROBES)
 }
 
-static PROBLEMS: [&dyn Problem; 14] = [
+static PROBLEMS: &[&dyn Problem] = &[
     &fma::Fma,
     &dot4::Dot4,
     &memory::READ,
@@ -223,17 +250,26 @@ static PROBLEMS: [&dyn Problem; 14] = [
     &memory::TRIAD,
     &memory::DOT,
     &gemm::Gemm,
+    &gemm_batched::GemmBatched,
     &gemv::Gemv,
     &rmsnorm::RmsNorm,
+    &layernorm::LayerNorm,
     &softmax::Softmax,
+    &rope::RopeAppend,
     &attention::Prefill,
     &attention::Decode,
     &swiglu::SwiGlu,
+    &conv2d::Conv2d,
+    &elementwise::SILU_MUL,
+    &elementwise::GELU,
+    &elementwise::ADD,
+    &embedding::Embedding,
+    &layer::TransformerLayer,
 ];
 
 /// Every problem, ceilings of the device first.
 pub fn problems() -> &'static [&'static dyn Problem] {
-    &PROBLEMS
+    PROBLEMS
 }
 
 /// The problem with this name.

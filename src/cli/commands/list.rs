@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::cli::{Console, Exit, Failure};
 use crate::kernel::{self, Broken, KernelError, Parameter, Variant};
 use crate::model::{Device, DeviceKind, DeviceLimits, ElementType, Feature, SubgroupRange, Unit};
-use crate::workload;
+use crate::workload::{self, DeviceClass};
 
 /// Width of the table in columns where the terminal's width is not known.
 const WIDTH: u16 = 100;
@@ -167,7 +167,11 @@ fn default_on(variant: &Variant) -> Vec<&'static str> {
     let wins = |class: &(&'static str, DeviceKind, u32)| {
         let device = device_of(*class);
         // Of equal ranks the first by name.
-        let best = rivals.iter().rev().max_by_key(|rival| rival.preference(&device));
+        let class = if device.is_software() { DeviceClass::Software } else { DeviceClass::Hardware };
+        let shape = workload::problem(&variant.problem)
+            .map(|problem| problem.default_shape_for(class, variant.element))
+            .unwrap_or_default();
+        let best = rivals.iter().rev().max_by_key(|rival| rival.preference_at(&shape, &device));
         best.is_some_and(|best| best.id == variant.id)
     };
     CLASSES.into_iter().filter(wins).map(|(name, ..)| name).collect()
