@@ -9,7 +9,7 @@ use wattmark::clock::{Clock, WallClock};
 use wattmark::gpu::{
     Accelerator, BufferSpec, ByteRange, GpuError, Job, Machine, POISON_WORD, Program, Role, Stage, WgpuMachine,
 };
-use wattmark::model::{Case, Counted, DataPattern, ElementType, Feature, Scalar, Shape, Translation, Work};
+use wattmark::model::{Case, Counted, DataPattern, ElementType, Feature, Scalar, Shape, Translation, Unit, Work};
 use wattmark::units::{Bytes, Flop};
 
 const WORKGROUP: u64 = 64;
@@ -41,6 +41,7 @@ fn case(n: u64) -> Case {
         params: BTreeMap::new(),
         work: Work { flop: Flop::new(n as f64), bytes: Bytes::new(12.0 * n as f64) },
         counted: Counted::Bytes,
+        unit: Unit::Vector,
         shader_sha256: String::new(),
     }
 }

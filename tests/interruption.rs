@@ -50,7 +50,7 @@ impl Going {
         let folder = tempfile::tempdir().unwrap();
         let said = |name: &str| Stdio::from(std::fs::File::create(folder.path().join(name)).unwrap());
         let child = wattmark(folder.path())
-            .arg("run")
+            .args(["run", "--no-ceilings"])
             .args(args)
             .stdin(Stdio::null())
             .stdout(said("stdout"))
@@ -212,7 +212,8 @@ variant = "*"
 watts = 250.0
 "#;
 
-const MANY_CASES: &str = "--simulate script.toml --kernel gemm/tiled-f32 --shape m=n=k=32,48,64,80,96,112,128,144";
+const MANY_CASES: &str =
+    "--no-ceilings --simulate script.toml --kernel gemm/tiled-f32 --shape m=n=k=32,48,64,80,96,112,128,144";
 
 /// A desk with the script and a folder for temporary files, and the size in bytes of the record of an undisturbed run.
 fn simulated_desk() -> (tempfile::TempDir, u64) {
@@ -287,7 +288,7 @@ fn a_results_folder_that_vanishes_in_mid_run_costs_no_case() {
 /// Takes the results folder away after its first save, on the real clock of the adapter.
 fn vanished_folder(desk: &Path) {
     let _turn = ADAPTER.lock().unwrap_or_else(PoisonError::into_inner);
-    let script = "\"$WATTMARK\" run --device 0 --kernel gemm/tiled-f32 --shape m=n=k=32,48,64,80,96,112,128,144 --idle 1 \
+    let script = "\"$WATTMARK\" run --no-ceilings --device 0 --kernel gemm/tiled-f32 --shape m=n=k=32,48,64,80,96,112,128,144 --idle 1 \
                   --preheat-min 0 --window 50ms --windows 1 --results gone & pid=$!; \
                   until ls gone/*/run.json >/dev/null 2>&1; do kill -0 $pid || exit 78; done; rm -r gone; wait $pid";
     let output = sh(desk, script);

@@ -31,6 +31,12 @@ const SHAPES: &[(&str, &[&str])] = &[
         "memory-read",
         &["n=30011,lanes=1001", "n=65536,lanes=1024", "n=4489,lanes=67", "n=lanes=1", "n=67,lanes=1", "n=lanes=67"],
     ),
+    ("dot4", &["n=1003,steps=77", "n=4096,steps=64", "n=steps=67", "n=steps=1", "n=1,steps=64", "n=64,steps=1"]),
+    ("memory-write", &["n=30011", "n=65536", "n=67", "n=1", "n=3"]),
+    (
+        "memory-dot",
+        &["n=30011,lanes=1001", "n=65536,lanes=1024", "n=4489,lanes=67", "n=lanes=1", "n=67,lanes=1", "n=lanes=67"],
+    ),
     ("memory-copy", &["n=30011", "n=65536", "n=67", "n=1", "n=3"]),
     ("memory-triad", &["n=30011", "n=65536", "n=67", "n=1", "n=3"]),
     (

@@ -16,6 +16,9 @@ fn shapes(problem: &str) -> &'static [&'static str] {
     match problem {
         "fma" => &["n=1048576,steps=4096", "n=4100,steps=19", "n=1003,steps=33", "n=1,steps=1"],
         "memory-read" => &["n=67108864,lanes=262144", "n=1000004,lanes=1000", "n=1000003,lanes=4096", "n=3,lanes=5"],
+        "dot4" => &["n=1048576,steps=4096", "n=4100,steps=19", "n=1003,steps=33", "n=1,steps=1"],
+        "memory-write" => &["n=67108864", "n=1000004", "n=1000003", "n=1"],
+        "memory-dot" => &["n=67108864,lanes=262144", "n=1000004,lanes=1000", "n=1000003,lanes=4096", "n=3,lanes=5"],
         "memory-copy" => &["n=67108864", "n=1000004", "n=1000003", "n=1"],
         "memory-triad" => &["n=67108864", "n=1000004", "n=1000003", "n=1"],
         "gemm" => &["m=n=k=1024", "m=33,n=17,k=129", "m=130,n=132,k=66", "m=9,n=6,k=20003", "m=n=k=1"],

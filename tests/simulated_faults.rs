@@ -43,8 +43,12 @@ fn record_of(faults: &str, args: &[&str]) -> (Option<i32>, RunRecord) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("script.toml"), SCRIPT.replace("FAULTS", faults)).unwrap();
     let mut command = Command::cargo_bin("wattmark").unwrap();
-    let output =
-        command.current_dir(folder.path()).args(["run", "--simulate", "script.toml"]).args(args).output().unwrap();
+    let output = command
+        .current_dir(folder.path())
+        .args(["run", "--no-ceilings", "--simulate", "script.toml"])
+        .args(args)
+        .output()
+        .unwrap();
     let run = std::fs::read_dir(folder.path().join("results")).unwrap().next().unwrap().unwrap();
     (output.status.code(), store::read(&run.path().join("run.json")).unwrap().record)
 }
@@ -143,4 +147,33 @@ fn a_probe_that_fits_a_cache_says_so_beside_a_larger_one() {
         result.cases.iter().map(|case| case.warnings.iter().any(|w| w.text.contains("larger probe"))).collect();
     assert_eq!(said, [true, false]);
     assert!((result.ceilings[&0].bandwidth.unwrap().get() / 2e12 - 1.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_dispatch_longer_than_a_watchdog_bears_is_flagged_on_hardware_and_not_on_software() {
+    let flagged = |kind: &str, rate: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let script = SCRIPT
+            .replace("FAULTS", "")
+            .replace("flop_per_s = 1e12", rate)
+            .replace("name = \"Simulated", &format!("kind = \"{kind}\"\nname = \"Simulated"));
+        std::fs::write(folder.path().join("script.toml"), script).unwrap();
+        let args = ["run", "--no-ceilings", "--simulate", "script.toml", "--device", "0", "--no-figures"];
+        let output = Command::cargo_bin("wattmark")
+            .unwrap()
+            .current_dir(folder.path())
+            .args(args)
+            .args(["--kernel", "gemm/naive-f32", "--shape", "m=n=k=64"])
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        let run = std::fs::read_dir(folder.path().join("results")).unwrap().next().unwrap().unwrap();
+        let record = store::read(&run.path().join("run.json")).unwrap().record;
+        let warnings = record.measurements[0].warnings.clone();
+        warnings.into_iter().find(|warning| warning.code == WarningCode::LongDispatch).map(|warning| warning.text)
+    };
+    let text = flagged("discrete", "seconds_per_dispatch = 0.06").unwrap();
+    assert!(text.contains("60 ms") && text.contains("--shape"), "{text}");
+    assert_eq!(flagged("discrete", "seconds_per_dispatch = 0.04"), None);
+    assert_eq!(flagged("software", "seconds_per_dispatch = 0.06"), None);
 }

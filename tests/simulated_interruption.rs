@@ -68,6 +68,7 @@ fn planned(folder: &std::path::Path, script: &str, interleaved: bool) -> RunReco
     std::fs::write(folder.join("script.toml"), script).unwrap();
     let args = [
         "run",
+        "--no-ceilings",
         "--simulate",
         "script.toml",
         "--kernel",

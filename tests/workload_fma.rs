@@ -106,3 +106,47 @@ fn steps_that_f16_cannot_follow_are_refused() {
     let error = problem("fma").unwrap().check(&Shape::new([("n", 4), ("steps", 1 << 20)])).unwrap_err();
     assert!(error.to_string().contains("steps is 1048576"), "{error}");
 }
+
+#[test]
+fn integer_chains_are_exact_to_the_last_bit_at_any_number_of_steps() {
+    const M: u32 = 1_327_217_885;
+    let fma = problem("fma").unwrap();
+    for steps in [1, 2, 77, 4096] {
+        let instance = instance(50, steps, ElementType::I32);
+        let mut state = vec![0.0; 100];
+        fma.fill(&instance, 0, 0, &mut state);
+        let expected = fma.reference(&instance, 100, 1);
+        assert!(expected.len() == 100 && expected.iter().all(|expected| expected.bound == 0.0));
+        for pair in expected.chunks(2) {
+            let at = pair[0].index as usize;
+            let (mut x, mut y) = (state[at] as i32 as u32, state[at + 1] as i32 as u32);
+            for _ in 0..steps {
+                x = x.wrapping_sub(M.wrapping_mul(y));
+                y = y.wrapping_add(M.wrapping_mul(x));
+            }
+            assert_eq!([pair[0].value, pair[1].value], [f64::from(x as i32), f64::from(y as i32)], "{steps} steps");
+        }
+    }
+}
+
+#[test]
+fn double_precision_stays_within_a_bound_that_a_missing_step_breaks_a_million_times_over() {
+    let fma = problem("fma").unwrap();
+    let instance = instance(200, 4096, ElementType::F64);
+    let mut state = vec![0.0; 400];
+    fma.fill(&instance, 0, 0, &mut state);
+    for pair in fma.reference(&instance, 400, 1).chunks(2) {
+        let at = pair[0].index as usize;
+        let rotated = |steps: u64| {
+            let (mut x, mut y) = (f64::from(state[at]), f64::from(state[at + 1]));
+            for _ in 0..steps {
+                x = (-S).mul_add(y, x);
+                y = S.mul_add(x, y);
+            }
+            [x, y]
+        };
+        let error = |found: [f64; 2]| (found[0] - pair[0].value).abs().max((found[1] - pair[1].value).abs());
+        assert!(error(rotated(4096)) < 0.5 * pair[0].bound, "{} of {}", error(rotated(4096)), pair[0].bound);
+        assert!(error(rotated(4095)) > 1e6 * pair[0].bound);
+    }
+}

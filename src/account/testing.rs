@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::measure::result::{CaseResult, EnergyMethod, EnergyResult, RunResult, Uncertainty};
 use crate::model::{
-    Case, Counted, DataPattern, ElementType, Estimate, EstimateMethod, Evidence, Interval, Scope, Shape, Work,
+    Case, Counted, DataPattern, ElementType, Estimate, EstimateMethod, Evidence, Interval, Scope, Shape, Unit, Work,
 };
 use crate::units::{Bytes, BytesPerJoule, Flop, Joules, Quantity, Ratio, Seconds, Watts};
 
@@ -48,6 +48,7 @@ pub fn case(variant: &str, flop: f64, energy: Vec<EnergyResult>) -> CaseResult {
             params: BTreeMap::new(),
             work: Work { flop: Flop::new(flop), bytes: Bytes::new(12e6) },
             counted: Counted::Flop,
+            unit: Unit::Vector,
             shader_sha256: String::new(),
         },
         verified: true,
@@ -59,6 +60,7 @@ pub fn case(variant: &str, flop: f64, energy: Vec<EnergyResult>) -> CaseResult {
         byte_rate: None,
         energy,
         of_ceiling: None,
+        roof: None,
         warnings: vec![],
     }
 }

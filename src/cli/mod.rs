@@ -39,6 +39,8 @@ pub enum Command {
     Run(Box<commands::run::Args>),
     /// Find the kernel variants and parameters that suit a device, and keep them for later runs.
     Tune(commands::tune::Args),
+    /// Measure what a device can do at most: arithmetic, memory, launches and transfers, with watts.
+    Ceilings(commands::ceilings::Args),
     /// List GPUs and the power source that belongs to each.
     Devices(commands::devices::Args),
     /// Check drivers, sensors and permissions, with a remedy for each finding.
@@ -143,6 +145,7 @@ fn dispatch(command: &Command, console: &mut Console) -> anyhow::Result<Exit> {
     match command {
         Command::Run(args) => commands::run::run(args, console),
         Command::Tune(args) => commands::tune::run(args, console),
+        Command::Ceilings(args) => commands::ceilings::run(args, console),
         Command::Devices(args) => commands::devices::run(args, console),
         Command::Doctor(args) => commands::doctor::run(args, console),
         Command::List(args) => commands::list::run(args, console),

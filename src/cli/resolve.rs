@@ -10,7 +10,7 @@ use crate::cli::config::{self, FileConfig};
 use crate::cli::{Console, Failure, accounting};
 use crate::kernel;
 use crate::measure::plan::{self, Selection};
-use crate::measure::presets;
+use crate::measure::{presets, suite};
 use crate::model::{AccountRequest, DataPattern, Device, Origin, Plan, PowerRequest, Preset, Settings};
 use crate::units::{Seconds, Watts};
 
@@ -70,6 +70,24 @@ impl Merge {
 
 /// Resolves a run; every mistake in arguments is found here, before anything is measured.
 pub fn resolve(args: &Args, bench: &TestBench, console: &mut Console) -> anyhow::Result<Resolved> {
+    resolve_for(args, Purpose::Kernels, bench, console)
+}
+
+/// Resolves a run of all probes, launches and transfers.
+pub fn resolve_ceilings(args: &Args, bench: &TestBench, console: &mut Console) -> anyhow::Result<Resolved> {
+    resolve_for(args, Purpose::Ceilings, bench, console)
+}
+
+/// What a run is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// The selected kernels, and the probes that set their ceilings.
+    Kernels,
+    /// Everything that probes can tell of a device.
+    Ceilings,
+}
+
+fn resolve_for(args: &Args, purpose: Purpose, bench: &TestBench, console: &mut Console) -> anyhow::Result<Resolved> {
     let loaded = config::load(args.config.as_deref()).map_err(|error| Failure::usage(error.to_string()))?;
     let config_file = loaded.as_ref().map(|(path, _)| path.display().to_string());
     if let Some(path) = &config_file {
@@ -85,7 +103,8 @@ pub fn resolve(args: &Args, bench: &TestBench, console: &mut Console) -> anyhow:
         .map_err(|error| Failure::usage(error.to_string()))?;
     let job = args.job.clone().unwrap_or_default();
     let power = power_request(args, &mut merge)?;
-    let (kernels, shapes) = (merge.file.kernel.clone(), merge.file.shape.clone());
+    let chosen = (merge.file.kernel.clone(), merge.file.shape.clone());
+    let (kernels, shapes) = if purpose == Purpose::Kernels { chosen } else { (None, None) };
     let file_seed = merge.file.seed;
     let selection = Selection {
         kernels: merge.pick_list("kernel", &args.kernel, kernels),
@@ -96,7 +115,13 @@ pub fn resolve(args: &Args, bench: &TestBench, console: &mut Console) -> anyhow:
     let wanted = merge.file.device.clone();
     let wanted = merge.pick_list("device", &args.device, wanted);
     let devices = select_devices(&wanted, bench, console)?;
-    let cases = plan::cases(&selection, &devices).map_err(|error| Failure::usage(error.to_string()))?;
+    let cases = match purpose {
+        Purpose::Ceilings => suite::ceilings(&devices, selection.seed),
+        Purpose::Kernels => {
+            let cases = plan::cases(&selection, &devices).map_err(|error| Failure::usage(error.to_string()))?;
+            if args.no_ceilings { cases } else { suite::with_ceilings(cases, &devices, selection.seed) }
+        }
+    };
     if args.job.is_some() && !cases.iter().any(|case| job.is_done_by(case)) {
         let why = "none of the selected kernels does this work; `wattmark list` shows the problems";
         return Err(Failure::usage(format!("--job is {job}: {why}")).into());
@@ -114,6 +139,7 @@ pub fn resolve(args: &Args, bench: &TestBench, console: &mut Console) -> anyhow:
         account,
         seed: selection.seed,
         cases,
+        link: purpose == Purpose::Ceilings,
         expected_s,
         inject_error: args.inject_error,
         user_shaders: kernel::user_shaders().to_vec(),
@@ -310,6 +336,9 @@ pub fn print_plan(resolved: &Resolved, console: &mut Console) -> anyhow::Result<
     if !plan.origins.is_empty() {
         let origins = plan.origins.iter().map(|(name, origin)| format!("{name} ({})", origin_text(*origin)));
         writeln!(out, "set by      {}", join(origins))?;
+    }
+    if plan.link {
+        writeln!(out, "link        launches and transfers of each device, after its cases")?;
     }
     writeln!(out, "cases       {}", plan.cases.len())?;
     for case in &plan.cases {

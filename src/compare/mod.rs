@@ -264,6 +264,7 @@ fn carbon_from(
         a: grams(efficiency.a, x, energy_x),
         b: grams(efficiency.b, y, energy_y),
         unit: match x.case.counted {
+            Counted::Flop if x.case.element.is_integer() => "g/EOP",
             Counted::Flop => "g/EFLOP",
             Counted::Bytes => "g/PB",
         },

@@ -96,10 +96,11 @@ impl Sample {
     /// Speed: FLOP/s or B/s, as the problem counts.
     pub fn of_speed(record: &RunRecord, case: &CaseResult) -> Option<Self> {
         let windows = measurement(record, case).map(window_speeds).unwrap_or_default();
-        match case.case.counted {
-            Counted::Flop => Some(Self::new(case.flop_rate.as_ref()?, windows)),
-            Counted::Bytes => Some(Self::new(case.byte_rate.as_ref()?, windows)),
-        }
+        let sample = match case.case.counted {
+            Counted::Flop => Self::new(case.flop_rate.as_ref()?, windows),
+            Counted::Bytes => Self::new(case.byte_rate.as_ref()?, windows),
+        };
+        Some(Self { unit: case.case.counted_in().per_second(), ..sample })
     }
 
     /// Efficiency: FLOP/J or B/J, as the problem counts. An energy that was not measured has no interval and no windows.
@@ -115,6 +116,7 @@ impl Sample {
             Counted::Flop => Self::new(energy.flop_efficiency.as_ref()?, values),
             Counted::Bytes => Self::new(&energy.byte_efficiency, values),
         };
+        let sample = Self { unit: case.case.counted_in().per_joule(), ..sample };
         Some(match energy.evidence {
             // The systematic parts are added once, by `judge`.
             Evidence::Measured => Self { half_width: energy.uncertainty.statistical, ..sample },

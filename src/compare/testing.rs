@@ -58,6 +58,7 @@ fn case_of(variant: &str) -> Case {
         params: BTreeMap::new(),
         work: Work { flop: Flop::new(FLOP), bytes: Bytes::new(12e6) },
         counted: Counted::Flop,
+        unit: Unit::Vector,
         shader_sha256: format!("sha of {variant}"),
     }
 }
@@ -101,6 +102,7 @@ fn case_result(spec: &Spec<'_>) -> CaseResult {
         byte_rate: None,
         energy: vec![energy],
         of_ceiling: None,
+        roof: None,
         warnings: vec![],
     }
 }
@@ -157,6 +159,7 @@ fn record(device: &str) -> RunRecord {
         measurements: vec![],
         skips: vec![],
         tunings: Vec::new(),
+        links: vec![],
         traces: vec![],
         warnings: vec![],
     }
@@ -214,6 +217,7 @@ fn plan() -> Plan {
         account: AccountRequest::default(),
         seed: 1,
         cases: vec![],
+        link: false,
         expected_s: seconds,
         inject_error: false,
         user_shaders: Vec::new(),

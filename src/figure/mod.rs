@@ -18,6 +18,7 @@ use serde::Serialize;
 use crate::measure::result::RunResult;
 use crate::model::RunRecord;
 
+pub use build::bandwidth::{array_bytes, bandwidth};
 pub use build::carbon_regions::{RegionBar, RegionChart, carbon_regions};
 pub use build::efficiency::efficiency;
 pub use build::power_trace::power_trace;
@@ -38,6 +39,10 @@ pub const GREATEST_WIDTH_MM: f64 = 1189.0;
 
 /// Stems of the five standard figures, in the order of [`standard_figures`].
 pub const STANDARD_FIGURES: [&str; 5] = ["efficiency", "throughput-power", "roofline", "power-trace", "carbon-regions"];
+
+/// Stems of all figures of a run: the standard ones, and `bandwidth` for records that swept array sizes.
+pub const RUN_FIGURES: [&str; 6] =
+    ["efficiency", "throughput-power", "roofline", "power-trace", "carbon-regions", "bandwidth"];
 
 /// A figure that cannot be drawn.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -239,8 +244,10 @@ pub enum GuideKind {
     Equal,
     /// Strong, solid, labelled inside: a measured ceiling.
     Ceiling,
-    /// Strong, dashed, labelled inside: a measured ceiling in 16 bit.
-    CeilingF16,
+    /// Thin, without a name: joins the points of one series.
+    Join,
+    /// Strong, dashed, labelled inside: a measured ceiling of another precision or unit than f32 vectors.
+    CeilingOther,
 }
 
 /// One point.

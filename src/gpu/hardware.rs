@@ -7,18 +7,19 @@ use std::collections::BTreeMap;
 
 use super::alignment::Alignment;
 use super::link::{Link, Stamp, message};
+use super::poison::{POISON_BYTES, chunks, poison_buffer};
+use super::shuttle::Shuttle;
 use super::timer::{PassTimer, PassTimes, readback_buffer};
 use super::{
-    Accelerator, BufferSpec, ByteRange, Completion, Filler, GpuError, Job, OutputReader, POISON_WORD, PoisonScan,
-    Program, Role, Ticket, fit,
+    Accelerator, BufferSpec, ByteRange, Completion, Filler, GpuError, Job, OutputReader, PoisonScan, Program, Role,
+    Ticket, fit,
 };
 use crate::clock::{Clock, WallClock};
-use crate::model::{Device, Feature};
+use crate::model::{Device, Feature, TransferPath};
+use crate::units::Seconds;
 
 /// Size of a transfer between host and device, so that the host never holds more than a few of these.
 const CHUNK_BYTES: u64 = 16 << 20;
-/// Size of the buffer that poison is copied from.
-const POISON_BYTES: u64 = 4 << 20;
 
 /// A program on the device.
 #[derive(Debug)]
@@ -68,6 +69,7 @@ pub(super) struct WgpuAccelerator {
     pending: BTreeMap<Ticket, Pending>,
     next_ticket: u64,
     alignment: Alignment,
+    shuttle: Option<Shuttle>,
 }
 
 impl WgpuAccelerator {
@@ -89,6 +91,7 @@ impl WgpuAccelerator {
             pending: BTreeMap::new(),
             next_ticket: 0,
             alignment: Alignment::default(),
+            shuttle: None,
         })
     }
 
@@ -361,6 +364,7 @@ impl Accelerator for WgpuAccelerator {
     }
 
     fn unload(&mut self) {
+        self.shuttle = None;
         let returned = std::mem::take(&mut self.pending).into_values();
         for pending in returned {
             if let (PendingResult::Ticks { slot, .. }, Some(timer)) = (pending.result, &mut self.timer) {
@@ -371,6 +375,15 @@ impl Accelerator for WgpuAccelerator {
             // A failure here shows at the next call.
             let _ = self.link.drain("unloading");
         }
+    }
+
+    fn launch(&mut self, dispatches: u32) -> Result<Seconds, GpuError> {
+        Shuttle::fitting(&mut self.shuttle, &self.link, 4)?.launch(&self.link, self.clock, dispatches)
+    }
+
+    fn transfer(&mut self, path: TransferPath, bytes: &mut [u8]) -> Result<Seconds, GpuError> {
+        Shuttle::fitting(&mut self.shuttle, &self.link, bytes.len() as u64)?
+            .transfer(&self.link, self.clock, path, bytes)
     }
 }
 
@@ -431,37 +444,10 @@ fn pipelines(gpu: &wgpu::Device, program: &Program, bindings: &wgpu::BindGroupLa
     program.stages.iter().map(|stage| pipeline(&stage.entry)).collect()
 }
 
-fn poison_buffer(gpu: &wgpu::Device) -> wgpu::Buffer {
-    let buffer = gpu.create_buffer(&wgpu::BufferDescriptor {
-        label: None,
-        size: POISON_BYTES,
-        usage: wgpu::BufferUsages::COPY_SRC,
-        mapped_at_creation: true,
-    });
-    // If creation failed, the error is with the device's health, which `open` checks next.
-    if let Ok(mut view) = buffer.get_mapped_range_mut(..) {
-        view.copy_from_slice(&POISON_WORD.to_ne_bytes().repeat(POISON_BYTES as usize / 4));
-    }
-    buffer.unmap();
-    buffer
-}
-
-/// Offsets and lengths of consecutive pieces of at most `most` bytes.
-fn chunks(bytes: u64, most: u64) -> impl Iterator<Item = (u64, u64)> {
-    (0..bytes.div_ceil(most)).map(move |index| (index * most, most.min(bytes - index * most)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::gpu::{Machine, WgpuMachine};
-
-    #[test]
-    fn chunks_cover_every_byte_once() {
-        assert_eq!(chunks(10, 4).collect::<Vec<_>>(), vec![(0, 4), (4, 4), (8, 2)]);
-        assert_eq!(chunks(8, 4).collect::<Vec<_>>(), vec![(0, 4), (4, 4)]);
-        assert_eq!(chunks(0, 4).count(), 0);
-    }
 
     #[test]
     fn a_lost_device_fails_every_call_with_its_reason_and_no_panic() {

@@ -10,8 +10,10 @@ mod enumerate;
 mod fit;
 mod hardware;
 mod link;
+mod poison;
 mod quiet;
 mod scan;
+mod shuttle;
 pub mod simulated;
 mod timer;
 
@@ -21,7 +23,8 @@ pub use enumerate::WgpuMachine;
 pub use quiet::silence_device_select;
 
 use crate::clock::{Nanoseconds, RunClock};
-use crate::model::{Case, Device, Feature, Scalar, Translation};
+use crate::model::{Case, Device, Feature, Scalar, TransferPath, Translation};
+use crate::units::Seconds;
 
 /// 32-bit word written over outputs before they are computed: a NaN as f32, and a NaN in both halves as f16.
 pub const POISON_WORD: u32 = 0x7fc5_7fc5;
@@ -234,6 +237,21 @@ pub trait Accelerator {
     fn write_word(&mut self, buffer: usize, offset: u64, word: u32) -> Result<(), GpuError>;
     /// Drops the program and its buffers.
     fn unload(&mut self);
+    /// Submits one pass of empty dispatches, waits for it, and returns the time from the call to the knowledge of its end.
+    /// Nothing may be in flight.
+    fn launch(&mut self, dispatches: u32) -> Result<Seconds, GpuError> {
+        Err(self.unable(&format!("launching {dispatches} empty dispatches")))
+    }
+    /// Moves bytes to the device, or overwrites them with those that were moved there last, and returns the time from the
+    /// call to the knowledge that they have arrived. Nothing may be in flight.
+    fn transfer(&mut self, path: TransferPath, bytes: &mut [u8]) -> Result<Seconds, GpuError> {
+        Err(self.unable(&format!("moving {} bytes ({path})", bytes.len())))
+    }
+    /// The error of a device that cannot do something at all.
+    fn unable(&self, during: &str) -> GpuError {
+        let device = self.device().name.clone();
+        GpuError::Other { device, during: during.to_owned(), reason: "it is not supported".to_owned() }
+    }
 }
 
 /// The devices of a machine, real or simulated.

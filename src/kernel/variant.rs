@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::error::KernelError;
 use super::expression::{self, Context};
 use super::manifest::{Manifest, Parameter, Scrutiny, StageManifest, split_derived};
-use crate::model::{CooperativeShape, Device, ElementType, Feature, Shape, Translation};
+use crate::model::{CooperativeShape, Device, ElementType, Feature, Shape, Translation, Unit};
 
 /// Iterations, of all loops together, after which llvmpipe silently leaves a shader's loops: the results are wrong, not
 /// an error. (Mesa's `LP_MAX_TGSI_LOOP_ITERATIONS`; seen with Mesa 22.3.6: a sum over 65 535 iterations is right, one
@@ -109,6 +109,11 @@ impl Variant {
     /// Parameters for a device when nothing was tuned.
     pub fn default_params(&self, device: &Device) -> BTreeMap<String, u64> {
         self.params.iter().map(|(name, parameter)| (name.clone(), parameter.default_for(device))).collect()
+    }
+
+    /// Unit that does its arithmetic.
+    pub fn unit(&self) -> Unit {
+        if self.manifest.cooperative.is_some() { Unit::Matrix } else { Unit::Vector }
     }
 
     /// Rank among the variants of its problem and element type on a device where nothing was tuned; the highest is chosen.

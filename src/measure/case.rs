@@ -19,6 +19,8 @@ use crate::workload::Instance;
 
 /// Most executions in one submission; beyond it the encoding time of the command buffer itself grows.
 const MAX_BATCH: u32 = 4096;
+/// Longest dispatch that no watchdog and no desktop minds, with room to spare.
+const LONGEST_DISPATCH: Seconds = Seconds::new(0.05);
 /// Wall clock and device clock that differ by more than this over the measured windows are reported.
 const CLOCK_DISAGREEMENT: f64 = 0.02;
 
@@ -189,6 +191,8 @@ impl Bench<'_> {
         session.calibration.per_dispatch_s = per_dispatch;
         session.calibration.dispatches_per_submission = batch;
         session.measurement.calibration = Some(session.calibration.clone());
+        let each = per_dispatch / session.program.stages.len().max(1) as f64;
+        session.measurement.warnings.extend(long_dispatch(self.accelerator.device(), each));
         Ok(())
     }
 
@@ -317,6 +321,18 @@ impl Bench<'_> {
             (length, Some(Warning { code: WarningCode::WindowTooShort, text }))
         }
     }
+}
+
+/// Says that a dispatch keeps a GPU from everything else for longer than drivers bear.
+fn long_dispatch(device: &Device, each: Seconds) -> Option<Warning> {
+    let text = format!(
+        "one dispatch lasts {:.0} ms, longer than {:.0} ms: a desktop stutters, and a driver's watchdog (2 s on Windows) may \
+         reset the device; choose a smaller --shape",
+        each.get() * 1e3,
+        LONGEST_DISPATCH.get() * 1e3
+    );
+    let long = !device.is_software() && each.get() > LONGEST_DISPATCH.get();
+    long.then_some(Warning { code: WarningCode::LongDispatch, text })
 }
 
 /// Time of a calibration submission: the device's own where it is plausible, so that the cost of submitting does not

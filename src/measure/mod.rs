@@ -6,6 +6,7 @@
 
 pub mod case;
 mod checks;
+mod link;
 pub mod plan;
 mod preheat;
 pub mod presets;
@@ -15,3 +16,4 @@ mod sensors;
 pub mod steady;
 pub mod stop;
 mod stream;
+pub mod suite;

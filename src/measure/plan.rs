@@ -1,11 +1,11 @@
 //! From a selection of kernels, shapes and devices to the list of cases, and how long it will take.
 
 use crate::kernel::{self, Variant};
-use crate::model::{Case, DataPattern, Device, Settings, Shape, ShapeError};
+use crate::model::{Case, DataPattern, Device, ElementType, Settings, Shape, ShapeError};
 use crate::units::Seconds;
 use crate::workload::{self, DeviceClass, Problem};
 
-use super::presets;
+use super::{presets, suite};
 
 /// Time per case beyond preheat and windows: writing inputs, verifying, calibrating. Measured on a software adapter with
 /// the default suite; a GPU needs less.
@@ -103,7 +103,7 @@ pub fn shapes(texts: &[String]) -> Result<Vec<Shape>, PlanError> {
 /// What the user selected.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
-    /// Patterns of kernels; empty for the default suite.
+    /// Patterns of kernels; empty for the default suite, which has one variant for each problem and precision.
     pub kernels: Vec<String>,
     /// `--shape` texts; empty for each problem's default.
     pub shapes: Vec<String>,
@@ -113,26 +113,38 @@ pub struct Selection {
     pub seed: u64,
 }
 
-/// Lists the cases of a selection on some devices, probes first so that ceilings exist early.
+/// Lists the cases of a selection on some devices in order of the problems, probes first: every variant that was named, or
+/// one variant for each problem and precision.
 pub fn cases(selection: &Selection, devices: &[Device]) -> Result<Vec<Case>, PlanError> {
-    let variants = selected_variants(selection)?;
     let given = shapes(&selection.shapes)?;
-    check_axes(&given, &variants)?;
+    let patterns = if selection.patterns.is_empty() { vec![DataPattern::Normal] } else { selection.patterns.clone() };
     let mut cases = Vec::new();
-    for device in devices {
-        let class = if device.is_software() { DeviceClass::Software } else { DeviceClass::Hardware };
-        for (problem, variant) in &variants {
-            let mut seen: Vec<Shape> = Vec::new();
-            for shape in &given {
-                let own = Shape::new(shape.iter().filter(|(axis, _)| problem.axes().iter().any(|a| a.name == *axis)));
-                let full = problem.complete_for(Some(&own), class, variant.element)?;
-                if !seen.contains(&full) {
-                    let patterns =
-                        if selection.patterns.is_empty() { &[DataPattern::Normal][..] } else { &selection.patterns };
-                    let of =
-                        |pattern: &DataPattern| case(device, *problem, variant, full.clone(), *pattern, selection.seed);
-                    cases.extend(patterns.iter().map(of));
-                    seen.push(full);
+    if selection.kernels.is_empty() {
+        let offered = suite::offered();
+        check_axes(&given, offered.iter().map(|(problem, _)| *problem))?;
+        for device in devices {
+            for (problem, element) in &offered {
+                for shape in full_shapes(*problem, &given, device, *element)? {
+                    let variant = suite::preferred(device, problem.id(), *element, &shape, None);
+                    for pattern in &patterns {
+                        cases.extend(
+                            variant.map(|variant| {
+                                case(device, *problem, variant, shape.clone(), *pattern, selection.seed)
+                            }),
+                        );
+                    }
+                }
+            }
+        }
+    } else {
+        let variants = selected_variants(selection)?;
+        check_axes(&given, variants.iter().map(|(problem, _)| *problem))?;
+        for device in devices {
+            for (problem, variant) in &variants {
+                for shape in full_shapes(*problem, &given, device, variant.element)? {
+                    for pattern in &patterns {
+                        cases.push(case(device, *problem, variant, shape.clone(), *pattern, selection.seed));
+                    }
                 }
             }
         }
@@ -140,14 +152,35 @@ pub fn cases(selection: &Selection, devices: &[Device]) -> Result<Vec<Case>, Pla
     if cases.is_empty() { Err(PlanError::Empty) } else { Ok(cases) }
 }
 
+/// Speed class of a device.
+pub(super) fn class_of(device: &Device) -> DeviceClass {
+    if device.is_software() { DeviceClass::Software } else { DeviceClass::Hardware }
+}
+
+/// The given shapes as far as they concern a problem, completed by its defaults, each once.
+fn full_shapes(
+    problem: &dyn Problem,
+    given: &[Shape],
+    device: &Device,
+    element: ElementType,
+) -> Result<Vec<Shape>, PlanError> {
+    let mut seen: Vec<Shape> = Vec::new();
+    for shape in given {
+        let own = Shape::new(shape.iter().filter(|(axis, _)| problem.axes().iter().any(|a| a.name == *axis)));
+        let full = problem.complete_for(Some(&own), class_of(device), element)?;
+        if !seen.contains(&full) {
+            seen.push(full);
+        }
+    }
+    Ok(seen)
+}
+
 type Selected = (&'static dyn Problem, &'static Variant);
 
 fn selected_variants(selection: &Selection) -> Result<Vec<Selected>, PlanError> {
     let mut picked: Vec<&'static Variant> = Vec::new();
-    let everything = vec!["*".to_owned()];
-    let patterns = if selection.kernels.is_empty() { &everything } else { &selection.kernels };
     let mut broken = None;
-    for pattern in patterns {
+    for pattern in &selection.kernels {
         let found = match kernel::matching(pattern) {
             // A broken variant leaves itself out, unless nothing else is selected.
             Err(error @ kernel::KernelError::Broken { .. }) => {
@@ -172,21 +205,19 @@ fn selected_variants(selection: &Selection) -> Result<Vec<Selected>, PlanError> 
     Ok(ordered.collect())
 }
 
-fn check_axes(shapes: &[Shape], variants: &[Selected]) -> Result<(), PlanError> {
-    let known = |axis: &str| variants.iter().any(|(problem, _)| problem.axes().iter().any(|a| a.name == axis));
+fn check_axes(shapes: &[Shape], problems: impl Iterator<Item = &'static dyn Problem>) -> Result<(), PlanError> {
+    let mut names: Vec<&str> = problems.flat_map(|problem| problem.axes().iter().map(|axis| axis.name)).collect();
+    names.sort_unstable();
+    names.dedup();
     for shape in shapes {
-        if let Some((axis, _)) = shape.iter().find(|(axis, _)| !known(axis)) {
-            let mut names: Vec<&str> =
-                variants.iter().flat_map(|(problem, _)| problem.axes().iter().map(|a| a.name)).collect();
-            names.sort_unstable();
-            names.dedup();
+        if let Some((axis, _)) = shape.iter().find(|(axis, _)| !names.contains(axis)) {
             return Err(PlanError::UnknownAxis { axis: axis.to_owned(), known: names.join(", ") });
         }
     }
     Ok(())
 }
 
-fn case(
+pub(super) fn case(
     device: &Device,
     problem: &dyn Problem,
     variant: &Variant,
@@ -205,6 +236,7 @@ fn case(
         seed,
         params: variant.default_params(device),
         counted: problem.counted(),
+        unit: variant.unit(),
         shader_sha256: variant.sha256.clone(),
     }
 }

@@ -13,16 +13,17 @@ pub fn settings(preset: Preset) -> Settings {
     let s = Seconds::new;
     match preset {
         Preset::Quick => Settings {
-            idle_s: s(1.5),
-            preheat_min_s: s(0.4),
-            preheat_max_s: s(0.4),
+            // Short enough that forty cases take a minute; too short for most sensors, which the warnings say.
+            idle_s: s(1.0),
+            preheat_min_s: s(0.2),
+            preheat_max_s: s(0.2),
             steady_span_s: s(0.0),
-            window_s: s(0.6),
+            window_s: s(0.3),
             windows_min: 3,
             windows_max: 3,
             target_half_width: Ratio::new(0.01),
             case_timeout_s: s(10.0),
-            submission_s: s(0.1),
+            submission_s: s(0.05),
             in_flight: 2,
             random_gap_s: s(0.0),
             interleaved: false,

@@ -4,7 +4,7 @@
 //! reason in the record.
 
 use super::case::{Bench, Outcome, Session};
-use super::sensors;
+use super::{link, sensors};
 use crate::clock::{Clock, RunClock};
 use crate::gpu::{Accelerator, GpuError, Machine};
 use crate::model::{
@@ -122,6 +122,9 @@ fn run_device(setup: &mut Setup<'_>, record: &mut RunRecord, ordinal: u32, clock
         run_interleaved(setup, record, &mut accelerator, &cases);
     } else {
         run_in_order(setup, record, &mut accelerator, &cases);
+    }
+    if record.plan.link && !(setup.interrupted)() {
+        record.links.push(link::measure(accelerator.as_mut(), setup.interrupted));
     }
     accelerator.unload();
     save(setup, record);

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::units::{Bytes, Flop, FlopPerByte};
+use super::{Counted, CountedIn, Unit, Work};
 
 /// Precision that a problem is computed in: the type of its main operand and of its arithmetic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -330,36 +330,6 @@ impl FromStr for Shape {
     }
 }
 
-/// Work of a problem: counted from its definition, never from a variant's instructions.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Work {
-    /// Floating-point operations (a multiply-add counts two).
-    #[serde(rename = "flop")]
-    pub flop: Flop,
-    /// Compulsory traffic: each input read once, each output written once.
-    #[serde(rename = "bytes")]
-    pub bytes: Bytes,
-}
-
-impl Work {
-    /// Arithmetic intensity in FLOP per byte.
-    pub fn intensity(&self) -> FlopPerByte {
-        FlopPerByte::new(self.flop.get() / self.bytes.get())
-    }
-}
-
-/// What the field counts for a problem: its rate is FLOP/s or B/s, its efficiency FLOP/J or B/J.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Counted {
-    /// Arithmetic.
-    Flop,
-    /// Memory traffic.
-    Bytes,
-}
-
 /// One row of a run: a variant of a problem, at a shape, on a device.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -384,11 +354,21 @@ pub struct Case {
     pub work: Work,
     /// Whether its rate is counted in FLOP or in bytes.
     pub counted: Counted,
+    /// Unit that does its arithmetic.
+    #[serde(default, skip_serializing_if = "Unit::is_vector")]
+    pub unit: Unit,
     /// SHA-256 of the variant's shader and manifest as shipped, in hex.
     pub shader_sha256: String,
 }
 
 impl Case {
+    /// What its rate is counted in, as people name it.
+    pub const fn counted_in(&self) -> CountedIn {
+        match self.counted {
+            Counted::Flop => CountedIn::operations(self.element),
+            Counted::Bytes => CountedIn::Bytes,
+        }
+    }
     /// Variant and shape in one line, for messages, and the data where they are not the usual ones.
     pub fn label(&self) -> String {
         format!("{} {}{}", self.variant, self.shape, self.data_note())

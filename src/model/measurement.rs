@@ -228,6 +228,8 @@ pub enum WarningCode {
     DeviceLost,
     /// W14: anything else, in words.
     Other,
+    /// W15: a single dispatch lasts longer than drivers and desktops bear.
+    LongDispatch,
 }
 
 impl WarningCode {
@@ -248,6 +250,7 @@ impl WarningCode {
             Self::OtherProcesses => "W12",
             Self::DeviceLost => "W13",
             Self::Other => "W14",
+            Self::LongDispatch => "W15",
         }
     }
 }

@@ -8,17 +8,20 @@ mod carbon;
 mod case;
 mod device;
 mod estimate;
+mod link;
 mod measurement;
 mod plan;
 mod power;
 mod provenance;
 mod record;
 mod tuning;
+mod work;
 
 pub use carbon::{Basis, FactorMethod, Gas, GridFactor, Pue, SiteProfile};
-pub use case::{Case, Counted, DataPattern, ElementType, Scalar, Shape, ShapeError, Work};
+pub use case::{Case, DataPattern, ElementType, Scalar, Shape, ShapeError};
 pub use device::{CooperativeShape, Device, DeviceKind, DeviceLimits, Feature, PciAddress, SubgroupRange, Translation};
 pub use estimate::{Estimate, EstimateMethod, Interval};
+pub use link::{LaunchTimes, LinkMeasurement, TransferPath, TransferTimes};
 pub use measurement::{
     Calibration, Check, ComparisonCheck, IdleBaseline, InjectedError, Measurement, ProductCheck, Skip, SkipReason,
     Steadiness, StopReason, Timing, TimingMethod, Verification, Warning, WarningCode, Window, WindowKind,
@@ -28,3 +31,4 @@ pub use power::{Channel, ChannelTrace, Evidence, Gap, Quantity, Scope, SourceInf
 pub use provenance::{Host, Provenance, Tool};
 pub use record::{RECORD_SCHEMA, RunRecord, RunStatus, SCHEMA_VERSION, SchemaVersion};
 pub use tuning::{Choice, Finalist, Objective, Trial, TrialOutcome, Tuning, TuningOrigin};
+pub use work::{Counted, CountedIn, Unit, Work};

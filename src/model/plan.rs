@@ -136,6 +136,9 @@ pub struct Plan {
     pub seed: u64,
     /// Cases in order of execution.
     pub cases: Vec<Case>,
+    /// Whether launch costs and transfers are measured too, once per device after its cases.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub link: bool,
     /// Expected duration of the whole run, without building pipelines.
     pub expected_s: Seconds,
     /// True if one bit of each case's output was to be flipped after its last window, to prove that the checks catch it.

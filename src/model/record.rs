@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Device, IdleBaseline, Measurement, Plan, Provenance, Skip, SourceTrace, Tuning, Warning};
+use super::{Device, IdleBaseline, LinkMeasurement, Measurement, Plan, Provenance, Skip, SourceTrace, Tuning, Warning};
 
 /// Value of a record's `schema` field; anything else is a foreign file.
 pub const RECORD_SCHEMA: &str = "wattmark/run";
@@ -78,6 +78,9 @@ pub struct RunRecord {
     pub measurements: Vec<Measurement>,
     /// Cases without a measurement, with the reason.
     pub skips: Vec<Skip>,
+    /// What it costs to start work on a device and to move bytes to it and back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<LinkMeasurement>,
     /// Readings of every power source over the whole run.
     pub traces: Vec<SourceTrace>,
     /// How cases were tuned; a case without an entry ran with untuned defaults.

@@ -30,6 +30,7 @@ struct Metric {
     n: Option<u32>,
     scope: String,
     evidence: String,
+    note: String,
 }
 
 impl Metric {
@@ -66,7 +67,7 @@ pub fn csv_tidy(
     for case in &result.cases {
         if case.verified {
             for metric in metrics(case, carbon) {
-                write_row(&mut rows, record, &case.case, &metric, "ok", "")?;
+                write_row(&mut rows, record, &case.case, &metric, "ok", &metric.note)?;
             }
         }
     }
@@ -87,7 +88,10 @@ fn metrics(case: &CaseResult, carbon: Option<&Carbon>) -> Vec<Metric> {
     metrics.extend(case.per_execution.as_ref().map(|time| Metric::estimate("time_per_execution", time)));
     metrics.extend(case.flop_rate.as_ref().map(|rate| Metric::estimate("flop_rate", rate)));
     metrics.extend(case.byte_rate.as_ref().map(|rate| Metric::estimate("byte_rate", rate)));
-    metrics.extend(case.of_ceiling.map(|ratio| Metric::plain("share_of_ceiling", "ratio", ratio.get())));
+    metrics.extend(case.of_ceiling.map(|ratio| Metric {
+        note: case.roof.map(|roof| format!("of {}", super::roof_name(roof.kind))).unwrap_or_default(),
+        ..Metric::plain("share_of_ceiling", "ratio", ratio.get())
+    }));
     for energy in &case.energy {
         metrics.push(Metric::estimate("power", &energy.power).of(energy));
         metrics.extend(energy.idle.map(|idle| Metric::plain("idle_power", "W", idle.get()).of(energy)));
@@ -130,7 +134,7 @@ fn write_row<W: Write>(
         &case.element.to_string(),
         case.pattern.name(),
         metric.name,
-        &metric.unit,
+        &unit_of(case, &metric.unit),
         &number(metric.value),
         &number(metric.low),
         &number(metric.high),
@@ -141,6 +145,11 @@ fn write_row<W: Write>(
         note,
     ])
     .map_err(io_error)
+}
+
+/// The unit of a figure: integer operations are no FLOP.
+fn unit_of(case: &Case, unit: &str) -> String {
+    if case.element.is_integer() { unit.replace("FLOP", "OP") } else { unit.to_owned() }
 }
 
 /// Every reading of every power source in long form; times in seconds since the run began, a gap as an empty value.

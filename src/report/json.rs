@@ -2,15 +2,17 @@
 //!
 //! What surprises people: this is a view, not a record; it can be computed again at any time and nothing reads it back.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::{AMOUNT_BYTES, AMOUNT_FLOP, Carbon};
 use crate::measure::result::{CaseResult, EnergyMethod, EnergyResult, RunResult};
-use crate::model::{Case, Counted, Estimate, RunRecord, Shape, Verification};
-use crate::units::Quantity;
+use crate::model::{Case, Counted, Estimate, RunRecord, Shape, Unit, Verification};
+use crate::units::{FlopPerSecond, Quantity};
 
 /// Value of the `schema` field; the version rises when a field changes its meaning.
-const SUMMARY_SCHEMA: &str = "wattmark/summary-1";
+const SUMMARY_SCHEMA: &str = "wattmark/summary-2";
 
 /// A shape as it is written on the command line: `k=1024,m=1024,n=1024`.
 pub(super) fn shape_text(shape: &Shape) -> String {
@@ -24,7 +26,11 @@ pub fn json_summary(record: &RunRecord, result: &RunResult, carbon: Option<&Carb
         .devices
         .iter()
         .map(|device| {
-            let ceilings = result.ceilings.get(&device.ordinal).copied().unwrap_or_default();
+            let ceilings = result.ceilings.get(&device.ordinal).cloned().unwrap_or_default();
+            let of = |unit: Unit| -> BTreeMap<String, FlopPerSecond> {
+                let own = ceilings.arithmetic.iter().filter(|((own, _), _)| *own == unit);
+                own.map(|((_, element), rate)| (element.to_string(), *rate)).collect()
+            };
             json!({
                 "device": device.ordinal,
                 "name": device.name,
@@ -32,8 +38,8 @@ pub fn json_summary(record: &RunRecord, result: &RunResult, carbon: Option<&Carb
                 "backend": device.backend,
                 "driver": format!("{} {}", device.driver, device.driver_info),
                 "pci": device.pci,
-                "ceiling_f32_flop_per_s": ceilings.flop_f32,
-                "ceiling_f16_flop_per_s": ceilings.flop_f16,
+                "ceilings_vector_flop_per_s": of(Unit::Vector),
+                "ceilings_matrix_flop_per_s": of(Unit::Matrix),
                 "ceiling_bytes_per_s": ceilings.bandwidth,
             })
         })
@@ -80,6 +86,7 @@ fn identity(case: &Case) -> Value {
         "shape": shape_text(&case.shape),
         "element": case.element,
         "data": case.pattern,
+        "unit": case.unit,
         "counted": case.counted,
     })
 }
@@ -108,6 +115,7 @@ fn case_value(case: &CaseResult, carbon: Option<&Carbon>) -> Value {
             "flop_rate_flop_per_s": case.flop_rate.as_ref().map(estimate),
             "byte_rate_bytes_per_s": case.byte_rate.as_ref().map(estimate),
             "share_of_ceiling": case.of_ceiling,
+            "ceiling": case.roof.map(|roof| super::roof_name(roof.kind)),
             "energy": case.energy.iter().map(energy_value).collect::<Vec<_>>(),
             "carbon_g": grams.as_ref().map(estimate),
             "carbon_gas": carbon.map(|carbon| &carbon.gas),

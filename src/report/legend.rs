@@ -4,11 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use super::number::significant;
+use super::number::{scaled, significant};
 use super::sheet::{CommonCode, ESTIMATED_MARK, common_energy};
 use super::{Carbon, compact_case};
-use crate::measure::result::{CaseResult, EnergyMethod, RunResult};
-use crate::model::{Case, Check, Evidence, Measurement, RunRecord, Scope, Verification, Warning, WarningCode};
+use crate::measure::result::{CaseResult, Ceilings, EnergyMethod, RunResult};
+use crate::model::{
+    Case, Check, CountedIn, Evidence, Measurement, RunRecord, Scope, Verification, Warning, WarningCode,
+};
 
 /// What the watts of a scope include and leave out.
 pub(super) fn scope_sentence(scope: Scope) -> &'static str {
@@ -27,8 +29,15 @@ pub(super) fn scope_sentence(scope: Scope) -> &'static str {
 }
 
 /// What holds for one device: what its watts include, its idle power, and the warnings of all its rows.
-pub(super) fn of_device(cases: &[&CaseResult], codes: &[CommonCode]) -> Vec<(String, String)> {
+pub(super) fn of_device(
+    cases: &[&CaseResult],
+    ceilings: Option<&Ceilings>,
+    codes: &[CommonCode],
+) -> Vec<(String, String)> {
     let mut lines: Vec<(String, String)> = Vec::new();
+    if cases.iter().any(|case| case.of_ceiling.is_some()) {
+        lines.extend(ceilings.and_then(ceilings_in_words).map(|text| ("ceilings".to_owned(), text)));
+    }
     lines.extend(watts(cases).map(|text| ("watts".to_owned(), text)));
     lines.extend(other_scopes(cases).into_iter().map(|(scope, text)| (format!("{scope}!"), text)));
     lines.extend(idle(cases).map(|text| ("idle".to_owned(), text)));
@@ -62,7 +71,11 @@ pub(super) fn of_run(
         line("n", "measured windows behind the figures of the row");
     }
     if cases.iter().any(|case| case.of_ceiling.is_some()) {
-        line("of ceil.", "share of the ceiling that this run's own probes measured on the same device");
+        line(
+            "of ceil.",
+            "share of the ceiling that this run's own probes measured on the same device. a: of the arithmetic of the \
+             row's unit and precision; b: of bandwidth, times the row's operations per byte where it counts operations",
+        );
     }
     if carbon.is_some() && cases.iter().any(|case| case.headline_energy().is_some()) {
         line(
@@ -108,6 +121,17 @@ fn checked(record: &RunRecord) -> Option<String> {
 
 fn cases_of(count: usize) -> String {
     format!("{count} case{}", if count == 1 { "" } else { "s" })
+}
+
+/// The measured ceilings of a device: what the shares are shares of.
+fn ceilings_in_words(ceilings: &Ceilings) -> Option<String> {
+    let arithmetic = ceilings.arithmetic.iter().map(|((unit, element), rate)| {
+        let unit = if unit.is_vector() { String::new() } else { format!(" {unit}") };
+        format!("{element}{unit} {}", scaled(rate.get(), CountedIn::operations(*element).per_second()))
+    });
+    let bandwidth = ceilings.bandwidth.map(|rate| format!("bandwidth {}", scaled(rate.get(), "B/s")));
+    let all: Vec<String> = arithmetic.chain(bandwidth).collect();
+    (!all.is_empty()).then(|| format!("measured in this run: {}", all.join(", ")))
 }
 
 fn watts(cases: &[&CaseResult]) -> Option<String> {

@@ -1,9 +1,11 @@
 //! A record and what it says, as terminal table, Markdown, CSV and JSON: pure functions, nothing printed here.
 //!
 //! Figures come from [`crate::measure::result`]; carbon comes from the caller, because a grid is a choice of the reader.
-//! What surprises people: cases that count FLOP and cases that count bytes stand in two tables, so that every column has
+//! What surprises people: cases that count FLOP, integer operations and bytes stand in tables of their own, so that every column has
 //! one unit.
 
+mod ceilings;
+mod ceilings_text;
 mod csv;
 mod json;
 mod legend;
@@ -17,20 +19,39 @@ mod table;
 mod tests;
 mod tuning;
 
+pub use ceilings::{CeilingRow, DeviceCeilings, Finding, ceilings, ceilings_json};
+pub use ceilings_text::ceilings_text;
 pub use csv::{csv_tidy, csv_traces};
 pub use json::json_summary;
 pub use markdown::markdown;
 pub use number::{compact_case, percent, scaled, significant};
 pub use table::table;
 
-use crate::measure::result::CaseResult;
-use crate::model::{Counted, Estimate};
+use crate::measure::result::{CaseResult, RoofKind};
+use crate::model::{Counted, CountedIn, Estimate};
 use crate::units::{Bytes, Flop, GramsCo2e, Joules};
 
 /// Work to which the carbon column refers for cases that count FLOP: one exaFLOP (10^18 operations).
 pub const AMOUNT_FLOP: Flop = Flop::new(1e18);
 /// Work to which the carbon column refers for cases that count bytes: one petabyte (10^15 bytes).
 pub const AMOUNT_BYTES: Bytes = Bytes::new(1e15);
+
+/// Symbol of the amount of work to which the carbon column refers.
+fn amount_symbol(counted: CountedIn) -> &'static str {
+    match counted {
+        CountedIn::Flop => "EFLOP",
+        CountedIn::Op => "EOP",
+        CountedIn::Bytes => "PB",
+    }
+}
+
+/// Name of a ceiling: `f16-f32 matrix arithmetic`, `bandwidth`.
+pub fn roof_name(kind: RoofKind) -> String {
+    match kind {
+        RoofKind::Arithmetic(unit, element) => format!("{element} {unit} arithmetic"),
+        RoofKind::Bandwidth => "bandwidth".to_owned(),
+    }
+}
 
 /// Carbon of a case's amount of work, computed by the caller.
 pub struct Carbon<'a> {

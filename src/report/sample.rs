@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::Carbon;
-use crate::measure::result::{CaseResult, Ceilings, EnergyMethod, EnergyResult, RunResult, Uncertainty};
+use crate::measure::result::{
+    CaseResult, Ceilings, EnergyMethod, EnergyResult, Roof, RoofKind, RunResult, Uncertainty,
+};
 use crate::model::{
     Case, Counted, ElementType, Estimate, EstimateMethod, Evidence, Interval, Measurement, RunRecord, Scope, Shape,
+    Unit,
 };
-use crate::units::{Bytes, Flop, FlopPerSecond, GramsCo2e, Joules, Quantity, Ratio, Seconds, Watts};
+use crate::units::{Bytes, BytesPerSecond, Flop, FlopPerSecond, GramsCo2e, Joules, Quantity, Ratio, Seconds, Watts};
 
 /// The golden record.
 pub fn record() -> RunRecord {
@@ -58,6 +61,7 @@ pub fn result_of(measurement: &Measurement, time: f64, power: f64, scope: Scope,
         byte_rate: Some(within(bytes / time, 0.003)),
         energy: vec![if evidence == Evidence::Measured { energy } else { bare(energy) }],
         of_ceiling: None,
+        roof: None,
         warnings: measurement.warnings.clone(),
         case,
     }
@@ -84,7 +88,9 @@ pub fn result(record: &RunRecord) -> RunResult {
     cases[3].flop_rate = None;
     cases[3].byte_rate = None;
     cases[3].energy.clear();
-    let ceilings = Ceilings { flop_f32: Some(FlopPerSecond::new(16.3e12)), ..Ceilings::default() };
+    let f32 = (Unit::Vector, ElementType::F32);
+    let ceilings = Ceilings { arithmetic: BTreeMap::from([(f32, FlopPerSecond::new(16.3e12))]), ..Ceilings::default() };
+    cases[2].roof = Some(Roof { kind: RoofKind::Arithmetic(f32.0, f32.1), rate: 16.3e12 });
     RunResult { cases, skips: record.skips.clone(), ceilings: BTreeMap::from([(0, ceilings)]) }
 }
 
@@ -149,8 +155,18 @@ pub fn full_suite() -> (RunRecord, RunResult) {
         .collect();
     for (index, case) in cases.iter_mut().enumerate() {
         case.of_ceiling = Some(Ratio::new(0.05 * (index + 1) as f64));
+        let kind = match case.case.counted {
+            Counted::Flop => RoofKind::Arithmetic(Unit::Vector, case.case.element),
+            Counted::Bytes => RoofKind::Bandwidth,
+        };
+        case.roof = Some(Roof { kind, rate: 1e12 });
     }
-    (record, RunResult { cases, ..RunResult::default() })
+    let rate = |element, rate| ((Unit::Vector, element), FlopPerSecond::new(rate));
+    let ceilings = Ceilings {
+        arithmetic: BTreeMap::from([rate(ElementType::F32, 60.1e12), rate(ElementType::F16, 119e12)]),
+        bandwidth: Some(BytesPerSecond::new(4.2e12)),
+    };
+    (record, RunResult { cases, ceilings: BTreeMap::from([(0, ceilings)]), ..RunResult::default() })
 }
 
 /// Grams at a round grid factor of 200 g/kWh and a PUE of 1.2.

@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 
 use super::number::{MISSING, compact_case, percent, plus_minus, prefix_for, significant};
 use super::{Carbon, legend, tuning};
-use crate::measure::result::{CaseResult, EnergyResult, RunResult};
+use crate::measure::result::{CaseResult, EnergyResult, RoofKind, RunResult};
 use crate::model::{
-    Case, Counted, Device, Evidence, Measurement, RunRecord, RunStatus, Scope, Skip, Verification, WarningCode, Window,
+    Case, Counted, CountedIn, Device, Evidence, Measurement, RunRecord, RunStatus, Scope, Skip, Verification,
+    WarningCode, Window,
 };
 
 /// Mark before a figure that was not measured.
@@ -134,12 +135,10 @@ pub(super) fn sheet(record: &RunRecord, result: &RunResult, carbon: Option<&Carb
 
 fn device_sheet(record: &RunRecord, result: &RunResult, device: &Device, carbon: Option<&Carbon>) -> DeviceSheet {
     let cases: Vec<&CaseResult> = result.cases.iter().filter(|case| case.case.device == device.ordinal).collect();
-    let shown: Vec<&CaseResult> = [Counted::Flop, Counted::Bytes]
-        .into_iter()
-        .flat_map(|counted| figures(&entries(record, device, &cases, counted)))
-        .collect();
+    let shown: Vec<&CaseResult> =
+        CountedIn::ALL.into_iter().flat_map(|counted| figures(&entries(record, device, &cases, counted))).collect();
     let common = Common { scope: common_energy(&cases).map(|energy| energy.scope), codes: common_codes(&shown) };
-    let grids = [Counted::Flop, Counted::Bytes]
+    let grids = CountedIn::ALL
         .into_iter()
         .filter_map(|counted| grid(record, device, &cases, counted, carbon, &common))
         .collect();
@@ -147,7 +146,7 @@ fn device_sheet(record: &RunRecord, result: &RunResult, device: &Device, carbon:
         title: device.name.clone(),
         facts: device_facts(record, device, &cases),
         grids,
-        legend: legend::of_device(&cases, &common.codes)
+        legend: legend::of_device(&cases, result.ceilings.get(&device.ordinal), &common.codes)
             .into_iter()
             .chain(tuning::lines(record, device.ordinal).into_iter().map(|line| ("tuned".to_owned(), line)))
             .collect(),
@@ -225,8 +224,7 @@ fn device_facts(record: &RunRecord, device: &Device, cases: &[&CaseResult]) -> V
 /// How many cases have figures, how many were wrong, how many were skipped.
 fn count_fact(record: &RunRecord, device: &Device, cases: &[&CaseResult]) -> String {
     let (mut measured, mut wrong, mut injected, mut skipped) = (0u32, 0u32, 0u32, 0u32);
-    for entry in [Counted::Flop, Counted::Bytes].into_iter().flat_map(|counted| entries(record, device, cases, counted))
-    {
+    for entry in CountedIn::ALL.into_iter().flat_map(|counted| entries(record, device, cases, counted)) {
         match entry {
             Entry::Figures(_) => measured += 1,
             Entry::Failed(measurement) if measurement.injected.is_some() => injected += 1,
@@ -286,8 +284,8 @@ enum Entry<'a> {
 }
 
 /// The device's cases of one kind of work: measured and failed in order of execution, then the skipped ones.
-fn entries<'a>(record: &'a RunRecord, device: &Device, cases: &[&'a CaseResult], counted: Counted) -> Vec<Entry<'a>> {
-    let belongs = |case: &Case| case.device == device.ordinal && case.counted == counted;
+fn entries<'a>(record: &'a RunRecord, device: &Device, cases: &[&'a CaseResult], counted: CountedIn) -> Vec<Entry<'a>> {
+    let belongs = |case: &Case| case.device == device.ordinal && case.counted_in() == counted;
     let failed = |case: &Case| {
         record.measurements.iter().find(|measurement| measurement.case == *case && !measurement.verified())
     };
@@ -313,7 +311,7 @@ fn grid(
     record: &RunRecord,
     device: &Device,
     cases: &[&CaseResult],
-    counted: Counted,
+    counted: CountedIn,
     carbon: Option<&Carbon>,
     common: &Common,
 ) -> Option<Grid> {
@@ -359,15 +357,9 @@ fn failure(measurement: &Measurement) -> String {
     }
 }
 
-fn columns(counted: Counted, scales: &Scales, carbon: Option<&Carbon>) -> Vec<Column> {
-    let unit = match counted {
-        Counted::Flop => "FLOP",
-        Counted::Bytes => "B",
-    };
-    let amount = match counted {
-        Counted::Flop => "EFLOP",
-        Counted::Bytes => "PB",
-    };
+fn columns(counted: CountedIn, scales: &Scales, carbon: Option<&Carbon>) -> Vec<Column> {
+    let unit = counted.symbol();
+    let amount = super::amount_symbol(counted);
     let column = |kind, head: String| Column { kind, head };
     let mut columns = vec![
         column(Kind::Variant, "kernel".to_owned()),
@@ -429,7 +421,7 @@ fn cells(case: &CaseResult, scales: &Scales, carbon: Option<&Carbon>, common: &C
     cells.extend(pair(rate(case), scales.rate.1, ""));
     cells.extend(pair(power, 1.0, mark));
     cells.extend(pair(efficiency(case), scales.efficiency.1, mark));
-    cells.push(case.of_ceiling.map_or(MISSING.to_owned(), |ratio| percent(ratio.get())));
+    cells.push(share(case));
     if let Some(carbon) = carbon {
         let grams =
             (carbon.of)(case).map(|grams| format!("{mark}{}", significant(grams.point.get() / scales.carbon.1)));
@@ -438,6 +430,15 @@ fn cells(case: &CaseResult, scales: &Scales, carbon: Option<&Carbon>, common: &C
     cells.push(windows_of(case).map_or(MISSING.to_owned(), |n| n.to_string()));
     cells.push(notes(case, energy, common));
     cells
+}
+
+/// Share of the ceiling with the mark of which ceiling it is: `47%a`, `81%b`.
+fn share(case: &CaseResult) -> String {
+    let mark = case.roof.map_or("", |roof| match roof.kind {
+        RoofKind::Arithmetic(..) => "a",
+        RoofKind::Bandwidth => "b",
+    });
+    case.of_ceiling.map_or(MISSING.to_owned(), |ratio| format!("{}{mark}", percent(ratio.get())))
 }
 
 /// Windows behind a case's figures.

@@ -28,6 +28,7 @@ pub fn case(variant: &str, shape: &[(&str, u64)]) -> Case {
         work: problem.work(&shape, variant.element),
         shape,
         element: variant.element,
+        unit: variant.unit(),
         pattern: DataPattern::Normal,
         seed: 1,
         params: variant.default_params(&device(DeviceKind::Discrete)),

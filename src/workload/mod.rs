@@ -12,6 +12,7 @@ mod blocks;
 mod bounds;
 mod conv2d;
 mod dot;
+mod dot4;
 mod elementwise;
 mod embedding;
 mod encode;
@@ -239,11 +240,25 @@ pub trait Problem: Sync {
 /// Most elements of one tensor that are accepted (2^40, as for an axis): a thousand times what any device holds today.
 pub const MAX_ELEMENTS: u64 = Shape::MAX_EXTENT;
 
+/// Problems whose best verified rate is the ceiling of a unit's arithmetic.
+pub const ARITHMETIC_PROBES: [&str; 3] = ["fma", "dot4", "matrix-fma"];
+
+/// Prefix of the problems whose best verified rate is the ceiling of bandwidth.
+pub const MEMORY_PROBES: &str = "memory-";
+
+/// True if a problem is measured for the ceiling that it sets.
+pub fn is_probe(problem: &str) -> bool {
+    ARITHMETIC_PROBES.contains(&problem) || problem.starts_with(MEMORY_PROBES)
+}
+
 static PROBLEMS: &[&dyn Problem] = &[
     &fma::Fma,
+    &dot4::Dot4,
     &memory::READ,
+    &memory::WRITE,
     &memory::COPY,
     &memory::TRIAD,
+    &memory::DOT,
     &gemm::Gemm,
     &gemm_batched::GemmBatched,
     &gemv::Gemv,

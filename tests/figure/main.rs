@@ -7,10 +7,11 @@ mod samples;
 
 use proptest::prelude::*;
 use wattmark::figure::{
-    Figure, FigureError, Ink, Panel, RegionChart, RowEntry, SERIES, STANDARD_FIGURES, Tone, standard_figures, svg,
+    Figure, FigureError, Ink, Panel, RegionChart, RowEntry, SERIES, STANDARD_FIGURES, Tone, bandwidth,
+    standard_figures, svg,
 };
 use wattmark::measure::result::RunResult;
-use wattmark::model::{Preset, RunRecord};
+use wattmark::model::{ElementType, Preset, RunRecord, Shape};
 
 type Sample = (RunRecord, RunResult, RegionChart);
 
@@ -193,11 +194,14 @@ fn an_empty_record_still_gives_readable_pages() {
 #[test]
 fn a_missing_ceiling_is_a_note_and_not_a_line() {
     let (record, mut result, _) = samples::h200();
-    result.ceilings.values_mut().for_each(|ceilings| ceilings.flop_f16 = None);
+    result
+        .ceilings
+        .values_mut()
+        .for_each(|ceilings| ceilings.arithmetic.retain(|(_, element), _| *element != ElementType::F32));
     let figure = standard_figures(&record, &result, None).remove(2);
-    assert_eq!(figure.notes, ["No f16 ceiling: no verified f16 multiply-add probe in this run."]);
+    assert_eq!(figure.notes, ["No f32 ceiling: no verified f32 multiply-add probe in this run."]);
     let Panel::Points(points) = &figure.panels[0] else { panic!("points") };
-    assert!(points.guides.iter().all(|guide| !guide.label.starts_with("f16")));
+    assert!(points.guides.iter().all(|guide| !guide.label.starts_with("f32")));
     check_page(&figure);
 }
 
@@ -311,7 +315,7 @@ fn crowded() -> Sample {
     let mut second = record.devices[0].clone();
     second.ordinal = 1;
     record.devices.push(second);
-    let ceilings = result.ceilings[&0];
+    let ceilings = result.ceilings[&0].clone();
     result.ceilings.insert(1, ceilings);
     let mut others = result.cases.clone();
     others.iter_mut().for_each(|case| case.case.device = 1);
@@ -364,4 +368,30 @@ fn a_long_trace_is_thinned_to_what_print_resolves() {
         }
     }
     assert!(svg::render(&figure).unwrap().len() < 500_000);
+}
+
+#[test]
+fn a_sweep_of_array_sizes_is_one_line_for_each_probe_and_a_run_without_one_has_no_such_figure() {
+    let (record, mut result, _) = samples::h200();
+    assert!(bandwidth(&record, &result).is_none());
+    let probe = result.cases.iter().find(|case| case.case.problem == "memory-copy").unwrap().clone();
+    result.cases = Vec::new();
+    for problem in ["memory-read", "memory-copy", "memory-triad"] {
+        for power in [14, 18, 22, 26] {
+            let mut case = probe.clone();
+            case.case.problem = problem.to_owned();
+            case.case.variant = format!("{problem}/x-f32");
+            case.case.shape = Shape::new([("n", 1 << power)]);
+            result.cases.push(case);
+        }
+    }
+    let figure = bandwidth(&record, &result).unwrap();
+    let [Panel::Points(points)] = figure.panels.as_slice() else { panic!("one panel of points") };
+    // Three lines of four points each; sizes of 64 KiB to 256 MiB.
+    assert_eq!((points.points.len(), points.guides.len()), (12, 9));
+    assert_eq!((points.points[0].at.0, points.points[3].at.0), (65_536.0, 268_435_456.0));
+    assert_eq!(figure.legend.len(), 3);
+    assert_eq!(figure.csv().lines().count(), 13);
+    check_page(&figure);
+    check_page(&Figure { width_mm: 183.0, ..figure });
 }

@@ -66,6 +66,7 @@ fn case(row: &Row) -> Case {
         params: BTreeMap::new(),
         work: Work { flop: Flop::new(row.flop), bytes: Bytes::new(row.bytes) },
         counted: row.counted,
+        unit: Unit::Vector,
         shader_sha256: "00".repeat(32),
     }
 }
@@ -111,6 +112,7 @@ fn result_of(row: &Row, scope: Scope, evidence: Evidence) -> CaseResult {
             uncertainty: Uncertainty { statistical: width.map(|_| 0.004), edge: 0.01, gain: 0.05 },
         }],
         of_ceiling: None,
+        roof: None,
         warnings: Vec::new(),
     }
 }
@@ -189,6 +191,7 @@ fn plan(preset: Preset) -> Plan {
         account: AccountRequest::default(),
         seed: 1,
         cases: Vec::new(),
+        link: false,
         expected_s: second,
         inject_error: false,
         user_shaders: Vec::new(),
@@ -229,6 +232,7 @@ pub fn empty_record(run_id: &str, preset: Preset) -> RunRecord {
         measurements: Vec::new(),
         skips: Vec::new(),
         tunings: Vec::new(),
+        links: Vec::new(),
         traces: Vec::new(),
         warnings: Vec::new(),
     }
@@ -332,8 +336,10 @@ pub fn h200() -> (RunRecord, RunResult, RegionChart) {
     ];
     record.traces[0].source.note = "power field 186, refreshed every 100 ms".to_owned();
     let ceiling = Ceilings {
-        flop_f32: Some(FlopPerSecond::new(rows[0].flop / rows[0].seconds)),
-        flop_f16: Some(FlopPerSecond::new(rows[1].flop / rows[1].seconds)),
+        arithmetic: BTreeMap::from([
+            ((Unit::Vector, F32), FlopPerSecond::new(rows[0].flop / rows[0].seconds)),
+            ((Unit::Vector, F16), FlopPerSecond::new(rows[1].flop / rows[1].seconds)),
+        ]),
         bandwidth: Some(BytesPerSecond::new(rows[2].bytes / rows[2].seconds)),
     };
     let result = RunResult {
@@ -370,8 +376,7 @@ pub fn llvmpipe() -> (RunRecord, RunResult, RegionChart) {
     failed.byte_rate = None;
     failed.energy.clear();
     let ceiling = Ceilings {
-        flop_f32: cases[0].flop_rate.map(|rate| rate.point),
-        flop_f16: None,
+        arithmetic: cases[0].flop_rate.map(|rate| ((Unit::Vector, F32), rate.point)).into_iter().collect(),
         bandwidth: cases[1].byte_rate.map(|rate| rate.point),
     };
     let result = RunResult { cases, skips: record.skips.clone(), ceilings: BTreeMap::from([(0, ceiling)]) };

@@ -3,16 +3,17 @@
 //! The catalogue comes from the embedded shaders, so no device is opened. What surprises people: a variant that cannot
 //! be used is listed too, with the reason, instead of being left out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
+use anyhow::Context as _;
 use serde::Serialize;
 
 use crate::cli::shaders::ShaderArgs;
 use crate::cli::{Console, Exit, Failure};
 use crate::kernel::{self, Broken, KernelError, Parameter, Variant};
-use crate::model::{ElementType, Feature};
-use crate::workload;
+use crate::model::{Device, DeviceKind, DeviceLimits, ElementType, Feature, SubgroupRange, Unit};
+use crate::workload::{self, DeviceClass};
 
 /// Width of the table in columns where the terminal's width is not known.
 const WIDTH: u16 = 100;
@@ -38,6 +39,7 @@ struct Row<'a> {
     problem: &'a str,
     element: ElementType,
     requires: Vec<Feature>,
+    default_on: Vec<&'static str>,
     summary: &'a str,
     params: BTreeMap<&'a str, ParameterRow<'a>>,
     shader_sha256: &'a str,
@@ -76,8 +78,8 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     };
     let broken = kernel::broken();
     if args.json {
-        serde_json::to_writer_pretty(&mut console.out, &listing(&variants, broken))?;
-        writeln!(console.out)?;
+        let text = serde_json::to_string_pretty(&listing(&variants, broken))?;
+        writeln!(console.out, "{text}").context("cannot write the result to standard output")?;
         return Ok(Exit::Ok);
     }
     let terminal = if console.out_is_terminal { comfy_table::Table::new().width() } else { None };
@@ -94,7 +96,8 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
 /// parameters and what they need.
 fn write_text(variants: &[&Variant], width: usize, out: &mut dyn Write) -> std::io::Result<()> {
     let names = variants.iter().map(|variant| variant.id.len()).max().unwrap_or_default();
-    let indent = names + 9;
+    let elements = variants.iter().map(|variant| variant.element.name().len()).max().unwrap_or_default();
+    let indent = names + elements + 6;
     let room = width.saturating_sub(indent).max(30);
     let mut last = "";
     for variant in variants {
@@ -111,12 +114,85 @@ fn write_text(variants: &[&Variant], width: usize, out: &mut dyn Write) -> std::
             lines.push(format!("needs {}", features.join(", ")));
         }
         let (mut name, mut element) = (variant.id.as_str(), variant.element.to_string());
+        lines.extend(marks(variant));
         for line in lines {
-            writeln!(out, "  {name:names$}  {element:3}  {line}")?;
+            writeln!(out, "  {name:names$}  {element:elements$}  {line}")?;
             (name, element) = ("", String::new());
         }
     }
     writeln!(out, "\n* default   s default on software adapters")
+}
+
+/// Classes of devices that a variant's rank may tell apart: name, kind and PCI vendor.
+const CLASSES: [(&str, DeviceKind, u32); 6] = [
+    ("software", DeviceKind::Software, 0x10005),
+    ("nvidia", DeviceKind::Discrete, 0x10de),
+    ("amd", DeviceKind::Discrete, 0x1002),
+    ("intel", DeviceKind::Discrete, 0x8086),
+    ("apple", DeviceKind::Integrated, 0x106b),
+    ("other", DeviceKind::Other, 0),
+];
+
+/// A device of a class, as far as ranks look at it.
+fn device_of((name, kind, vendor_id): (&str, DeviceKind, u32)) -> Device {
+    Device {
+        ordinal: 0,
+        name: name.to_owned(),
+        vendor_id,
+        device_id: 0,
+        kind,
+        backend: String::new(),
+        driver: String::new(),
+        driver_info: String::new(),
+        pci: None,
+        subgroup: SubgroupRange { min: 32, max: 32 },
+        features: BTreeSet::new(),
+        limits: DeviceLimits {
+            max_buffer_bytes: 0,
+            max_binding_bytes: 0,
+            max_workgroup_memory_bytes: 0,
+            max_invocations_per_workgroup: 0,
+            max_workgroup_size: [0; 3],
+            max_workgroups_per_dimension: 0,
+            max_storage_buffers: 0,
+        },
+        timestamp_period_ns: None,
+        cooperative: Vec::new(),
+    }
+}
+
+/// Classes on which a variant stands for its problem and precision where nothing was tuned: the highest in rank of those
+/// that demand no more of the device than it does.
+fn default_on(variant: &Variant) -> Vec<&'static str> {
+    let rivals: Vec<&Variant> = kernel::variants()
+        .iter()
+        .filter(|other| other.problem == variant.problem && other.element == variant.element)
+        .filter(|other| other.requires.is_subset(&variant.requires))
+        .filter(|other| variant.unit() == Unit::Matrix || other.unit() == Unit::Vector)
+        .collect();
+    let wins = |class: &(&'static str, DeviceKind, u32)| {
+        let device = device_of(*class);
+        // Of equal ranks the first by name.
+        let class = if device.is_software() { DeviceClass::Software } else { DeviceClass::Hardware };
+        let shape = workload::problem(&variant.problem)
+            .map(|problem| problem.default_shape_for(class, variant.element))
+            .unwrap_or_default();
+        let best = rivals.iter().rev().max_by_key(|rival| rival.preference_at(&shape, &device));
+        best.is_some_and(|best| best.id == variant.id)
+    };
+    CLASSES.into_iter().filter(wins).map(|(name, ..)| name).collect()
+}
+
+/// The line that says where a variant is the default; none where it never is.
+fn marks(variant: &Variant) -> Option<String> {
+    let classes = default_on(variant);
+    let on = match classes.len() {
+        0 => return None,
+        n if n == CLASSES.len() => "every device".to_owned(),
+        _ => classes.join(", "),
+    };
+    let matrices = if variant.unit() == Unit::Matrix { " where it has these matrices" } else { "" };
+    Some(format!("default on {on}{matrices}"))
 }
 
 /// Columns for a problem's formula beside its label.
@@ -168,6 +244,7 @@ fn listing<'a>(variants: &[&'a Variant], broken: &'a [Broken]) -> Listing<'a> {
         problem: &variant.problem,
         element: variant.element,
         requires: variant.requires.iter().copied().collect(),
+        default_on: default_on(variant),
         summary: &variant.summary,
         params: variant.params.iter().map(|(name, parameter)| (name.as_str(), parameter_row(parameter))).collect(),
         shader_sha256: &variant.sha256,

@@ -1,6 +1,7 @@
 //! One file per subcommand: its arguments, and a function that runs it.
 
 pub mod carbon;
+pub mod ceilings;
 pub mod compare;
 pub mod devices;
 pub mod doctor;

@@ -12,7 +12,7 @@ use crate::cli::accounting::SiteArgs;
 use crate::cli::records::load;
 use crate::cli::{Console, Exit, Failure, outcome};
 use crate::figure::{
-    DOUBLE_COLUMN_MM, Figure, GREATEST_WIDTH_MM, LEAST_WIDTH_MM, RegionChart, SINGLE_COLUMN_MM, STANDARD_FIGURES,
+    DOUBLE_COLUMN_MM, Figure, GREATEST_WIDTH_MM, LEAST_WIDTH_MM, RUN_FIGURES, RegionChart, SINGLE_COLUMN_MM, bandwidth,
     standard_figures, svg,
 };
 use crate::measure::result::{RunResult, evaluate};
@@ -33,7 +33,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Figures to draw, separated by commas [default: all].
-    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = STANDARD_FIGURES)]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = RUN_FIGURES)]
     pub figure: Vec<String>,
     /// Width: single (89 mm), double (183 mm), or a number of millimetres [default: what suits each figure].
     #[arg(long, value_name = "WIDTH")]
@@ -74,7 +74,12 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let result = evaluate(record);
     let regions = outcome::region_chart(&result, &site, &args.job.clone().unwrap_or_default());
     let folder = args.out.clone().unwrap_or_else(|| loaded.path.with_file_name("figures"));
-    let figures = chosen(standard_figures(record, &result, regions.as_ref()), &args.figure, args.width);
+    let mut all = standard_figures(record, &result, regions.as_ref());
+    all.extend(bandwidth(record, &result));
+    let figures = chosen(all, &args.figure, args.width);
+    if args.figure.iter().any(|name| name == "bandwidth") && !figures.iter().any(|figure| figure.id == "bandwidth") {
+        console.note("wattmark: bandwidth is not drawn: no memory probe of this record ran at several sizes");
+    }
     if regions.is_none() && (args.figure.is_empty() || args.figure.iter().any(|name| name == "carbon-regions")) {
         console.note("wattmark: carbon-regions is not drawn: no case of this record has the energy that its job needs");
     }

@@ -28,7 +28,7 @@ pub struct Args {
     /// Bundle of settings: quick (indicative, under a minute a device), standard, publication.
     #[arg(long, value_parser = preset)]
     pub preset: Option<Preset>,
-    /// Kernels to run, for example 'gemm/*' or gemm/tiled-f32,softmax; default: all (see `wattmark list`).
+    /// Kernels to run, for example 'gemm/*' or gemm/tiled-f32,softmax; default: one for each problem and precision (see `wattmark list`).
     #[arg(long, value_delimiter = ',', value_name = "PATTERN")]
     pub kernel: Vec<String>,
     /// Shapes, for example m=n=k=1024,2048; repeat it for further axes. Axes left out keep their default.
@@ -73,6 +73,9 @@ pub struct Args {
     /// Flip one bit of one output of each case after its last window, to prove that the checks catch it.
     #[arg(long)]
     pub inject_error: bool,
+    /// Leave out the probes that are added to measure the ceilings of the selected kernels.
+    #[arg(long)]
+    pub no_ceilings: bool,
     /// Draw no charts.
     #[arg(long)]
     pub no_figures: bool,
@@ -118,7 +121,7 @@ pub struct Args {
     pub sensor_root: PathBuf,
 }
 
-fn preset(text: &str) -> Result<Preset, String> {
+pub(super) fn preset(text: &str) -> Result<Preset, String> {
     match text {
         "quick" => Ok(Preset::Quick),
         "standard" => Ok(Preset::Standard),
@@ -136,21 +139,33 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
         resolve::print_plan(&resolved, console)?;
         return Ok(Exit::Ok);
     }
+    let (record, saved) = carry_out(&mut resolved, &test_bench, args, console)?;
+    outcome::present(&record, &resolved, &saved, !args.no_figures, console)?;
+    Ok(exit_of(&record, console))
+}
+
+/// Measures what was resolved, and saves the record; returns it with its path.
+pub(super) fn carry_out(
+    resolved: &mut Resolved,
+    test_bench: &TestBench,
+    args: &Args,
+    console: &Console,
+) -> anyhow::Result<(RunRecord, PathBuf)> {
     // Before the folder is made: a power source that is refused leaves nothing behind.
-    let findings = bench::open_power(&resolved, &test_bench, &args.sensor_root)?;
+    let findings = bench::open_power(resolved, test_bench, &args.sensor_root)?;
     let interrupted = interruption()?;
     let tuner = Tuner {
         args: &args.tuning,
-        bench: &test_bench,
+        bench: test_bench,
         sensor_root: &args.sensor_root,
         interrupted: &|| interrupted.load(Ordering::Relaxed),
     };
-    tuner.check(&resolved, &findings.sources.iter().map(|source| source.info().clone()).collect::<Vec<_>>())?;
-    let folder = create_folder(&resolved, test_bench.utc_now())?;
+    tuner.check(resolved, &findings.sources.iter().map(|source| source.info().clone()).collect::<Vec<_>>())?;
+    let folder = create_folder(resolved, test_bench.utc_now())?;
     for obstacle in &findings.obstacles {
         console.note(&format!("power: {}: {}. {}", obstacle.what, obstacle.why, obstacle.remedy));
     }
-    let mut record = new_record(&resolved, &test_bench, &folder);
+    let mut record = new_record(resolved, test_bench, &folder);
     if resolved.redact {
         provenance::redact(&mut record);
     }
@@ -158,7 +173,7 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     if let Err(error) = folder.save(&record) {
         console.note(&format!("wattmark: {error}"));
     }
-    record.tunings = tuner.settle_plan(&mut resolved, console)?;
+    record.tunings = tuner.settle_plan(resolved, console)?;
     record.plan.cases.clone_from(&resolved.plan.cases);
     record.plan.expected_s = resolved.plan.expected_s;
     let hz = resolved.plan.settings.sampler_hz;
@@ -182,8 +197,7 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     }
     record.ended = Some(bench::rfc3339(test_bench.utc_now()));
     let saved = bench::save_somewhere(&folder, &record, console)?;
-    outcome::present(&record, &resolved, &saved, !args.no_figures, console)?;
-    Ok(exit_of(&record, console))
+    Ok((record, saved))
 }
 
 fn create_folder(resolved: &Resolved, started: jiff::Timestamp) -> anyhow::Result<RunFolder> {
@@ -212,6 +226,7 @@ fn new_record(resolved: &Resolved, test_bench: &TestBench, folder: &RunFolder) -
         measurements: Vec::new(),
         skips: Vec::new(),
         tunings: Vec::new(),
+        links: Vec::new(),
         traces: Vec::new(),
         warnings: resolved.plan.user_shaders.iter().filter_map(left_out).collect(),
     }
@@ -237,7 +252,8 @@ pub fn interruption() -> anyhow::Result<Arc<AtomicBool>> {
     Ok(flag)
 }
 
-fn exit_of(record: &RunRecord, console: &Console) -> Exit {
+/// Exit code of a finished run.
+pub(super) fn exit_of(record: &RunRecord, console: &Console) -> Exit {
     if record.status == RunStatus::Interrupted {
         console.note("wattmark: interrupted; the record holds what there was");
         return Exit::Interrupted;

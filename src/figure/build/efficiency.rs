@@ -69,7 +69,7 @@ pub fn efficiency(record: &RunRecord, result: &RunResult) -> Figure {
         )
     };
     figure.caption = format!(
-        "Work per joule by kernel: FLOP per joule for arithmetic, bytes of compulsory traffic per joule for memory \
+        "Work per joule by kernel: FLOP (or integer operations, OP) per joule for arithmetic, bytes of compulsory traffic per joule for memory \
          kernels (1 GFLOP/J = 1 GFLOPS/W). {body} Only verified outputs have a value. {}",
         run_sentence(record)
     );
@@ -77,8 +77,8 @@ pub fn efficiency(record: &RunRecord, result: &RunResult) -> Figure {
     figure
 }
 
-fn panel(record: &RunRecord, result: &RunResult, ordinal: u32, counted: Counted, word: &str) -> Option<Panel> {
-    let mine = |case: &Case| case.device == ordinal && case.counted == counted;
+fn panel(record: &RunRecord, result: &RunResult, ordinal: u32, counted: CountedIn, word: &str) -> Option<Panel> {
+    let mine = |case: &Case| case.device == ordinal && case.counted_in() == counted;
     let cases: Vec<&CaseResult> = result.cases.iter().filter(|case| mine(&case.case)).collect();
     let skips: Vec<&Skip> = result.skips.iter().filter(|skip| mine(&skip.case)).collect();
     if cases.is_empty() && skips.is_empty() {
@@ -93,7 +93,7 @@ fn panel(record: &RunRecord, result: &RunResult, ordinal: u32, counted: Counted,
     if values.is_empty() {
         return Some(words(&heading, reason_for_nothing(&cases, &skips)));
     }
-    let unit = if counted == Counted::Flop { "FLOP/J" } else { "B/J" };
+    let unit = counted.per_joule();
     let axis = Axis::from_zero("Efficiency", unit, values.iter().copied().fold(0.0, f64::max));
     let mut rows: Vec<BarRow> = cases.iter().map(|case| row(&case.case, entry(case))).collect();
     rows.extend(skips.iter().map(|skip| row(&skip.case, RowEntry::Words(skip_words(skip)))));
@@ -133,7 +133,7 @@ fn reason_for_nothing(cases: &[&CaseResult], skips: &[&Skip]) -> String {
 
 /// Gives panels of one unit a common axis where their largest values are close enough.
 fn share_axes(panels: &mut [Panel]) {
-    for unit in ["FLOP/J", "B/J"] {
+    for unit in CountedIn::ALL.map(CountedIn::per_joule) {
         let highs: Vec<f64> = panels.iter().filter_map(|panel| axis_of(panel, unit)).map(|axis| axis.high).collect();
         let (least, most) = highs.iter().fold((f64::INFINITY, 0f64), |(low, high), v| (low.min(*v), high.max(*v)));
         if highs.len() < 2 || most / least > SHARED_AXIS_RATIO {
@@ -165,7 +165,7 @@ fn row_of(record: &RunRecord, case: &CaseResult) -> Vec<Cell> {
 }
 
 fn cells(record: &RunRecord, case: &Case, value: Option<(Estimate<Ratio>, &EnergyResult)>, absent: &str) -> Vec<Cell> {
-    let unit = if case.counted == Counted::Flop { "FLOP/J" } else { "B/J" };
+    let unit = case.counted_in().per_joule();
     let name = record.device(case.device).map_or("", |device| device.name.as_str());
     let mut row: Vec<Cell> = vec![
         f64::from(case.device).into(),
@@ -192,15 +192,15 @@ fn cells(record: &RunRecord, case: &Case, value: Option<(Estimate<Ratio>, &Energ
 }
 
 fn alt(result: &RunResult) -> String {
-    let best = |counted: Counted| {
-        let cases = result.cases.iter().filter(|case| case.case.counted == counted);
+    let best = |counted: CountedIn| {
+        let cases = result.cases.iter().filter(|case| case.case.counted_in() == counted);
         let valued = cases.filter_map(|case| efficiency_of(case).map(|(e, energy)| (case, e.point.get(), energy)));
         valued.max_by(|a, b| a.1.total_cmp(&b.1))
     };
     let mut sentences = vec!["Horizontal bars of work per joule, one for each kernel.".to_owned()];
-    for (counted, unit) in [(Counted::Flop, "FLOP/J"), (Counted::Bytes, "B/J")] {
+    for counted in CountedIn::ALL {
         if let Some((case, value, energy)) = best(counted) {
-            let shown = Axis::from_zero("", unit, value).show(value, 3);
+            let shown = Axis::from_zero("", counted.per_joule(), value).show(value, 3);
             sentences.push(format!("Highest: {} with {shown} ({}).", case.case.label(), energy.evidence));
         }
     }

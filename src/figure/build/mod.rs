@@ -2,6 +2,7 @@
 //!
 //! What surprises people: a builder never fails. Where a record has nothing to show, the figure says so.
 
+pub mod bandwidth;
 pub mod carbon_regions;
 pub mod efficiency;
 pub mod power_trace;
@@ -13,7 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::palette::{Fill, Hatch, Ink, Marker};
 use super::{Axis, Figure, LegendEntry, Panel, RowEntry, Sign, Table};
 use crate::measure::result::{CaseResult, EnergyResult, RunResult};
-use crate::model::{Case, Counted, ElementType, Estimate, Evidence, RunRecord, Scope, Shape, Skip, SkipReason};
+use crate::model::{
+    Case, Counted, CountedIn, ElementType, Estimate, Evidence, RunRecord, Scope, Shape, Skip, SkipReason,
+};
 use crate::units::Quantity;
 
 /// An empty figure of a run.
@@ -247,8 +250,9 @@ fn problems_of(result: &RunResult) -> Vec<String> {
     problems
 }
 
-/// The two kinds of counting, with the words used for them.
-const COUNTED: [(Counted, &str); 2] = [(Counted::Flop, "arithmetic"), (Counted::Bytes, "memory traffic")];
+/// The kinds of counting, with the words used for them.
+const COUNTED: [(CountedIn, &str); 3] =
+    [(CountedIn::Flop, "arithmetic"), (CountedIn::Op, "integer arithmetic"), (CountedIn::Bytes, "memory traffic")];
 
 /// Efficiency of a case in what it counts (FLOP/J or B/J), from its headline energy.
 fn efficiency_of(case: &CaseResult) -> Option<(Estimate<crate::units::Ratio>, &EnergyResult)> {

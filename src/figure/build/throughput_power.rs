@@ -29,7 +29,7 @@ pub fn throughput_power(record: &RunRecord, result: &RunResult) -> Figure {
     let kinds = energy_kinds(shown());
     for ordinal in devices_of(result) {
         for (counted, word) in COUNTED {
-            let mine = |case: &Case| case.device == ordinal && case.counted == counted;
+            let mine = |case: &Case| case.device == ordinal && case.counted_in() == counted;
             let cases: Vec<&CaseResult> = shown().filter(|case| mine(&case.case)).collect();
             if !cases.is_empty() {
                 let heading = format!("{}, {word}", device_name(record, ordinal));
@@ -65,7 +65,7 @@ pub fn throughput_power(record: &RunRecord, result: &RunResult) -> Figure {
     figure.caption = format!(
         "Throughput against mean power in the measured windows, both axes logarithmic. Grey lines join points of equal \
          efficiency (1 GFLOP/J = 1 GFLOPS/W); higher lines are better. One shape and colour for each problem, open for \
-         f16. {body} {}",
+         other precisions than f32. {body} {}",
         run_sentence(record)
     );
     let count = shown().count();
@@ -76,7 +76,7 @@ pub fn throughput_power(record: &RunRecord, result: &RunResult) -> Figure {
 fn panel(
     result: &RunResult,
     cases: &[&CaseResult],
-    counted: Counted,
+    counted: CountedIn,
     heading: String,
     kinds: &BTreeSet<(Scope, Evidence)>,
 ) -> Panel {
@@ -111,10 +111,10 @@ fn panel(
         let (low, high) = p.y_interval.unwrap_or((p.at.1, p.at.1));
         reach(low, high, p.at.1)
     });
-    let unit = if counted == Counted::Flop { "FLOP/s" } else { "B/s" };
+    let unit = counted.per_second();
     let x = Axis::around(&label, "W", xs, 0.15, 2.5);
     let y = Axis::around("Throughput", unit, ys, 0.15, 4.0);
-    let unit = if counted == Counted::Flop { "FLOP/J" } else { "B/J" };
+    let unit = counted.per_joule();
     let guides = equal_efficiency(&x, &y, unit);
     Panel::Points(PointPanel { heading, x, y, guides, points })
 }
@@ -157,7 +157,7 @@ fn reason_for_nothing(result: &RunResult) -> String {
 fn table(result: &RunResult) -> Table {
     let mut table = Table::new(&COLUMNS);
     for case in &result.cases {
-        let unit = if case.counts_flop() { "FLOP/s" } else { "B/s" };
+        let unit = case.case.counted_in().per_second();
         let rate = rate_of(case);
         let energy = case.headline_energy();
         let rate_bounds = rate.as_ref().and_then(bounds);

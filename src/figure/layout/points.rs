@@ -29,7 +29,10 @@ pub(super) fn draw(scene: &mut Scene, panel: &PointPanel, place: Place, below: &
     };
     for guide in &panel.guides {
         let ends = (at(guide.from), at(guide.to));
-        if guide.kind == GuideKind::Equal { placer.guides.push(ends) } else { placer.ceilings.push(ends) }
+        match guide.kind {
+            GuideKind::Equal | GuideKind::Join => placer.guides.push(ends),
+            GuideKind::Ceiling | GuideKind::CeilingOther => placer.ceilings.push(ends),
+        }
     }
     let whiskers = whiskers(panel, &at);
     for point in &panel.points {
@@ -85,6 +88,7 @@ fn leaves_right(panel: &PointPanel, guide: &Guide) -> bool {
 fn draw_guide(scene: &mut Scene, guide: &Guide, from: Spot, to: Spot, frame: &Frame, placer: &mut Placer) {
     let room = text::room(&guide.label, BODY);
     match guide.kind {
+        GuideKind::Join => scene.line(vec![from, to], Ink::Axis, THIN),
         GuideKind::Equal => {
             scene.line(vec![from, to], Ink::Grid, THIN);
             let right = to.0 > frame.right - 1.0;
@@ -103,11 +107,14 @@ fn draw_guide(scene: &mut Scene, guide: &Guide, from: Spot, to: Spot, frame: &Fr
                 placer.taken.push(label);
             }
         }
-        GuideKind::Ceiling | GuideKind::CeilingF16 => {
+        GuideKind::Ceiling | GuideKind::CeilingOther => {
             if guide.kind == GuideKind::Ceiling {
                 scene.line(vec![from, to], Ink::Text, STRONG);
             } else {
                 scene.dashed(from, to, Ink::Text, STRONG);
+            }
+            if guide.label.is_empty() {
+                return;
             }
             let boxed = |at: Spot| Frame::new(at.0, at.1 - BODY * CAP_HEIGHT, at.0 + room, at.1 + BODY * DESCENT);
             let choices = ceiling_labels(from, to, room, frame);
@@ -174,7 +181,7 @@ fn names(
     below: &mut Below,
 ) -> usize {
     let height = BODY * (CAP_HEIGHT + DESCENT);
-    let mut order: Vec<_> = panel.points.iter().collect();
+    let mut order: Vec<_> = panel.points.iter().filter(|point| !point.label.is_empty()).collect();
     order.sort_by(|a, b| b.at.1.total_cmp(&a.at.1).then(a.at.0.total_cmp(&b.at.0)));
     let mut crowded = Vec::new();
     for point in order {

@@ -17,8 +17,8 @@ use super::{
     Role, Ticket, fit,
 };
 use crate::clock::{Activity, Busy, Clock, Nanoseconds, RunClock, SimulatedClock};
-use crate::model::{Device, Feature, Scalar};
-use crate::units::Seconds;
+use crate::model::{Device, Feature, Scalar, TransferPath};
+use crate::units::{Bytes, Seconds};
 
 /// Gives the right bytes of a range of an output buffer.
 pub type Oracle = Arc<dyn Fn(&Program, ByteRange) -> Vec<u8> + Send + Sync>;
@@ -83,6 +83,7 @@ impl Machine for SimulatedMachine {
             contents: Contents::Zeros,
             written: BTreeMap::new(),
             lost: false,
+            cargo: Vec::new(),
         }))
     }
     fn clock(&self) -> RunClock {
@@ -135,6 +136,8 @@ struct SimulatedAccelerator {
     /// Words written over the contents since the last run or poison, by buffer and byte offset.
     written: BTreeMap<(usize, u64), u32>,
     lost: bool,
+    /// Bytes of the last transfer to the device.
+    cargo: Vec<u8>,
 }
 
 impl SimulatedAccelerator {
@@ -367,6 +370,34 @@ impl Accelerator for SimulatedAccelerator {
         self.pending.clear();
         self.contents = Contents::Zeros;
         self.written.clear();
+    }
+
+    fn launch(&mut self, dispatches: u32) -> Result<Seconds, GpuError> {
+        self.check("launching")?;
+        let time = self.script.launch_s + self.script.dispatch_s * f64::from(dispatches);
+        self.clock.sleep_until(self.clock.now().plus(time));
+        Ok(time)
+    }
+
+    fn transfer(&mut self, path: TransferPath, bytes: &mut [u8]) -> Result<Seconds, GpuError> {
+        self.check("moving bytes")?;
+        let rate = match path {
+            TransferPath::Download => self.script.download_bytes_per_s,
+            TransferPath::WriteBuffer | TransferPath::MappedUpload => self.script.upload_bytes_per_s,
+        };
+        let time = self.script.launch_s + Bytes::new(bytes.len() as f64) / rate;
+        if path == TransferPath::Download {
+            let kept = bytes.len().min(self.cargo.len());
+            bytes[..kept].copy_from_slice(&self.cargo[..kept]);
+            let garbled = self.script.faults.iter().any(|fault| matches!(fault, FaultScript::GarbledTransfer));
+            if let (true, Some(last)) = (garbled, bytes.last_mut()) {
+                *last ^= 1;
+            }
+        } else {
+            self.cargo = bytes.to_vec();
+        }
+        self.clock.sleep_until(self.clock.now().plus(time));
+        Ok(time)
     }
 }
 

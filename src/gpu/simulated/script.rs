@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::gpu::Program;
-use crate::model::{Device, DeviceKind, DeviceLimits, Feature, PciAddress, SubgroupRange};
+use crate::model::{CooperativeShape, Device, DeviceKind, DeviceLimits, Feature, PciAddress, SubgroupRange};
 use crate::names;
 use crate::units::{BytesPerSecond, FlopPerSecond, Seconds};
 
@@ -42,6 +42,21 @@ pub struct DeviceScript {
     /// Time in seconds that each run waits before its pass begins; the device is idle in it.
     #[serde(default)]
     pub overhead_s: Seconds,
+    /// Time in seconds of a submission without work.
+    #[serde(default = "default_launch")]
+    pub launch_s: Seconds,
+    /// Time in seconds that each empty dispatch adds to it.
+    #[serde(default = "default_dispatch")]
+    pub dispatch_s: Seconds,
+    /// Bandwidth from host to device, after the time of a submission.
+    #[serde(default = "default_transfer")]
+    pub upload_bytes_per_s: BytesPerSecond,
+    /// Bandwidth from device to host, after the time of a submission.
+    #[serde(default = "default_transfer")]
+    pub download_bytes_per_s: BytesPerSecond,
+    /// Matrices that its matrix units multiply.
+    #[serde(default)]
+    pub cooperative: Vec<CooperativeShape>,
     /// How fast it runs variants. The most specific entry counts: the first whose parameters fit as well, then an exact
     /// name, then the first pattern that matches.
     pub rates: Vec<RateScript>,
@@ -50,6 +65,16 @@ pub struct DeviceScript {
     pub faults: Vec<FaultScript>,
 }
 
+fn default_launch() -> Seconds {
+    Seconds::new(40e-6)
+}
+fn default_dispatch() -> Seconds {
+    Seconds::new(2e-6)
+}
+/// About what a PCIe link of the fourth generation with sixteen lanes moves.
+fn default_transfer() -> BytesPerSecond {
+    BytesPerSecond::new(25e9)
+}
 fn default_kind() -> DeviceKind {
     DeviceKind::Simulated
 }
@@ -87,6 +112,11 @@ impl DeviceScript {
             memory_bytes: default_memory(),
             limits: default_limits(),
             overhead_s: Seconds::new(0.0),
+            launch_s: default_launch(),
+            dispatch_s: default_dispatch(),
+            upload_bytes_per_s: default_transfer(),
+            download_bytes_per_s: default_transfer(),
+            cooperative: Vec::new(),
             rates: vec![RateScript { variant: "*".to_owned(), params: BTreeMap::new(), rate }],
             faults: Vec::new(),
         }
@@ -111,7 +141,7 @@ impl DeviceScript {
             features,
             limits: self.limits.clone(),
             timestamp_period_ns: timed.then_some(1.0),
-            cooperative: Vec::new(),
+            cooperative: self.cooperative.clone(),
         }
     }
 
@@ -129,6 +159,8 @@ impl DeviceScript {
         let work = &program.case.work;
         Some(match rate.rate {
             Rate::SecondsPerDispatch(time) => time,
+            // Work without an operation takes as if each byte were one.
+            Rate::FlopPerSecond(rate) if work.flop.get() == 0.0 => Seconds::new(work.bytes.get() / rate.get()),
             Rate::FlopPerSecond(rate) => Seconds::new(work.flop.get() / rate.get()),
             Rate::BytesPerSecond(rate) => Seconds::new(work.bytes.get() / rate.get()),
         })
@@ -232,6 +264,8 @@ pub enum FaultScript {
         /// Variants.
         variant: String,
     },
+    /// Bytes that come back from the device differ in one bit from those that went there.
+    GarbledTransfer,
 }
 
 fn whole() -> f64 {
@@ -244,12 +278,14 @@ fn once() -> u64 {
 impl FaultScript {
     /// True if the fault befalls a variant.
     pub(super) fn befalls(&self, name: &str) -> bool {
-        let (Self::WrongOutput { variant, .. }
-        | Self::UnwrittenOutput { variant, .. }
-        | Self::Lost { variant, .. }
-        | Self::CompileError { variant }
-        | Self::OutOfMemory { variant }) = self;
-        names::matches(variant, name)
+        match self {
+            Self::WrongOutput { variant, .. }
+            | Self::UnwrittenOutput { variant, .. }
+            | Self::Lost { variant, .. }
+            | Self::CompileError { variant }
+            | Self::OutOfMemory { variant } => names::matches(variant, name),
+            Self::GarbledTransfer => false,
+        }
     }
 }
 

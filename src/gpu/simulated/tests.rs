@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::gpu::{BufferSpec, Stage};
-use crate::model::{Case, Counted, DataPattern, ElementType, Shape, Translation, Work};
+use crate::model::{Case, Counted, DataPattern, ElementType, Shape, Translation, Unit, Work};
 use crate::units::{Bytes, Flop, FlopPerSecond};
 
 fn program(variant: &str) -> Program {
@@ -21,6 +21,7 @@ fn program(variant: &str) -> Program {
             params: BTreeMap::new(),
             work: Work { flop: Flop::new(2e9), bytes: Bytes::new(128.0) },
             counted: Counted::Flop,
+            unit: Unit::Vector,
             shader_sha256: String::new(),
         },
         wgsl: String::new(),

@@ -3,14 +3,18 @@
 //! Everything here is recomputed from the record each time; nothing of it is stored. What surprises people: the statistical
 //! unit is the window, so `n` counts windows, not dispatches.
 
+mod ceilings;
 mod energy;
 mod evaluate;
+mod link;
 #[cfg(test)]
 mod testing;
 mod throttle;
 
+pub use ceilings::{Ceilings, Roof, RoofKind};
 pub use energy::window_efficiency;
 pub use evaluate::evaluate;
+pub use link::{LinkResult, TransferResult, link};
 
 use crate::model::{Case, Counted, Estimate, Evidence, Scope, Skip, Warning};
 use crate::units::{
@@ -98,6 +102,8 @@ pub struct CaseResult {
     pub energy: Vec<EnergyResult>,
     /// Percent of this device's own measured ceiling (0 to 1), where the same run measured one.
     pub of_ceiling: Option<Ratio>,
+    /// The ceiling that the share refers to.
+    pub roof: Option<Roof>,
     /// What weakens the figures.
     pub warnings: Vec<Warning>,
 }
@@ -112,17 +118,6 @@ impl CaseResult {
     pub fn counts_flop(&self) -> bool {
         self.case.counted == Counted::Flop
     }
-}
-
-/// Measured ceilings of a device, from the probes of the same record (the best verified case of each).
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Ceilings {
-    /// Highest FLOP/s of the arithmetic probe in f32.
-    pub flop_f32: Option<FlopPerSecond>,
-    /// Highest FLOP/s of the arithmetic probe in f16.
-    pub flop_f16: Option<FlopPerSecond>,
-    /// Highest B/s of the memory probes.
-    pub bandwidth: Option<BytesPerSecond>,
 }
 
 /// What a whole record says: one entry per measured case in order, the skips beside them.
