@@ -3,6 +3,7 @@
 //! Finding adapters is not here (`enumerate`). What surprises people: wgpu's shader checks are switched off, so kernels
 //! must stay inside their buffers.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::alignment::Alignment;
@@ -10,10 +11,10 @@ use super::link::{Link, Stamp, message};
 use super::timer::{PassTimer, PassTimes, readback_buffer};
 use super::{
     Accelerator, BufferSpec, ByteRange, Completion, Filler, GpuError, Job, POISON_WORD, PoisonScan, Program, Role,
-    Ticket, fit,
+    Ticket, fit, spirv,
 };
 use crate::clock::{Clock, WallClock};
-use crate::model::{Device, Feature};
+use crate::model::{Device, Feature, Translation};
 
 /// Size of a transfer between host and device, so that the host never holds more than a few of these.
 const CHUNK_BYTES: u64 = 16 << 20;
@@ -195,6 +196,11 @@ impl WgpuAccelerator {
 
     fn compile(&self, program: &Program) -> Result<(Vec<wgpu::ComputePipeline>, wgpu::BindGroupLayout), GpuError> {
         let during = format!("compiling {}", program.case.label());
+        let refused = |message: String| GpuError::Compile { case: program.case.label(), message };
+        let words = match program.translation {
+            Translation::Trusted => None,
+            Translation::PatchedSpirv => Some(spirv::translate(&program.wgsl).map_err(refused)?),
+        };
         let entries: Vec<wgpu::BindGroupLayoutEntry> = (0..).zip(&program.buffers).map(layout_entry).collect();
         let (built, error) = self.link.attempt(&during, || {
             self.link.guarded(|| {
@@ -202,12 +208,12 @@ impl WgpuAccelerator {
                     .link
                     .gpu
                     .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries });
-                (pipelines(&self.link.gpu, program, &layout), layout)
+                (pipelines(&self.link.gpu, program, words.as_deref(), &layout), layout)
             })
         })?;
         match error {
             None => Ok(built),
-            Some(error) => Err(GpuError::Compile { case: program.case.label(), message: message(&error) }),
+            Some(error) => Err(refused(message(&error))),
         }
     }
 
@@ -376,11 +382,29 @@ fn layout_entry((binding, spec): (u32, &BufferSpec)) -> wgpu::BindGroupLayoutEnt
     }
 }
 
-fn module(gpu: &wgpu::Device, program: &Program) -> wgpu::ShaderModule {
-    let source = wgpu::ShaderModuleDescriptor {
-        label: None,
-        source: wgpu::ShaderSource::Wgsl(std::borrow::Cow::Borrowed(&program.wgsl)),
+/// A module of patched SPIR-V: `words`, with the entry points of all stages.
+fn passthrough(gpu: &wgpu::Device, program: &Program, words: &[u32]) -> wgpu::ShaderModule {
+    let entry_points = program.stages.iter().map(|stage| wgpu::PassthroughShaderEntryPoint {
+        name: Cow::Borrowed(stage.entry.as_str()),
+        // Only Metal asks for it, where this is never used.
+        workgroup_size: (0, 0, 0),
+    });
+    let source = wgpu::ShaderModuleDescriptorPassthrough {
+        entry_points: entry_points.collect(),
+        spirv: Some(Cow::Borrowed(words)),
+        ..Default::default()
     };
+    // SAFETY: the words are naga's, for a module it has validated, with operands added that spirv-val accepts for every
+    // shipped shader; beyond that they are trusted like the modules below.
+    #[allow(unsafe_code)]
+    unsafe {
+        gpu.create_shader_module_passthrough(source)
+    }
+}
+
+fn trusted(gpu: &wgpu::Device, program: &Program) -> wgpu::ShaderModule {
+    let source =
+        wgpu::ShaderModuleDescriptor { label: None, source: wgpu::ShaderSource::Wgsl(Cow::Borrowed(&program.wgsl)) };
     // SAFETY: kernels are written to stay inside their buffers and their loops to end, and their outputs are verified;
     // the checks this switches off (index clamps, loop counters, division guards) would be what is measured.
     #[allow(unsafe_code)]
@@ -390,8 +414,16 @@ fn module(gpu: &wgpu::Device, program: &Program) -> wgpu::ShaderModule {
 }
 
 /// One pipeline for each stage, all from one module and with the same bindings.
-fn pipelines(gpu: &wgpu::Device, program: &Program, bindings: &wgpu::BindGroupLayout) -> Vec<wgpu::ComputePipeline> {
-    let module = module(gpu, program);
+fn pipelines(
+    gpu: &wgpu::Device,
+    program: &Program,
+    spirv: Option<&[u32]>,
+    bindings: &wgpu::BindGroupLayout,
+) -> Vec<wgpu::ComputePipeline> {
+    let module = match spirv {
+        Some(words) => passthrough(gpu, program, words),
+        None => trusted(gpu, program),
+    };
     let layout = gpu.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
         label: None,
         bind_group_layouts: &[Some(bindings)],

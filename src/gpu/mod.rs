@@ -10,8 +10,10 @@ mod enumerate;
 mod fit;
 mod hardware;
 mod link;
+mod memory_model;
 mod quiet;
 pub mod simulated;
+pub mod spirv;
 mod timer;
 
 use std::collections::BTreeSet;
