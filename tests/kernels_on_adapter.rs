@@ -27,6 +27,7 @@ const SAMPLES: u32 = 400;
 /// ones, and thin ones with a single row, column or term.
 const SHAPES: &[(&str, &[&str])] = &[
     ("fma", &["n=1003,steps=77", "n=4096,steps=64", "n=steps=67", "n=steps=1", "n=1,steps=64", "n=64,steps=1"]),
+    ("matrix-fma", &["n=48,steps=63", "n=1024,steps=64", "n=16,steps=1"]),
     (
         "memory-read",
         &["n=30011,lanes=1001", "n=65536,lanes=1024", "n=4489,lanes=67", "n=lanes=1", "n=67,lanes=1", "n=lanes=67"],

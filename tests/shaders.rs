@@ -15,6 +15,7 @@ use wattmark::workload::{TensorRole, problem};
 fn shapes(problem: &str) -> &'static [&'static str] {
     match problem {
         "fma" => &["n=1048576,steps=4096", "n=4100,steps=19", "n=1003,steps=33", "n=1,steps=1"],
+        "matrix-fma" => &["n=262144,steps=512", "n=48,steps=63", "n=1048576,steps=2", "n=16,steps=1"],
         "memory-read" => &["n=67108864,lanes=262144", "n=1000004,lanes=1000", "n=1000003,lanes=4096", "n=3,lanes=5"],
         "memory-copy" => &["n=67108864", "n=1000004", "n=1000003", "n=1"],
         "memory-triad" => &["n=67108864", "n=1000004", "n=1000003", "n=1"],

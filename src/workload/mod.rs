@@ -15,6 +15,7 @@ mod fma;
 mod gemm;
 mod gemv;
 mod inputs;
+mod matrix_fma;
 mod memory;
 mod rmsnorm;
 mod samples;
@@ -195,8 +196,9 @@ pub trait Problem: Sync {
 /// Most elements of one tensor that are accepted (2^40, as for an axis): a thousand times what any device holds today.
 pub const MAX_ELEMENTS: u64 = Shape::MAX_EXTENT;
 
-static PROBLEMS: [&dyn Problem; 11] = [
+static PROBLEMS: [&dyn Problem; 12] = [
     &fma::Fma,
+    &matrix_fma::MatrixFma,
     &memory::READ,
     &memory::COPY,
     &memory::TRIAD,
