@@ -14,7 +14,7 @@ fn every_variant_is_listed_under_its_problem_with_its_parameters() {
     list(&[])
         .success()
         .stdout(predicate::str::contains(
-            "\ngemm: Product of two matrices\n  work: C[m,n] = A[m,k]·B[k,n]; FLOP = 2·m·n·k",
+            "\ngemm: Product of two matrices; f32, f16, f16 with f32 results, or int8 with i32 results\n  work: C[m,n] = A[m,k]·B[k,n]; FLOP (int8: integer operations) = 2·m·n·k",
         ))
         .stdout(predicate::str::contains("attention-decode/online-f32"))
         .stdout(predicate::str::contains("needs f16"))

@@ -22,6 +22,12 @@ pub(super) fn accumulation(terms: u64) -> f64 {
     (2.0 * n).min(LAMBDA * n.sqrt())
 }
 
+/// Error of a sum that is rounded to the same precision after every addition, in units of u, from the sum of the squares of
+/// its partial sums.
+pub(super) fn half_accumulation(squares: f64) -> f64 {
+    LAMBDA * squares.sqrt()
+}
+
 /// Growth of independent rounding errors over `steps`, in units of one rounding.
 pub(super) fn random_walk(steps: u64) -> f64 {
     LAMBDA * (steps as f64).sqrt()

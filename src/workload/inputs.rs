@@ -69,6 +69,11 @@ impl Inputs {
         Self { scale, ..self }
     }
 
+    /// Type that the values are rounded to.
+    pub(crate) const fn element(&self) -> Scalar {
+        self.element
+    }
+
     /// One element.
     pub fn at(&self, index: u64) -> f64 {
         let (even, odd) = self.pair(self.hash(index / 2));
