@@ -67,10 +67,10 @@ fn unknown_axes_misfits_and_absurd_sizes_are_refused_with_the_reason() {
 }
 
 #[test]
-fn only_the_arithmetic_probe_and_matrix_products_take_f16() {
+fn only_the_probes_matrix_products_and_attention_take_f16() {
     let half: Vec<&str> =
         problems().iter().filter(|problem| problem.supports(ElementType::F16)).map(|problem| problem.id()).collect();
-    assert_eq!(half, ["fma", "gemm", "gemv"]);
+    assert_eq!(half, ["fma", "matrix-fma", "gemm", "gemv", "attention-prefill", "attention-decode"]);
     assert!(problems().iter().all(|problem| problem.supports(ElementType::F32)));
 }
 

@@ -1,0 +1,3 @@
+enable f16;
+
+{% include "attention_splitkv.wgsl" %}
