@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use wattmark::clock::WallClock;
 use wattmark::gpu::{Accelerator, ByteRange, GpuError, Job, Machine, Role, WgpuMachine};
+use wattmark::kernel;
 use wattmark::measure::plan::{self, Selection};
 use wattmark::model::{CooperativeShape, Device, Feature, Scalar, Translation};
 use wattmark::verify::ProbePlan;
@@ -69,12 +70,20 @@ impl Emulation<'_> {
         (wide, if scalar.starts_with("f16") { "f16" } else { "f32" })
     }
 
+    /// Element `[mi][mj]` of a matrix in a buffer, by rows.
+    fn element(&self, buffer: &str, index: &str, stride: &str) -> String {
+        match self.elements(buffer).0 {
+            true => format!("{buffer}[{index} + mi * ({stride}) + mj / 4u][mj % 4u]"),
+            false => format!("{buffer}[{index} + mi * ({stride}) + mj]"),
+        }
+    }
+
     /// One line of WGSL without matrices for one that may have them.
     fn line(&mut self, line: &str) -> String {
         let (size, share) = (self.size, self.size * self.size / LANES);
         let text = line.trim();
         // Row and column of the element number q of this lane.
-        let own = format!("let e = q * {LANES}u + own; let i = e / {size}u; let j = e % {size}u;");
+        let own = format!("let me = mq * {LANES}u + own; let mi = me / {size}u; let mj = me % {size}u;");
         if let Some((name, _)) = text.strip_prefix("var ").and_then(|rest| rest.split_once(": coop_mat")) {
             return format!("var {name}: array<f32, {share}>;");
         }
@@ -91,24 +100,27 @@ impl Emulation<'_> {
             self.places.insert(name.to_owned(), operand);
             return format!("let {name} = {index};");
         }
+        if let Some((name, sums)) = text.split_once(" = coopLoadT<coop_mat16x16<f32, C>>(") {
+            let (buffer, index, stride) = place(sums.strip_suffix(");").unwrap());
+            let element = self.element(buffer, index, stride);
+            return format!("for (var mq = 0u; mq < {share}u; mq++) {{ {own} {name}[mq] = f32({element}); }}");
+        }
         if let Some((name, operands)) = text.split_once(" = coopMultiplyAdd(") {
             let operands: Vec<&str> = operands.strip_suffix(");").unwrap().split(", ").collect();
             assert_eq!(operands[2], name, "sums are added to in place: {text}");
-            let (a, b) = (self.places[operands[0]].element("i", "k"), self.places[operands[1]].element("k", "j"));
+            let (a, b) = (self.places[operands[0]].element("mi", "mk"), self.places[operands[1]].element("mk", "mj"));
             let steps = share * size;
             // One flat loop: Mesa unrolls short ones, and then compiles for minutes.
             return format!(
-                "for (var s = 0u; s < {steps}u; s++) {{ let q = s / {size}u; let k = s % {size}u; {own} {name}[q] += {a} * {b}; }}"
+                "for (var ms = 0u; ms < {steps}u; ms++) {{ let mq = ms / {size}u; let mk = ms % {size}u; {own} {name}[mq] += {a} * {b}; }}"
             );
         }
         if let Some(operands) = text.strip_prefix("coopStoreT(") {
             let (name, operands) = operands.strip_suffix(");").unwrap().split_once(", ").unwrap();
             let (buffer, index, stride) = place(operands);
-            let (wide, scalar) = self.elements(buffer);
-            assert!(!wide, "no shader stores to vectors: {text}");
-            return format!(
-                "for (var q = 0u; q < {share}u; q++) {{ {own} {buffer}[{index} + i * ({stride}) + j] = {scalar}({name}[q]); }}"
-            );
+            let scalar = self.elements(buffer).1;
+            let element = self.element(buffer, index, stride);
+            return format!("for (var mq = 0u; mq < {share}u; mq++) {{ {own} {element} = {scalar}({name}[mq]); }}");
         }
         line.to_owned()
     }
@@ -190,12 +202,22 @@ fn check(
     Ok(tensors[output].len as usize)
 }
 
-/// Runs every case on the software adapter; what went wrong, by case.
-fn all(cases: &[(&str, &str, &[(&str, u64)])]) {
+/// The software adapter, open, and what it would say of itself with matrix units.
+fn software() -> (Box<dyn Accelerator>, Device) {
     let machine = WgpuMachine::discover(WallClock::start());
     let device = machine.devices().into_iter().find(Device::is_software).expect("install mesa-vulkan-drivers");
-    let mut gpu = machine.open(device.ordinal).unwrap();
-    let device = with_matrices(&device);
+    (machine.open(device.ordinal).unwrap(), with_matrices(&device))
+}
+
+/// A source with every occurrence of something, of which there is one at least, replaced.
+fn replaced(source: &str, old: &str, new: &str) -> String {
+    assert!(source.contains(old), "`{old}` is not in the shader");
+    source.replace(old, new)
+}
+
+/// Runs every case on the software adapter; what went wrong, by case.
+fn all(cases: &[(&str, &str, &[(&str, u64)])]) {
+    let (mut gpu, device) = software();
     let mut wrong = Vec::new();
     for (variant, shape, params) in cases {
         let start = std::time::Instant::now();
@@ -237,20 +259,54 @@ fn chains_in_registers_are_right_to_the_last_bit() {
 }
 
 #[test]
+fn attention_is_right() {
+    all(&[
+        ("attention-prefill/coop-f16", "batch=1,heads=2,kv_heads=1,seq=70,dim=16", &[("QM", 2), ("BK", 16)]),
+        (
+            "attention-prefill/coop-f16",
+            "batch=2,heads=1,kv_heads=1,seq=48,dim=32",
+            &[("SUBGROUPS", 1), ("QM", 1), ("BK", 16)],
+        ),
+    ]);
+}
+
+#[test]
+fn attention_is_right_where_every_new_maximum_counts_and_not_if_sums_are_not_brought_down_to_it() {
+    let (mut gpu, device) = software();
+    let (shape, params) = ("batch=1,heads=1,kv_heads=1,seq=70,dim=16", &[("QM", 1), ("BK", 16)]);
+    let always = |source: String| replaced(&source, " + 8.0) {", " + 0.0) {");
+    check(gpu.as_mut(), &device, "attention-prefill/coop-f16", shape, params, &always).unwrap();
+    let lost = |source: String| replaced(&always(source), "] *= shrink0;", "] *= 1.0;");
+    let why = check(gpu.as_mut(), &device, "attention-prefill/coop-f16", shape, params, &lost).unwrap_err();
+    assert!(why.contains("wrong"), "{why}");
+}
+
+#[test]
 fn a_wrong_index_is_caught() {
-    let machine = WgpuMachine::discover(WallClock::start());
-    let device = machine.devices().into_iter().find(Device::is_software).expect("install mesa-vulkan-drivers");
-    let mut gpu = machine.open(device.ordinal).unwrap();
-    let device = with_matrices(&device);
-    let one_over = |source: String| {
-        let spoiled = source.replacen("let mine_m = subgroup / 2u", "let mine_m = (1u - subgroup / 2u)", 1);
-        assert!(spoiled != source);
-        spoiled
-    };
-    // Both halves of the tile are computed, each in the other's place of workgroup memory and of c: right again.
-    check(gpu.as_mut(), &device, "gemm/coop-staged-f16-f32", "m=n=64,k=32", SMALL, &one_over).unwrap();
-    let half =
-        |source: String| source.replacen("let mine_m = subgroup / 2u * 32u", "let mine_m = subgroup / 2u * 16u", 1);
-    let why = check(gpu.as_mut(), &device, "gemm/coop-staged-f16-f32", "m=n=64,k=32", SMALL, &half).unwrap_err();
+    let (mut gpu, device) = software();
+    let (variant, shape) = ("gemm/coop-staged-f16-f32", "m=n=64,k=32");
+    let place = "let mine_m = subgroup / 2u * 32u";
+    let half = |source: String| replaced(&source, place, "let mine_m = subgroup / 2u * 16u");
+    let why = check(gpu.as_mut(), &device, variant, shape, SMALL, &half).unwrap_err();
     assert!(why.contains("never written"), "{why}");
+    let column = |source: String| replaced(&source, "+ mine_n / 4u]", "+ mine_n / 8u]");
+    let why = check(gpu.as_mut(), &device, variant, shape, SMALL, &column);
+    assert!(why.is_err(), "b was read from the wrong columns");
+}
+
+#[test]
+fn patched_variants_are_the_same_text() {
+    let (_, device) = software();
+    let text = |id: &str, shape: &str| {
+        let variant = kernel::find(id).unwrap();
+        variant.render(&shape.parse().unwrap(), &BTreeMap::new(), &device).unwrap().wgsl
+    };
+    for (plain, patched, shape) in [
+        ("gemm/coop-staged-f16-f32", "gemm/coop-staged-patched-f16-f32", "m=n=k=100"),
+        ("gemm/coop-prefetch-f16-f32", "gemm/coop-prefetch-patched-f16-f32", "m=n=k=100"),
+        ("gemm/coop-prefetch-f16", "gemm/coop-prefetch-patched-f16", "m=n=k=100"),
+        ("attention-prefill/coop-f16", "attention-prefill/coop-patched-f16", "batch=heads=kv_heads=1,seq=100,dim=64"),
+    ] {
+        assert!(text(plain, shape) == text(patched, shape), "{patched} is not {plain}");
+    }
 }

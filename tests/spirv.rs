@@ -18,6 +18,9 @@ use wattmark::model::{
 };
 use wattmark::workload::{DeviceClass, problem};
 
+/// What a validator older than cooperative matrices says of any module that has them: it reads no further.
+const MATRICES_UNKNOWN: &str = "Invalid capability operand: 6022";
+
 /// A device on which every variant fits.
 fn device() -> Device {
     Device {
@@ -107,7 +110,7 @@ fn objection(validator: &str, spirv: &[u8], folder: &Path) -> Option<String> {
 fn every_shader_with_every_candidate_of_its_parameters_is_valid_spirv() {
     let (device, folder) = (device(), tempfile::tempdir().unwrap());
     let validator = std::env::var("WATTMARK_SPIRV_VAL").ok();
-    let (mut shaders, mut patched, mut refused, mut failures) = (0, 0, 0, Vec::new());
+    let (mut shaders, mut patched, mut unknown, mut refused, mut failures) = (0, 0, 0, 0, Vec::new());
     for variant in variants() {
         let shape: Shape = problem(&variant.problem).unwrap().default_shape(DeviceClass::Hardware);
         for (number, params) in parameter_sets(variant, &device).into_iter().enumerate() {
@@ -134,13 +137,21 @@ fn every_shader_with_every_candidate_of_its_parameters_is_valid_spirv() {
                 (Ok(_), None) => None,
                 (Err(error), _) => Some(error),
             };
-            failures.extend(said.map(|said| format!("{} {params:?}: {said}", variant.id)));
+            match said {
+                Some(said) if said.contains(MATRICES_UNKNOWN) => unknown += 1,
+                said => failures.extend(said.map(|said| format!("{} {params:?}: {said}", variant.id))),
+            }
         }
     }
     println!(
         "{shaders} shaders, {patched} of them patched, {refused} candidates ruled out, validator: {}",
         validator.as_deref().unwrap_or("none")
     );
+    if unknown > 0 {
+        println!(
+            "{unknown} shaders with matrices went by naga's validation alone: this spirv-val knows none (2023.4 does)"
+        );
+    }
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
     assert!(shaders >= variants().len() && patched > 0);
 }
