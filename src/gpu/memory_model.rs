@@ -106,15 +106,13 @@ impl Declared {
                 op::CONSTANT if instruction.words.len() == 4 => {
                     found.constants.insert(word(2), (word(1), word(3)));
                 }
-                op::VARIABLE | op::FUNCTION_PARAMETER => {
-                    if found.shared_types.contains(&word(1)) && !found.read_only.contains(&word(2)) {
-                        found.shared.insert(word(2));
-                    }
+                op::VARIABLE | op::FUNCTION_PARAMETER
+                    if found.shared_types.contains(&word(1)) && !found.read_only.contains(&word(2)) =>
+                {
+                    found.shared.insert(word(2));
                 }
-                op::ACCESS_CHAIN | op::IN_BOUNDS_ACCESS_CHAIN | op::COPY_OBJECT => {
-                    if found.shared.contains(&word(3)) {
-                        found.shared.insert(word(2));
-                    }
+                op::ACCESS_CHAIN | op::IN_BOUNDS_ACCESS_CHAIN | op::COPY_OBJECT if found.shared.contains(&word(3)) => {
+                    found.shared.insert(word(2));
                 }
                 _ => {}
             }

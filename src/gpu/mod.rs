@@ -11,6 +11,7 @@ mod fit;
 mod hardware;
 mod link;
 mod memory_model;
+mod pipeline;
 mod quiet;
 pub mod simulated;
 pub mod spirv;
