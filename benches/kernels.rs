@@ -1,15 +1,19 @@
 //! Kernels by the device's own timestamps, on the first adapter of this machine: naive against tiled GEMM and the rest of
-//! the suite at default shapes. Without an adapter it says so and measures nothing.
+//! the suite at default shapes. `cargo bench --bench kernels -- ratios` prints each kernel's share of its ceiling instead.
+//! Without an adapter both say so and measure nothing.
 
-#![allow(clippy::expect_used, clippy::print_stderr, missing_docs)]
+#![allow(clippy::expect_used, clippy::print_stderr, clippy::print_stdout, missing_docs)]
+
+#[path = "kernels/ratios.rs"]
+mod ratios;
 
 use std::time::Duration;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput};
 use wattmark::clock::WallClock;
 use wattmark::gpu::{Accelerator, Job, Machine, WgpuMachine};
 use wattmark::measure::plan::{Selection, cases};
-use wattmark::model::Case;
+use wattmark::model::{Case, Device};
 use wattmark::verify::prepare::{program_of, write_inputs};
 
 fn load(accelerator: &mut dyn Accelerator, case: &Case) -> Result<(), String> {
@@ -34,21 +38,16 @@ fn execute(accelerator: &mut dyn Accelerator, count: u64) -> Duration {
     total
 }
 
-fn suite(c: &mut Criterion) {
-    let machine = WgpuMachine::discover(WallClock::start());
-    let Some(device) = machine.devices().into_iter().next() else {
-        eprintln!("no adapter was found: no kernel is measured. Install a Vulkan driver (mesa-vulkan-drivers)");
-        return;
-    };
+fn suite(c: &mut Criterion, machine: &WgpuMachine, device: &Device) {
     let mut accelerator = machine.open(device.ordinal).expect("the adapter opens");
     let selections = [
-        Selection { kernels: vec!["gemm".into()], shapes: vec!["m=n=k=1024".into()], seed: 1 },
-        Selection { kernels: Vec::new(), shapes: Vec::new(), seed: 1 },
+        Selection { kernels: vec!["gemm".into()], shapes: vec!["m=n=k=1024".into()], seed: 1, ..Selection::default() },
+        Selection { kernels: Vec::new(), shapes: Vec::new(), seed: 1, ..Selection::default() },
     ];
     let mut group = c.benchmark_group(format!("kernels on {}", device.name));
     group.sample_size(10);
     for (index, selection) in selections.iter().enumerate() {
-        for case in cases(selection, std::slice::from_ref(&device)).expect("the selection is sound") {
+        for case in cases(selection, std::slice::from_ref(device)).expect("the selection is sound") {
             if index == 1 && case.problem == "gemm" {
                 continue;
             }
@@ -64,5 +63,17 @@ fn suite(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, suite);
-criterion_main!(benches);
+fn main() {
+    let machine = WgpuMachine::discover(WallClock::start());
+    let Some(device) = machine.devices().into_iter().next() else {
+        eprintln!("no adapter was found: no kernel is measured. Install a Vulkan driver (mesa-vulkan-drivers)");
+        return;
+    };
+    if std::env::args().any(|argument| argument == "ratios") {
+        ratios::print(&machine, &device);
+        return;
+    }
+    let mut criterion = Criterion::default().configure_from_args();
+    suite(&mut criterion, &machine, &device);
+    criterion.final_summary();
+}

@@ -21,7 +21,9 @@ import threading
 import time
 
 # Size of one element in bytes.
-BYTES = {"f32": 4, "f16": 2}
+BYTES = {"f32": 4, "f16": 2, "f16-f32": 2, "i8": 1}
+# Size of one element of a matrix product's result.
+RESULT_BYTES = {"f32": 4, "f16": 2, "f16-f32": 4, "i8": 4}
 
 
 def work(problem, s, element):
@@ -29,7 +31,7 @@ def work(problem, s, element):
     e = BYTES[element]
     if problem == "gemm":
         m, n, k = s["m"], s["n"], s["k"]
-        return 2 * m * n * k, e * (m * k + k * n + m * n)
+        return 2 * m * n * k, e * (m * k + k * n) + RESULT_BYTES[element] * m * n
     if problem == "gemv":
         return 2 * s["m"] * s["k"], e * s["m"] * s["k"] + 4 * s["k"] + 4 * s["m"]
     if problem == "memory-copy":
@@ -52,6 +54,10 @@ def work(problem, s, element):
     raise KeyError(problem)
 
 
+# Problems of wattmark that have no counterpart: probes of one unit each.
+PROBES = ("fma", "matrix-fma", "memory-read", "memory-write", "memory-dot")
+
+
 def cube(extent):
     return {"m": extent, "n": extent, "k": extent}
 
@@ -60,6 +66,8 @@ def cube(extent):
 BUILT_IN = [
     ("gemm", cube(4096), "f32"),
     ("gemm", cube(8192), "f32"),
+    ("gemm", cube(8192), "f16-f32"),
+    ("attention-prefill", {"batch": 2, "heads": 32, "kv_heads": 8, "seq": 8192, "dim": 128}, "f16"),
     ("memory-copy", {"n": 1 << 28}, "f32"),
     ("memory-triad", {"n": 1 << 28}, "f32"),
     ("gemv", {"m": 16384, "k": 16384}, "f32"),
@@ -82,16 +90,19 @@ def key(problem, shape, element):
 
 
 def cases_of(record, smoke):
-    """Cases to run: built-in ones, then those of the record that PyTorch can do; each once."""
-    chosen = {key(*case): case for case in (SMOKE if smoke else BUILT_IN[:2] if record else BUILT_IN)}
+    """Cases to run, with their FLOP and bytes: built-in ones, then those of the record; each once.
+
+    The record states the work of its own cases; what PyTorch cannot do is refused when it is built.
+    """
+    chosen = {}
+    for case in SMOKE if smoke else BUILT_IN[:4] if record else BUILT_IN:
+        chosen[key(*case)] = (*case, work(*case))
     for measurement in [] if smoke or not record else record["measurements"]:
         case = measurement["case"]
-        try:
-            work(case["problem"], case["shape"], case["element"])
-        except KeyError:
-            continue
         named = (case["problem"], case["shape"], case["element"])
-        chosen.setdefault(key(*named), named)
+        amount = case["work"]
+        if named[0] not in PROBES and case.get("pattern", "normal") == "normal":
+            chosen.setdefault(key(*named), (*named, (amount["flop"], amount["bytes"])))
     return list(chosen.values())
 
 
@@ -233,14 +244,42 @@ def open_source(torch, device):
 def build(torch, problem, s, element, device):
     """A function that launches one execution, and a note on how it differs from wattmark's definition (or None)."""
     functional = torch.nn.functional
-    kind = {"f32": torch.float32, "f16": torch.float16}[element]
+    if element not in ("f32", "f16", "f16-f32") and (problem, element) != ("gemm", "i8"):
+        raise RuntimeError(f"PyTorch has no {problem} in {element}")
+    kind = torch.float32 if element == "f32" else torch.float16
+    # PyTorch rounds a product of f16 matrices to f16, after accumulating in f32.
+    rounded = "the result is rounded to f16" if element == "f16-f32" else None
 
     def normal(*extents):
         return torch.randn(*extents, dtype=kind, device=device)
 
+    if problem == "gemm" and element == "i8":
+        a, b = (torch.randint(-127, 128, (rows, s["k"]), dtype=torch.int8, device=device) for rows in (s["m"], s["n"]))
+        return lambda: torch._int_mm(a, b.t()), "on the tensor units, which WGSL does not reach for integers"
     if problem == "gemm":
         a, b, c = normal(s["m"], s["k"]), normal(s["k"], s["n"]), torch.empty(s["m"], s["n"], dtype=kind, device=device)
-        return lambda: torch.mm(a, b, out=c), None
+        return lambda: torch.mm(a, b, out=c), rounded
+    if problem == "gemm-batched":
+        a, b = normal(s["batch"], s["m"], s["k"]), normal(s["batch"], s["k"], s["n"])
+        return lambda: torch.bmm(a, b), rounded
+    if problem == "conv2d":
+        x = normal(s["batch"], s["channels"], s["height"], s["width"])
+        w = normal(s["filters"], s["channels"], s["kernel"], s["kernel"])
+        return lambda: functional.conv2d(x, w, stride=s["stride"], padding=s["pad"]), rounded
+    if problem in ("add", "silu-mul", "gelu"):
+        a, b, c = normal(s["n"]), normal(s["n"]), torch.empty(s["n"], dtype=kind, device=device)
+        return {
+            "add": (lambda: torch.add(a, b, out=c), None),
+            "silu-mul": (lambda: functional.silu(a) * b, "two element-wise kernels"),
+            "gelu": (lambda: functional.gelu(a, approximate="tanh"), None),
+        }[problem]
+    if problem == "layernorm":
+        x, weight, bias = normal(s["rows"], s["cols"]), normal(s["cols"]), normal(s["cols"])
+        return lambda: functional.layer_norm(x, (s["cols"],), weight, bias, eps=1e-5), None
+    if problem == "embedding":
+        table = normal(s["vocab"], s["dim"])
+        ids = torch.randint(0, s["vocab"], (s["tokens"],), device=device)
+        return lambda: functional.embedding(ids, table), None
     if problem == "gemv":
         a, x, y = normal(s["m"], s["k"]), normal(s["k"]), torch.empty(s["m"], dtype=kind, device=device)
         return lambda: torch.mv(a, x, out=y), None if element == "f32" else "the vectors are f16 too"
@@ -267,7 +306,7 @@ def build(torch, problem, s, element, device):
     if problem == "swiglu":
         x, gate, up = normal(s["tokens"], s["d"]), normal(s["d"], s["f"]), normal(s["d"], s["f"])
         return lambda: functional.silu(x @ gate) * (x @ up), "two products and two element-wise kernels"
-    raise KeyError(problem)
+    raise RuntimeError(f"there is no counterpart of {problem} here")
 
 
 def worst_row_error(torch, extent, device):
@@ -330,8 +369,7 @@ class Stopwatch:
 
 
 def measure(torch, device, source, case, seconds):
-    problem, shape, element = case
-    flop, traffic = work(problem, shape, element)
+    problem, shape, element, (flop, traffic) = case
     launch, note = build(torch, problem, shape, element, device)
     watch = Stopwatch(torch, device)
     launch()
@@ -386,7 +424,7 @@ def table(result, rates):
 
 
 def counts_flop(case):
-    return case["problem"] in ("gemm", "attention-prefill", "swiglu")
+    return case["problem"] in ("gemm", "gemm-batched", "conv2d", "attention-prefill", "swiglu")
 
 
 def write(path, result):
@@ -469,7 +507,8 @@ def self_test():
         {"kind": "measure", "start_ns": 10**9, "end_ns": 3 * 10**9, "dispatches": 30},
         {"kind": "measure", "start_ns": 3 * 10**9, "end_ns": 5 * 10**9, "dispatches": 10},
     ]
-    case = {"problem": "gemm", "shape": cube(1024), "element": "f32", "variant": "gemm/tiled-f32"}
+    case = {"problem": "gemm", "shape": cube(1024), "element": "f32", "variant": "gemm/tiled-f32",
+            "work": {"flop": 2 * 1024**3, "bytes": 12 * 1024**2}}
     other = dict(case, problem="fma", shape={"n": 4, "steps": 2}, variant="fma/chains-f32")
     passed, failed = {"status": "passed"}, {"status": "failed"}
     record = {"measurements": [
@@ -488,9 +527,11 @@ def self_test():
         expect("work of causal attention", work("attention-prefill",
                {"batch": 1, "heads": 2, "kv_heads": 1, "seq": 3, "dim": 4}, "f32"), (2 * 2 * 3 * 4 * 4, 8 * 3 * 4 * 3)),
         expect("every built-in case has work", all(work(*c)[1] > 0 for c in BUILT_IN + SMOKE), True),
+        expect("a wider result weighs in the bytes", work("gemm", cube(2), "f16-f32"), (16, 2 * 8 + 4 * 4)),
         expect("rate of the verified variant, without the preheat", rates_of(record)[name], (10.0, "gemm/tiled-f32")),
-        expect("the record's cases are added once, unknown problems are left out",
-               [c[1].get("m") for c in cases_of(record, False)], [4096, 8192, 1024]),
+        expect("the record's cases are added once with their work, probes are left out",
+               [c[1].get("m") for c in cases_of(record, False)], [4096, 8192, 8192, None, 1024]),
+        expect("the record's work is taken over", cases_of(record, False)[-1][3], (2 * 1024**3, 12 * 1024**2)),
         expect("watts between ticks inside the period",
                mean_power("counter", [(0, 0), (1, 50), (2, 150), (3, 250), (9, 251)], 0.5, 3.5), 100.0),
         expect("two ticks are too few", mean_power("counter", [(1, 50), (2, 150)], 0, 3), None),

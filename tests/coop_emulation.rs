@@ -155,7 +155,12 @@ fn check(
     params: &[(&str, u64)],
     spoil: &dyn Fn(String) -> String,
 ) -> Result<usize, String> {
-    let selection = Selection { kernels: vec![variant.to_owned()], shapes: vec![shape.to_owned()], seed: SEED };
+    let selection = Selection {
+        kernels: vec![variant.to_owned()],
+        shapes: vec![shape.to_owned()],
+        seed: SEED,
+        ..Selection::default()
+    };
     let mut case = plan::cases(&selection, std::slice::from_ref(device)).unwrap().remove(0);
     case.params.extend(params.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect::<BTreeMap<_, _>>());
     let (instance, mut program) = program_of(&case, device).map_err(|skip| skip.detail)?;

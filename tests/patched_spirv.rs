@@ -22,7 +22,12 @@ const CASES: &[(&str, &str)] = &[
 ];
 
 fn program(variant: &str, shape: &str, device: &Device) -> Program {
-    let selection = Selection { kernels: vec![variant.to_owned()], shapes: vec![shape.to_owned()], seed: 20_240_229 };
+    let selection = Selection {
+        kernels: vec![variant.to_owned()],
+        shapes: vec![shape.to_owned()],
+        seed: 20_240_229,
+        ..Selection::default()
+    };
     let case = plan::cases(&selection, std::slice::from_ref(device)).unwrap().remove(0);
     program_of(&case, device).unwrap_or_else(|skip| panic!("{variant}: {}", skip.detail)).1
 }

@@ -116,7 +116,7 @@ fn reached<'a>(instructions: &[&'a [u32]], storage_class: u32) -> BTreeSet<u32> 
 /// The module without the strides and offsets that naga gives to types of workgroup memory too: drivers ignore them there,
 /// validators since 2025 object and look no further.
 fn without_workgroup_layout(spirv: &[u8]) -> Vec<u8> {
-    let words: Vec<u32> = spirv.chunks_exact(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect();
+    let words: Vec<u32> = spirv.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).collect();
     let (mut instructions, mut rest) = (Vec::new(), words.get(5..).unwrap_or_default());
     while let Some(length) =
         rest.first().map(|first| (first >> 16) as usize).filter(|len| (1..=rest.len()).contains(len))

@@ -8,6 +8,9 @@ use wattmark::model::{DataPattern, ElementType, Shape};
 use wattmark::verify::ProbePlan;
 use wattmark::workload::{Instance, Problem, problem};
 
+/// The pairs of factors of one element of C.
+type Terms<'a> = &'a mut dyn Iterator<Item = (f16, f16)>;
+
 fn instance(shape: &str, element: ElementType, pattern: DataPattern) -> Instance {
     Instance { shape: shape.parse().unwrap(), element, pattern, seed: 31 }
 }
@@ -36,12 +39,7 @@ fn extents(shape: &Shape) -> [usize; 3] {
 }
 
 /// C of f16 operands by a sum over k of its own.
-fn half_product<T>(
-    shape: &Shape,
-    a: &[f16],
-    b: &[f16],
-    sum: impl Fn(&mut dyn Iterator<Item = (f16, f16)>) -> T,
-) -> Vec<T> {
+fn half_product<T>(shape: &Shape, a: &[f16], b: &[f16], sum: impl Fn(Terms<'_>) -> T) -> Vec<T> {
     let [m, n, k] = extents(shape);
     let element = |i: usize, j: usize| sum(&mut (0..k).map(|l| (a[i * k + l], b[l * n + j])));
     (0..m).flat_map(|i| (0..n).map(move |j| (i, j))).map(|(i, j)| element(i, j)).collect()
@@ -84,7 +82,7 @@ fn f16_results_pass_by_f16_and_by_f32_sums_of_any_order_and_fail_without_a_tile_
     ] {
         let instance = instance(shape, ElementType::F16, pattern);
         let (a, b) = (halves(&bytes(gemm, &instance, 0)), halves(&bytes(gemm, &instance, 1)));
-        let verdict = |sum: &dyn Fn(&mut dyn Iterator<Item = (f16, f16)>) -> f16| {
+        let verdict = |sum: &dyn Fn(Terms<'_>) -> f16| {
             let output = half_product(&instance.shape, &a, &b, sum);
             let mut output: Vec<u8> = output.into_iter().flat_map(|c| c.to_le_bytes()).collect();
             output.resize(output.len().next_multiple_of(4), 0);
@@ -116,12 +114,11 @@ fn f16_operands_with_f32_results_leave_no_room_for_f16_sums() {
     let gemm = problem("gemm").unwrap();
     let instance = instance("m=13,n=11,k=1024", ElementType::Mixed, DataPattern::Normal);
     let (a, b) = (halves(&bytes(gemm, &instance, 0)), halves(&bytes(gemm, &instance, 1)));
-    let verdict = |sum: &dyn Fn(&mut dyn Iterator<Item = (f16, f16)>) -> f32| {
+    let verdict = |sum: &dyn Fn(Terms<'_>) -> f32| {
         let output = half_product(&instance.shape, &a, &b, sum);
         passes(gemm, &instance, &output.into_iter().flat_map(f32::to_le_bytes).collect::<Vec<u8>>())
     };
-    let single =
-        |terms: &mut dyn Iterator<Item = (f16, f16)>| terms.fold(0.0, |sum, (a, b)| sum + a.to_f32() * b.to_f32());
+    let single = |terms: Terms<'_>| terms.fold(0.0, |sum, (a, b)| sum + a.to_f32() * b.to_f32());
     assert!(verdict(&single).unwrap() < 0.5);
     assert!(verdict(&|terms| f16::from_f32(single(terms)).to_f32()).is_err(), "a result rounded to f16");
     assert!(verdict(&|terms| single(&mut terms.take(1023))).is_err(), "a missing term");

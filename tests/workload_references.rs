@@ -7,7 +7,7 @@ use std::cell::Cell;
 
 use wattmark::model::{DataPattern, ElementType, Shape};
 use wattmark::verify::ProbePlan;
-use wattmark::workload::{DeviceClass, Instance, Problem, TensorRole, problem, problems};
+use wattmark::workload::{DeviceClass, Expected, Instance, Problem, Tensor, TensorRole, problem, problems};
 
 thread_local! {
     static OPERATIONS: Cell<u64> = const { Cell::new(0) };
@@ -24,6 +24,8 @@ trait Number: Copy {
     fn exp(self) -> Self;
     fn sqrt(self) -> Self;
     fn sub(self, other: Self) -> Self;
+    fn tanh(self) -> Self;
+    fn index(self) -> usize;
 }
 
 macro_rules! plain_number {
@@ -38,6 +40,8 @@ macro_rules! plain_number {
             fn exp(self) -> Self { <$float>::exp(self) }
             fn sqrt(self) -> Self { <$float>::sqrt(self) }
             fn sub(self, other: Self) -> Self { self - other }
+            fn tanh(self) -> Self { <$float>::tanh(self) }
+            fn index(self) -> usize { self as usize }
         }
     )*};
 }
@@ -80,6 +84,12 @@ impl Number for Counting {
     fn sub(self, other: Self) -> Self {
         count(self.0 - other.0)
     }
+    fn tanh(self) -> Self {
+        count(self.0.tanh())
+    }
+    fn index(self) -> usize {
+        self.0 as usize
+    }
 }
 
 fn dot<T: Number>(terms: impl Iterator<Item = (T, T)>) -> T {
@@ -98,6 +108,66 @@ fn attend<T: Number>(q: &[T], k: &[T], v: &[T], seen: usize) -> Vec<T> {
     (0..dim).map(|c| dot((0..seen).map(|j| (weights[j], v[j * dim + c]))).div(sum)).collect()
 }
 
+/// Seven nested loops over an image that is padded first.
+fn convolve<T: Number>(shape: &Shape, x: &[T], w: &[T]) -> Vec<T> {
+    let get = |axis: &str| shape.get(axis) as usize;
+    let (channels, filters, size, stride, pad) =
+        (get("channels"), get("filters"), get("kernel"), get("stride"), get("pad"));
+    let (height, width) = (get("height") + 2 * pad, get("width") + 2 * pad);
+    let mut out = Vec::new();
+    for image in x.chunks(channels * get("height") * get("width")) {
+        let mut padded = vec![T::of(0.0); channels * height * width];
+        for (row, values) in image.chunks(get("width")).enumerate() {
+            let (channel, y) = (row / get("height"), row % get("height"));
+            padded[(channel * height + y + pad) * width + pad..][..values.len()].copy_from_slice(values);
+        }
+        for filter in w.chunks(channels * size * size) {
+            for top in (0..=height - size).step_by(stride) {
+                for left in (0..=width - size).step_by(stride) {
+                    let taps = filter.iter().enumerate().map(|(tap, w)| {
+                        let (c, r, s) = (tap / size / size, tap / size % size, tap % size);
+                        (*w, padded[(c * height + top + r) * width + left + s])
+                    });
+                    out.push(dot(taps));
+                }
+            }
+        }
+    }
+    assert_eq!(out.len() % filters, 0);
+    out
+}
+
+/// Layer normalisation of one row, textbook order: mean, variance, then every element.
+fn normalised<T: Number>(row: &[T], weight: &[T], bias: &[T]) -> Vec<T> {
+    let count = T::of(row.len() as f64);
+    let mean = row.iter().fold(T::of(0.0), |sum, v| sum.add(*v)).div(count);
+    let squares = dot(row.iter().map(|v| v.sub(mean)).map(|centred| (centred, centred)));
+    let factor = T::of(1.0).div(squares.div(count).add(T::of(1e-5)).sqrt());
+    let element = |((v, w), b): ((&T, &T), &T)| v.sub(mean).mul(factor).mul(*w).add(*b);
+    row.iter().zip(weight).zip(bias).map(element).collect()
+}
+
+/// `[batch, tokens, heads, dim]` as `[batch, heads, tokens, dim]`, each pair rotated where there is a table of cosines and
+/// sines.
+fn moved<T: Number>(shape: &Shape, heads: &str, x: &[T], table: Option<&[T]>) -> Vec<T> {
+    let [batch, heads, tokens, dim] = ["batch", heads, "tokens", "dim"].map(|axis| shape.get(axis) as usize);
+    let mut out = Vec::new();
+    for row in 0..batch * heads * tokens {
+        let (sequence, head, token) = (row / tokens / heads, row / tokens % heads, row % tokens);
+        let from = &x[((sequence * tokens + token) * heads + head) * dim..][..dim];
+        let Some(table) = table else {
+            out.extend(from);
+            continue;
+        };
+        for (pair, turn) in from.chunks(2).zip(table[token * dim..].chunks(2)) {
+            out.push(pair[0].mul(turn[0]).sub(pair[1].mul(turn[1])));
+            out.push(pair[1].mul(turn[0]).add(pair[0].mul(turn[1])));
+        }
+    }
+    out
+}
+
+/// The outputs of a problem, one behind the other.
 fn naive<T: Number>(id: &str, shape: &Shape, x: &[Vec<T>]) -> Vec<T> {
     let get = |axis: &str| shape.get(axis) as usize;
     match id {
@@ -122,6 +192,15 @@ fn naive<T: Number>(id: &str, shape: &Shape, x: &[Vec<T>]) -> Vec<T> {
             let element = |i: usize, j: usize| dot((0..k).map(|l| (x[0][i * k + l], x[1][l * n + j])));
             (0..get("m")).flat_map(|i| (0..n).map(move |j| element(i, j))).collect()
         }
+        "gemm-batched" => {
+            let (m, n, k) = (get("m"), get("n"), get("k"));
+            let element = |p: usize, i: usize, j: usize| {
+                dot((0..k).map(|l| (x[0][(p * m + i) * k + l], x[1][(p * k + l) * n + j])))
+            };
+            let places = (0..get("batch")).flat_map(|p| (0..m).flat_map(move |i| (0..n).map(move |j| (p, i, j))));
+            places.map(|(p, i, j)| element(p, i, j)).collect()
+        }
+        "conv2d" => convolve(shape, &x[0], &x[1]),
         "gemv" => x[0].chunks(get("k")).map(|row| dot(row.iter().copied().zip(x[1].iter().copied()))).collect(),
         "rmsnorm" => {
             let row = |row: &[T]| {
@@ -131,6 +210,30 @@ fn naive<T: Number>(id: &str, shape: &Shape, x: &[Vec<T>]) -> Vec<T> {
             };
             x[0].chunks(get("cols")).flat_map(row).collect()
         }
+        "layernorm" => x[0].chunks(get("cols")).flat_map(|row| normalised(row, &x[1], &x[2])).collect(),
+        "embedding" => {
+            let dim = get("dim");
+            x[1].iter().flat_map(|id| x[0][id.index() * dim..][..dim].to_vec()).collect()
+        }
+        "rope-append" => {
+            let [q, k] =
+                [(0, "heads"), (1, "kv_heads")].map(|(tensor, heads)| moved(shape, heads, &x[tensor], Some(&x[3])));
+            [q, k, moved(shape, "kv_heads", &x[2], None)].concat()
+        }
+        "silu-mul" => {
+            let element = |(g, u): (&T, &T)| g.div(T::of(1.0).add(g.neg().exp())).mul(*u);
+            x[0].iter().zip(&x[1]).map(element).collect()
+        }
+        "gelu" => {
+            let (slope, cubic) = (0.797_884_560_802_865_4, 0.797_884_560_802_865_4 * 0.044_715);
+            let element = |x: &T| {
+                let half = x.mul(T::of(0.5));
+                let z = x.mul(x.mul(*x).mul(T::of(cubic)).add(T::of(slope)));
+                half.mul(z.tanh()).add(half)
+            };
+            x[0].iter().map(element).collect()
+        }
+        "add" => x[0].iter().zip(&x[1]).map(|(a, b)| a.add(*b)).collect(),
         "softmax" => {
             let row = |row: &[T]| {
                 let most = row.iter().fold(T::of(f64::NEG_INFINITY), |most, v| most.max(*v));
@@ -181,8 +284,14 @@ fn materialised<T: Number>(problem: &dyn Problem, instance: &Instance) -> Vec<Ve
     fill.collect()
 }
 
+/// Where an element stands among all outputs, one tensor behind the other.
+fn place(tensors: &[Tensor], expected: &Expected) -> usize {
+    let before = tensors[..expected.tensor].iter().filter(|tensor| tensor.role == TensorRole::Output);
+    (before.map(|tensor| tensor.len).sum::<u64>() + expected.index) as usize
+}
+
 /// Ragged shapes, nothing a multiple of anything; more samples than some of them have elements.
-const RAGGED: [(&str, &str); 18] = [
+const RAGGED: [(&str, &str); 33] = [
     ("fma", "n=77,steps=33"),
     ("memory-read", "n=1155,lanes=35"),
     ("memory-read", "n=1001,lanes=16"),
@@ -191,9 +300,24 @@ const RAGGED: [(&str, &str); 18] = [
     ("memory-triad", "n=1001"),
     ("gemm", "m=5,n=7,k=3"),
     ("gemm", "m=67,n=35,k=1029"),
+    ("gemm-batched", "batch=3,m=5,n=7,k=11"),
+    ("gemm-batched", "batch=29,m=13,n=3,k=1030"),
+    ("conv2d", "batch=2,channels=3,height=9,width=7,filters=5,kernel=3,stride=1,pad=1"),
+    ("conv2d", "batch=3,channels=2,height=13,width=11,filters=3,kernel=5,stride=3,pad=2"),
+    ("conv2d", "batch=1,channels=130,height=5,width=6,filters=2,kernel=3,stride=2,pad=0"),
+    ("conv2d", "batch=2,channels=5,height=4,width=3,filters=6,kernel=1,stride=1,pad=0"),
     ("gemv", "m=13,k=1031"),
     ("rmsnorm", "rows=7,cols=19"),
     ("rmsnorm", "rows=3,cols=5001"),
+    ("layernorm", "rows=7,cols=19"),
+    ("layernorm", "rows=3,cols=5001"),
+    ("embedding", "vocab=17,dim=5,tokens=23"),
+    ("rope-append", "batch=2,heads=3,kv_heads=2,tokens=5,dim=6,start=100003"),
+    ("rope-append", "batch=1,heads=1,kv_heads=2,tokens=67,dim=34,start=1"),
+    ("silu-mul", "n=1001"),
+    ("gelu", "n=1001"),
+    ("gelu", "n=50021"),
+    ("add", "n=1001"),
     ("softmax", "rows=11,cols=13"),
     ("softmax", "rows=2,cols=5001"),
     ("attention-prefill", "batch=2,heads=6,kv_heads=3,seq=17,dim=5"),
@@ -210,18 +334,20 @@ fn every_reference_agrees_with_a_naive_float64_implementation() {
         problem.check(&instance.shape).unwrap();
         let right = naive::<f64>(id, &instance.shape, &materialised(problem, &instance));
         let tensors = problem.tensors(&instance.shape, instance.element);
-        assert_eq!(right.len() as u64, tensors[tensors.len() - 1].len);
+        let outputs = tensors.iter().filter(|tensor| tensor.role == TensorRole::Output);
+        assert_eq!(right.len() as u64, outputs.map(|tensor| tensor.len).sum::<u64>());
         let expected = problem.reference(&instance, 256, 5);
         assert!(!expected.is_empty());
         for one in &expected {
             assert_eq!(tensors[one.tensor].role, TensorRole::Output);
-            let value = right[one.index as usize];
+            let value = right[place(&tensors, one)];
             assert!((one.value - value).abs() <= 1e-11 * value.abs().max(1.0), "{id} {shape}: {one:?}, {value}");
             assert!(one.bound < 0.01, "{id} {shape}: {one:?}");
             assert_eq!(one.value, problem.output(&instance, one.tensor, one.index), "{id} {shape}");
         }
-        let ends = [0, right.len() as u64 - 1];
-        assert!(ends.iter().all(|end| expected.iter().any(|one| one.index == *end)), "{id} {shape} lacks an end");
+        let ends = [0, right.len() - 1];
+        let present = |end: &usize| expected.iter().any(|one| place(&tensors, one) == *end);
+        assert!(ends.iter().all(present), "{id} {shape} lacks an end");
     }
 }
 
@@ -230,8 +356,9 @@ fn a_plain_float32_implementation_stays_within_half_of_every_bound() {
     for (id, shape) in RAGGED {
         let (problem, instance) = (problem(id).unwrap(), instance(shape, ElementType::F32));
         let output = naive::<f32>(id, &instance.shape, &materialised(problem, &instance));
+        let tensors = problem.tensors(&instance.shape, instance.element);
         for one in problem.reference(&instance, 4096, 6) {
-            let error = (f64::from(output[one.index as usize]) - one.value).abs();
+            let error = (f64::from(output[place(&tensors, &one)]) - one.value).abs();
             assert!(error <= 0.5 * one.bound, "{id} {shape}: {error:e} of {one:?}");
         }
     }
@@ -243,6 +370,7 @@ fn left_out(id: &str, shape: &Shape) -> u64 {
     let softmax = |pairs: u64, outputs: u64| 5 * pairs + outputs;
     match id {
         "rmsnorm" => 4 * shape.get("rows"),
+        "layernorm" => 5 * shape.get("rows"),
         "attention-prefill" => {
             let seq = shape.get("seq");
             softmax(heads * seq * (seq + 1) / 2, heads * seq * shape.get("dim"))
@@ -267,11 +395,20 @@ fn the_flop_formulas_count_what_a_naive_implementation_executes() {
 fn the_byte_formulas_are_every_tensor_once() {
     for problem in problems() {
         for class in [DeviceClass::Hardware, DeviceClass::Software] {
-            let shape = problem.default_shape(class);
-            for element in [ElementType::F32, ElementType::F16].into_iter().filter(|e| problem.supports(*e)) {
-                let tensors = problem.tensors(&shape, element);
-                let bytes: u64 = tensors.iter().map(|tensor| tensor.len * tensor.element.bytes()).sum();
-                assert_eq!(problem.work(&shape, element).bytes.get(), bytes as f64, "{} {shape}", problem.id());
+            for element in ElementType::ALL.into_iter().filter(|e| problem.supports(*e)) {
+                let shape = problem.default_shape_for(class, element);
+                let size = |tensor: &Tensor| match (problem.id(), tensor.name) {
+                    // Of a table only the rows that are looked up.
+                    ("embedding", "table") => shape.get("tokens") * shape.get("dim") * tensor.element.bytes(),
+                    _ => tensor.len * tensor.element.bytes(),
+                };
+                let bytes: u64 = problem.tensors(&shape, element).iter().map(size).sum();
+                assert_eq!(
+                    problem.work(&shape, element).bytes.get(),
+                    bytes as f64,
+                    "{} {element} {shape}",
+                    problem.id()
+                );
             }
         }
     }
@@ -295,10 +432,12 @@ fn f16_weights_are_rounded_and_verified_with_f32_accumulation() {
 }
 
 /// Problems at the inner extents of hardware shapes, and the input whose last element per sum is dropped.
-const LONG: [(&str, &str); 6] = [
+const LONG: [(&str, &str); 8] = [
     ("gemm", "m=6,n=6,k=4096"),
+    ("gemm-batched", "batch=2,m=3,n=6,k=4096"),
     ("gemv", "m=16,k=16384"),
     ("rmsnorm", "rows=6,cols=4096"),
+    ("layernorm", "rows=6,cols=4096"),
     ("softmax", "rows=6,cols=4096"),
     ("attention-decode", "batch=1,heads=2,kv_heads=1,context=4096,dim=128"),
     ("swiglu", "tokens=4,d=4096,f=6"),

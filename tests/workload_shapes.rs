@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use wattmark::kernel::variants;
 use wattmark::model::{DataPattern, ElementType, Shape, ShapeError};
 use wattmark::workload::{DeviceClass, Instance, TensorRole, oracle_bytes, problem, problems};
 
@@ -10,7 +11,7 @@ const CLASSES: [DeviceClass; 2] = [DeviceClass::Hardware, DeviceClass::Software]
 #[test]
 fn every_problem_is_found_by_its_name_and_names_are_distinct() {
     let names: BTreeSet<&str> = problems().iter().map(|problem| problem.id()).collect();
-    assert_eq!(names.len(), 11);
+    assert_eq!(names.len(), problems().len());
     for name in names {
         assert_eq!(problem(name).unwrap().id(), name);
     }
@@ -21,18 +22,20 @@ fn every_problem_is_found_by_its_name_and_names_are_distinct() {
 fn default_shapes_name_every_axis_and_fit_the_limits_of_their_class() {
     for problem in problems() {
         for class in CLASSES {
-            let shape = problem.complete(None, class).unwrap();
-            let named: BTreeSet<&str> = shape.iter().map(|(axis, _)| axis).collect();
-            assert_eq!(named, problem.axes().iter().map(|axis| axis.name).collect(), "{}", problem.id());
-            let sizes: Vec<u64> =
-                problem.tensors(&shape, ElementType::F32).iter().map(|t| t.len * t.element.bytes()).collect();
-            let (most, total) = match class {
-                // One binding holds 2 GiB - 1 at most where wgpu counts in i32, and 128 MiB on llvmpipe.
-                DeviceClass::Hardware => ((1 << 31) - 1, 4 << 30),
-                DeviceClass::Software => (128 << 20, 64 << 20),
-            };
-            assert!(sizes.iter().all(|size| *size <= most), "{} {shape}: {sizes:?}", problem.id());
-            assert!(sizes.iter().sum::<u64>() <= total, "{} {shape}: {sizes:?}", problem.id());
+            for element in ElementType::ALL.into_iter().filter(|e| problem.supports(*e)) {
+                let shape = problem.complete_for(None, class, element).unwrap();
+                let named: BTreeSet<&str> = shape.iter().map(|(axis, _)| axis).collect();
+                assert_eq!(named, problem.axes().iter().map(|axis| axis.name).collect(), "{}", problem.id());
+                let sizes: Vec<u64> =
+                    problem.tensors(&shape, element).iter().map(|t| t.len * t.element.bytes()).collect();
+                let (most, total) = match class {
+                    // One binding holds 2 GiB - 1 at most where wgpu counts in i32, and 128 MiB on llvmpipe.
+                    DeviceClass::Hardware => ((1 << 31) - 1, 4 << 30),
+                    DeviceClass::Software => (128 << 20, 64 << 20),
+                };
+                assert!(sizes.iter().all(|size| *size <= most), "{} {shape}: {sizes:?}", problem.id());
+                assert!(sizes.iter().sum::<u64>() <= total, "{} {shape}: {sizes:?}", problem.id());
+            }
         }
     }
 }
@@ -56,8 +59,13 @@ fn unknown_axes_misfits_and_absurd_sizes_are_refused_with_the_reason() {
     for (id, shape, reason) in [
         ("attention-prefill", "heads=6,kv_heads=4", "heads must be a multiple of kv_heads"),
         ("attention-decode", "heads=3,kv_heads=2", "heads must be a multiple of kv_heads"),
+        ("conv2d", "height=4,kernel=7,pad=1", "a filter of 7x7 does not fit an image that is 6 pixels"),
+        ("conv2d", "batch=channels=1099511627776", "more than 1099511627776 elements"),
         ("gemm", "m=n=k=1099511627776", "more than 1099511627776 elements"),
         ("swiglu", "d=f=1099511627776", "more than 1099511627776 elements"),
+        ("rope-append", "dim=67", "dim must be even, for its elements are rotated in pairs, and 67 is odd"),
+        ("rope-append", "start=16777216", "start + tokens must be at most 16777216"),
+        ("embedding", "vocab=16777217", "vocab must be at most 16777216, and 16777217 is more"),
     ] {
         let error = refuse(id, shape).to_string();
         assert!(error.contains(reason), "{id} {shape}: {error}");
@@ -67,11 +75,13 @@ fn unknown_axes_misfits_and_absurd_sizes_are_refused_with_the_reason() {
 }
 
 #[test]
-fn only_the_probes_matrix_products_and_attention_take_f16() {
-    let half: Vec<&str> =
-        problems().iter().filter(|problem| problem.supports(ElementType::F16)).map(|problem| problem.id()).collect();
-    assert_eq!(half, ["fma", "matrix-fma", "gemm", "gemv", "attention-prefill", "attention-decode"]);
-    assert!(problems().iter().all(|problem| problem.supports(ElementType::F32)));
+fn every_precision_that_a_problem_takes_has_a_variant_and_the_reverse() {
+    for problem in problems() {
+        for element in ElementType::ALL {
+            let computed = variants().iter().any(|v| v.problem == problem.id() && v.element == element);
+            assert_eq!(computed, problem.supports(element), "{} in {element}", problem.id());
+        }
+    }
 }
 
 #[test]
@@ -91,11 +101,15 @@ fn the_oracle_gives_any_byte_range_of_any_tensor() {
         ("gemm", "m=3,n=5,k=4", ElementType::F32),
         ("fma", "n=5,steps=9", ElementType::F16),
         ("gemv", "m=3,k=5", ElementType::F16),
+        ("gemv", "m=3,k=96", ElementType::Q4_0),
+        ("gemv", "m=3,k=256", ElementType::Q4K),
+        ("embedding", "vocab=7,dim=3,tokens=5", ElementType::F32),
+        ("rope-append", "batch=2,heads=2,kv_heads=1,tokens=3,dim=2,start=9", ElementType::F32),
     ] {
         let problem = problem(id).unwrap();
         let instance = Instance { shape: shape.parse().unwrap(), element, pattern: DataPattern::Normal, seed: 5 };
         for (index, tensor) in problem.tensors(&instance.shape, element).iter().enumerate() {
-            let end = (tensor.len * tensor.element.bytes()).next_multiple_of(4);
+            let end = tensor.bytes();
             let whole = oracle_bytes(problem, &instance, index, 0, end);
             assert_eq!(whole.len() as u64, end);
             for start in (0..end).step_by(4) {

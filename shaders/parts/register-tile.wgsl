@@ -1,4 +1,4 @@
-{# A register tile: each invocation owns ROWS rows and COLS groups of four columns of c and walks along k by fours; no workgroup
+{# A register tile: each invocation owns rows rows and cols groups of four columns of c and walks along k by fours; no workgroup
    memory, no barrier.
 
    Needs load_a, load_a_one, load_b and store_c; wx x wy invocations per workgroup; m, n, k; acc; planes, or splits (parts of
@@ -9,23 +9,28 @@
 {% set plane_use = ", plane" if planes > 1 else "" %}
 @compute @workgroup_size({{ wx }}, {{ wy }}, 1)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) lane: vec3<u32>) {
-{% if planes > 1 %}
+{% set folded = planes != fold_x(planes) %}
+{% set tile_row = "(group.y % " ~ ceil_div(m, wy * rows) ~ "u)" if folded else "group.y" %}
+{% if folded %}
+    // Workgroups beyond the last matrix of the folded grid repeat it: they write the same values.
+    let plane = min(group.y / {{ ceil_div(m, wy * rows) }}u * {{ fold_x(planes) }}u + group.z, {{ planes - 1 }}u);
+{% elif planes > 1 %}
     let plane = group.z;
 {% endif %}
 {% if wy == 1 %}
-    let row = group.y * {{ ROWS }}u;
+    let row = {{ tile_row }} * {{ rows }}u;
 {% else %}
-    let row = (group.y * {{ wy }}u + lane.y) * {{ ROWS }}u;
+    let row = ({{ tile_row }} * {{ wy }}u + lane.y) * {{ rows }}u;
 {% endif %}
-    let col = group.x * {{ wx * COLS }}u + lane.x;
-{% for r in range(ROWS) %}
+    let col = group.x * {{ wx * cols }}u + lane.x;
+{% for r in range(rows) %}
     let row{{ r }} = {% if ragged_m %}min(row + {{ r }}u, {{ m - 1 }}u){% else %}row + {{ r }}u{% endif %};
 {% endfor %}
-{% for j in range(COLS) %}
+{% for j in range(cols) %}
     let col{{ j }} = {% if ragged_n %}min(col + {{ j * wx }}u, {{ quads_n - 1 }}u){% else %}col + {{ j * wx }}u{% endif %};
 {% endfor %}
-{% for r in range(ROWS) %}
-{% for j in range(COLS) %}
+{% for r in range(rows) %}
+{% for j in range(cols) %}
     var sum{{ r }}_{{ j }} = vec4<{{ acc }}>();
 {% endfor %}
 {% endfor %}
@@ -36,16 +41,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 {% else %}
     for (var i = 0u; i < {{ steps }}u; i++) {
 {% endif %}
-{% for r in range(ROWS) %}
+{% for r in range(rows) %}
         let a{{ r }} = load_a(row{{ r }}, i{{ plane_use }});
 {% endfor %}
 {% for part in parts %}
 {% set step = loop.index0 %}
-{% for j in range(COLS) %}
+{% for j in range(cols) %}
         let b{{ step }}_{{ j }} = load_b(4u * i + {{ step }}u, col{{ j }}{{ plane_use }});
 {% endfor %}
-{% for r in range(ROWS) %}
-{% for j in range(COLS) %}
+{% for r in range(rows) %}
+{% for j in range(cols) %}
         sum{{ r }}_{{ j }} = fma(vec4<{{ acc }}>(a{{ r }}.{{ part }}), b{{ step }}_{{ j }}, sum{{ r }}_{{ j }});
 {% endfor %}
 {% endfor %}
@@ -54,20 +59,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 {% if k % 4 != 0 %}
     // The rest of k{{ ", by the last part of it" if splits > 1 }}.
     for (var i = {% if splits > 1 %}select({{ k }}u, {{ 4 * steps }}u, group.z == {{ splits - 1 }}u){% else %}{{ 4 * steps }}u{% endif %}; i < {{ k }}u; i++) {
-{% for j in range(COLS) %}
+{% for j in range(cols) %}
         let b{{ j }} = load_b(i, col{{ j }}{{ plane_use }});
 {% endfor %}
-{% for r in range(ROWS) %}
+{% for r in range(rows) %}
         let a{{ r }} = vec4<{{ acc }}>(load_a_one(row{{ r }}, i{{ plane_use }}));
-{% for j in range(COLS) %}
+{% for j in range(cols) %}
         sum{{ r }}_{{ j }} = fma(a{{ r }}, b{{ j }}, sum{{ r }}_{{ j }});
 {% endfor %}
 {% endfor %}
     }
 {% endif %}
 
-{% for r in range(ROWS) %}
-{% for j in range(COLS) %}
+{% for r in range(rows) %}
+{% for j in range(cols) %}
     store_c(row + {{ r }}u, col + {{ j * wx }}u, sum{{ r }}_{{ j }}{{ plane_use }}{{ ", group.z" if splits > 1 }});
 {% endfor %}
 {% endfor %}

@@ -156,6 +156,8 @@ pub struct Manifest {
     /// Rank among the variants of a problem and element type where nothing was tuned: the highest is chosen.
     #[serde(default)]
     pub preference: ByDevice,
+    /// Whether the rank counts at a shape, as an expression; everywhere, if not given. It runs at any shape all the same.
+    pub suits: Option<String>,
     #[serde(default)]
     pub params: BTreeMap<String, Parameter>,
     /// `name = expression` lines, evaluated in order; their names are variables from there on.
@@ -189,7 +191,7 @@ impl Manifest {
         let stages = manifest.stages.iter();
         let dispatch = stages.flat_map(|stage| stage.workgroup.iter().chain(&stage.grid).chain(&stage.when));
         let sizes = manifest.scratch.iter().map(|scratch| &scratch.bytes).chain(&manifest.workgroup_memory_bytes);
-        let dispatch = dispatch.chain(sizes).chain(&manifest.loop_iterations);
+        let dispatch = dispatch.chain(sizes).chain(&manifest.loop_iterations).chain(&manifest.suits);
         for text in manifest.constraints.iter().chain(dispatch) {
             expression::check(text)?;
         }

@@ -116,6 +116,15 @@ impl Variant {
         self.manifest.preference.on(device)
     }
 
+    /// The rank at a shape: 0 where the manifest says that the variant does not suit it.
+    pub fn preference_at(&self, shape: &Shape, device: &Device) -> u64 {
+        let suits = self.manifest.suits.as_deref().is_none_or(|suits| {
+            let context = self.context(shape, &self.default_params(device), device);
+            context.is_ok_and(|context| expression::truth(suits, &context).unwrap_or(false))
+        });
+        if suits { self.preference(device) } else { 0 }
+    }
+
     /// Renders for a shape. Parameters that are not given take the device's defaults.
     pub fn render(
         &self,
@@ -393,6 +402,17 @@ nvidia = 64
     fn a_shape_without_an_axis_of_the_template_says_so() {
         let error = variant("", "").render(&Shape::default(), &BTreeMap::new(), &device(DeviceKind::Discrete, 0));
         assert!(error.unwrap_err().to_string().contains("ceil_div(m, BX)"));
+    }
+
+    #[test]
+    fn a_rank_counts_only_at_the_shapes_that_it_suits() {
+        let ranked = "suits = \"m > 2 * BX\"\npreference = { default = 7, software = 9 }\nentry = \"main\"";
+        let variant = Variant::parse("gemm", "test", WGSL, &MANIFEST.replace("entry = \"main\"", ranked)).unwrap();
+        let rank = |m: u64, kind| variant.preference_at(&Shape::new([("m", m)]), &device(kind, 0));
+        assert_eq!((rank(8, DeviceKind::Discrete), rank(9, DeviceKind::Discrete)), (0, 7));
+        assert_eq!((rank(4, DeviceKind::Software), rank(5, DeviceKind::Software)), (0, 9));
+        assert_eq!(variant.preference_at(&Shape::default(), &device(DeviceKind::Discrete, 0)), 0, "no such axis");
+        assert_eq!(variant.preference(&device(DeviceKind::Discrete, 0)), 7);
     }
 
     #[test]

@@ -269,6 +269,8 @@ pub enum ShapeError {
 impl Shape {
     /// Largest extent of one axis that is accepted (2^40): products of three still count exactly in 128 bits.
     pub const MAX_EXTENT: u64 = 1 << 40;
+    /// Axis that may be 0.
+    const PADDING: &'static str = "pad";
 
     /// A shape from name and extent pairs.
     pub fn new<'a>(extents: impl IntoIterator<Item = (&'a str, u64)>) -> Self {
@@ -286,9 +288,10 @@ impl Shape {
     pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
         self.0.iter().map(|(axis, value)| (axis.as_str(), *value))
     }
-    /// Refuses extents of zero or beyond [`Shape::MAX_EXTENT`].
+    /// Refuses extents of zero or beyond [`Shape::MAX_EXTENT`]. Padding, a distance and no extent, may be 0.
     pub fn check(&self) -> Result<(), ShapeError> {
-        match self.iter().find(|(_, value)| *value == 0 || *value > Self::MAX_EXTENT) {
+        let refused = |axis: &str, value: u64| (value == 0 && axis != Self::PADDING) || value > Self::MAX_EXTENT;
+        match self.iter().find(|(axis, value)| refused(axis, *value)) {
             Some((axis, value)) => Err(ShapeError::Extent { axis: axis.to_owned(), value }),
             None => Ok(()),
         }
@@ -386,9 +389,13 @@ pub struct Case {
 }
 
 impl Case {
-    /// Variant and shape in one line, for messages.
+    /// Variant and shape in one line, for messages, and the data where they are not the usual ones.
     pub fn label(&self) -> String {
-        format!("{} {}", self.variant, self.shape)
+        format!("{} {}{}", self.variant, self.shape, self.data_note())
+    }
+    /// The data pattern as it stands behind a shape, with a space before it; nothing for the usual one.
+    pub fn data_note(&self) -> String {
+        if self.pattern == DataPattern::Normal { String::new() } else { format!(" {}", self.pattern) }
     }
     /// True if two cases compute the same thing (problem, shape, element type and data pattern), by any variant.
     pub fn same_work(&self, other: &Self) -> bool {
@@ -415,7 +422,8 @@ mod tests {
         for text in ["m", "m=", "=4", "m=-1", "m=1.5", "m=x", "2m=1", "m=99999999999999999999"] {
             assert!(matches!(text.parse::<Shape>(), Err(ShapeError::Syntax(_))), "{text}");
         }
-        for text in ["m=0", "m=9999999999999"] {
+        assert_eq!("m=3,pad=0".parse::<Shape>().unwrap().get("pad"), 0);
+        for text in ["m=0", "m=9999999999999", "pad=9999999999999"] {
             assert!(matches!(text.parse::<Shape>(), Err(ShapeError::Extent { .. })), "{text}");
         }
     }
@@ -428,15 +436,20 @@ mod tests {
         assert_eq!(ElementType::F64.unit_roundoff(), 2f64.powi(-53));
     }
 
+    /// A text as a record holds it.
+    fn written(text: &str) -> serde::de::value::StrDeserializer<'_, serde::de::value::Error> {
+        serde::de::IntoDeserializer::into_deserializer(text)
+    }
+
     #[test]
     fn names_are_read_back_and_are_those_of_records() {
         for element in ElementType::ALL {
             assert_eq!(element.name().parse(), Ok(element));
-            assert_eq!(serde_json::to_string(&element).unwrap(), format!("\"{element}\""));
+            assert_eq!(ElementType::deserialize(written(element.name())).unwrap(), element);
         }
         for pattern in DataPattern::ALL {
             assert_eq!(pattern.name().parse(), Ok(pattern));
-            assert_eq!(serde_json::to_string(&pattern).unwrap(), format!("\"{pattern}\""));
+            assert_eq!(DataPattern::deserialize(written(pattern.name())).unwrap(), pattern);
         }
         assert!("f8".parse::<ElementType>().unwrap_err().contains("q4_0"));
     }

@@ -209,7 +209,7 @@ fn ln(x: f64) -> f64 {
 
 /// Sine and cosine of an angle between -π/4 and π/4 to about 1e-12, by their series.
 #[inline(always)]
-fn sin_cos(t: f64) -> (f64, f64) {
+pub(super) fn sin_cos(t: f64) -> (f64, f64) {
     let z = t * t;
     let sine =
         1.0 - z / 6.0 * (1.0 - z / 20.0 * (1.0 - z / 42.0 * (1.0 - z / 72.0 * (1.0 - z / 110.0 * (1.0 - z / 156.0)))));

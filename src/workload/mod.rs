@@ -8,22 +8,33 @@ use crate::model::{Counted, DataPattern, ElementType, Scalar, Shape, ShapeError,
 use crate::units::{Bytes, Flop};
 
 mod attention;
+mod blocks;
 mod bounds;
+mod conv2d;
 mod dot;
+mod elementwise;
+mod embedding;
 mod encode;
 mod fma;
 mod gemm;
+mod gemm_batched;
 mod gemv;
 mod inputs;
+mod layer;
+mod layer_reference;
+mod layernorm;
 mod matrix_fma;
 mod memory;
+mod product;
 mod rmsnorm;
+mod rope;
 mod samples;
 mod softmax;
 mod swiglu;
 
 pub use inputs::Inputs;
 pub(crate) use inputs::Picks;
+pub use product::{Accumulation, Product, RowFiller};
 
 /// Whether a tensor is an operand or a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,13 +136,29 @@ pub trait Problem: Sync {
     /// float64 values and error bounds. `pick` seeds the choice.
     fn reference(&self, instance: &Instance, samples: u32, pick: u64) -> Vec<Expected>;
 
+    /// The matrix product that one of the outputs is, for Freivalds' check; `None` if there is none.
+    fn product<'a>(&'a self, _instance: &'a Instance) -> Option<Product<'a>> {
+        None
+    }
     /// Whether the main operand may have this type.
     fn supports(&self, element: ElementType) -> bool {
         element == ElementType::F32
     }
+    /// Why this data in this precision cannot be checked, with what to change; `None` if it can. Such a case is skipped.
+    fn refuses(&self, _instance: &Instance) -> Option<String> {
+        None
+    }
     /// The rule that the extents break together, with what to change; `None` if they fit.
     fn rule(&self, _shape: &Shape) -> Option<String> {
         None
+    }
+    /// The rule that the extents break for this type of the main operand, beyond [`Problem::rule`]; `None` if they fit.
+    fn element_rule(&self, _shape: &Shape, _element: ElementType) -> Option<String> {
+        None
+    }
+    /// Default shape for a type of the main operand, where small elements need more of them.
+    fn default_shape_for(&self, class: DeviceClass, _element: ElementType) -> Shape {
+        self.default_shape(class)
     }
     /// Factor on the standard normal values of an input tensor: a power of two, so that significands stay as they are.
     fn scale(&self, _shape: &Shape, _tensor: usize) -> f64 {
@@ -144,6 +171,10 @@ pub trait Problem: Sync {
     /// Writes the buffer of an input tensor from byte `offset` (a multiple of 8) on, padding as 0. Problems that pack values
     /// into words say here how.
     fn write(&self, instance: &Instance, tensor: usize, offset: u64, out: &mut [u8]) {
+        self.write_values(instance, tensor, offset, out);
+    }
+    /// [`Problem::write`] for a tensor that holds the values of [`Problem::fill`], one after the other.
+    fn write_values(&self, instance: &Instance, tensor: usize, offset: u64, out: &mut [u8]) {
         let tensors = self.tensors(&instance.shape, instance.element);
         let Some(spec) = tensors.get(tensor) else { return };
         let size = spec.element.bytes();
@@ -162,6 +193,10 @@ pub trait Problem: Sync {
     }
     /// Refuses axes that the problem does not have, extents out of range, and extents that do not fit together.
     fn check(&self, shape: &Shape) -> Result<(), ShapeError> {
+        self.check_for(shape, ElementType::F32)
+    }
+    /// [`Problem::check`] for a type of the main operand.
+    fn check_for(&self, shape: &Shape, element: ElementType) -> Result<(), ShapeError> {
         shape.check()?;
         let names: Vec<&str> = self.axes().iter().map(|axis| axis.name).collect();
         if let Some((axis, _)) = shape.iter().find(|(axis, _)| !names.contains(axis)) {
@@ -172,10 +207,10 @@ pub trait Problem: Sync {
             });
         }
         let refused = |rule| ShapeError::Refused { problem: self.id().to_owned(), shape: shape.to_string(), rule };
-        if let Some(rule) = self.rule(shape) {
+        if let Some(rule) = self.rule(shape).or_else(|| self.element_rule(shape, element)) {
             return Err(refused(rule));
         }
-        match self.tensors(shape, ElementType::F32).iter().find(|tensor| tensor.len > MAX_ELEMENTS) {
+        match self.tensors(shape, element).iter().find(|tensor| tensor.len > MAX_ELEMENTS) {
             Some(tensor) => {
                 Err(refused(format!("tensor {} would have more than {MAX_ELEMENTS} elements", tensor.name)))
             }
@@ -184,11 +219,20 @@ pub trait Problem: Sync {
     }
     /// The default shape of a device class with the given axes in place of its own, checked.
     fn complete(&self, given: Option<&Shape>, class: DeviceClass) -> Result<Shape, ShapeError> {
-        let mut shape = self.default_shape(class);
+        self.complete_for(given, class, ElementType::F32)
+    }
+    /// [`Problem::complete`] for a type of the main operand.
+    fn complete_for(
+        &self,
+        given: Option<&Shape>,
+        class: DeviceClass,
+        element: ElementType,
+    ) -> Result<Shape, ShapeError> {
+        let mut shape = self.default_shape_for(class, element);
         for (axis, value) in given.into_iter().flat_map(Shape::iter) {
             shape.set(axis, value);
         }
-        self.check(&shape)?;
+        self.check_for(&shape, element)?;
         Ok(shape)
     }
 }
@@ -196,24 +240,33 @@ pub trait Problem: Sync {
 /// Most elements of one tensor that are accepted (2^40, as for an axis): a thousand times what any device holds today.
 pub const MAX_ELEMENTS: u64 = Shape::MAX_EXTENT;
 
-static PROBLEMS: [&dyn Problem; 12] = [
+static PROBLEMS: &[&dyn Problem] = &[
     &fma::Fma,
     &matrix_fma::MatrixFma,
     &memory::READ,
     &memory::COPY,
     &memory::TRIAD,
     &gemm::Gemm,
+    &gemm_batched::GemmBatched,
     &gemv::Gemv,
     &rmsnorm::RmsNorm,
+    &layernorm::LayerNorm,
     &softmax::Softmax,
+    &rope::RopeAppend,
     &attention::Prefill,
     &attention::Decode,
     &swiglu::SwiGlu,
+    &conv2d::Conv2d,
+    &elementwise::SILU_MUL,
+    &elementwise::GELU,
+    &elementwise::ADD,
+    &embedding::Embedding,
+    &layer::TransformerLayer,
 ];
 
 /// Every problem, ceilings of the device first.
 pub fn problems() -> &'static [&'static dyn Problem] {
-    &PROBLEMS
+    PROBLEMS
 }
 
 /// The problem with this name.
@@ -244,11 +297,6 @@ pub fn oracle_bytes(problem: &dyn Problem, instance: &Instance, tensor: usize, s
     bytes.drain(..skip.min(bytes.len()));
     bytes.truncate(end.saturating_sub(start) as usize);
     bytes
-}
-
-/// Largest error of a sum of `terms` products in f32, over the sum of the products' magnitudes.
-pub fn accumulation_bound(terms: u64) -> f64 {
-    bounds::accumulation(terms) * bounds::U32
 }
 
 /// Number of elements of a tensor; saturates, so that absurd shapes are refused and never wrap around.

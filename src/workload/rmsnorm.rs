@@ -10,7 +10,7 @@ use super::{Axis, DeviceClass, Expected, Instance, Picks, Problem, Tensor, exten
 use crate::model::{Counted, ElementType, Scalar, Shape, Work};
 
 /// Added to the mean square, as in the Llama models.
-const EPSILON: f64 = 1e-5;
+pub(super) const EPSILON: f64 = 1e-5;
 
 /// Elements of a row that are generated at a time.
 pub(super) const BLOCK: usize = 4096;

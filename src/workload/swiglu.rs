@@ -21,23 +21,25 @@ impl SwiGlu {
         let gates = self.projections(instance, pairs, 1);
         let ups = self.projections(instance, pairs, 2);
         let d = instance.shape.get("d");
-        let row = |(gates, ups): (&Vec<Dot>, &Vec<Dot>)| gates.iter().zip(ups).map(|(g, u)| gated(d, g, u)).collect();
+        let row = |(gates, ups): (&Vec<Dot>, &Vec<Dot>)| {
+            let pair = |(g, u): (&Dot, &Dot)| gated((g.value, g.bound(d)), (u.value, u.bound(d)));
+            gates.iter().zip(ups).map(pair).collect()
+        };
         gates.iter().zip(&ups).map(row).collect()
     }
 }
 
-/// silu(g)·u = g / (1 + exp(−g))·u, and its bound.
+/// silu(g)·u = g / (1 + exp(−g))·u and its bound, of projections with their own bounds.
 ///
-/// Both projections carry the error of their sums; |silu'| is at most 1.1; the exponential's relative error counts by its
-/// share in 1 + exp(−g); then an addition, a division and a product.
-fn gated(d: u64, gate: &Dot, up: &Dot) -> (f64, f64) {
-    let g = gate.value;
+/// |silu'| is at most 1.1; the exponential's relative error counts by its share in 1 + exp(−g); then an addition, a
+/// division and a product.
+pub(super) fn gated((g, gate_bound): (f64, f64), (u, up_bound): (f64, f64)) -> (f64, f64) {
     let share = 1.0 / (1.0 + g.exp());
     let silu = g * (1.0 - share);
-    let silu_bound = 1.1 * gate.bound(d) + U32 * (share * exponential(g) + 1.0 + DIVISION) * silu.abs();
-    let value = silu * up.value;
-    let bound = up.value.abs() * silu_bound
-        + (silu.abs() + silu_bound) * up.bound(d)
+    let silu_bound = 1.1 * gate_bound + U32 * (share * exponential(g) + 1.0 + DIVISION) * silu.abs();
+    let value = silu * u;
+    let bound = u.abs() * silu_bound
+        + (silu.abs() + silu_bound) * up_bound
         + 2.0 * U32 * value.abs()
         + f64::from(f32::MIN_POSITIVE);
     (value, bound)

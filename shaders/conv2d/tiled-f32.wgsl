@@ -1,0 +1,13 @@
+// y = w * patches of x: {{ rows }} rows and {{ cols }} groups of four columns per invocation, in registers.
+{% set operand = "f32" %}
+{% set acc = "f32" %}
+{% set out = "f32" %}
+{% set planes = 1 %}
+{% set splits = 1 %}
+{% set clamped = true %}
+{% set ragged_m = m % (wy * rows) != 0 %}
+{% set ragged_n = ceil_div(n, 4) % (wx * cols) != 0 %}
+{% set ragged_k = false %}
+{% include "image-loads.wgsl" %}
+
+{% include "register-tile.wgsl" %}

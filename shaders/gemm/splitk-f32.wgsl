@@ -1,0 +1,16 @@
+// c = a * b, k in parts: {{ rows }} rows and {{ cols }} groups of four columns per invocation, in registers.
+{% set operand = "f32" %}
+{% set acc = "f32" %}
+{% set out = "f32" %}
+{% set planes = 1 %}
+{% set clamped = true %}
+{% set ragged_m = m % (wy * rows) != 0 %}
+{% set ragged_n = ceil_div(n, 4) % (wx * cols) != 0 %}
+{% set ragged_k = false %}
+{% include "matrix-loads.wgsl" %}
+
+{% include "register-tile.wgsl" %}
+{% if splits > 1 %}
+
+{% include "sum-parts.wgsl" %}
+{% endif %}

@@ -1,0 +1,3 @@
+// y = (x - mean) / sqrt(variance + 1e-5) * weight + bias, row by row: {{ LANES }} lane(s) per row.
+{% set half = false %}
+{% include "layernorm-rows.wgsl" %}
