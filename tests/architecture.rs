@@ -32,6 +32,7 @@ const NARROW: &[(&str, &[&str])] = &[
 /// Crates that may be named only in these files and folders of `src/`.
 const FENCES: &[(&str, &[&str])] = &[
     ("wgpu", &["gpu/"]),
+    ("naga", &["gpu/spirv.rs"]),
     ("plotters", &["figure/svg.rs"]),
     ("nvml_wrapper", &["power/nvml.rs"]),
     ("ureq", &["power/"]),

@@ -15,6 +15,7 @@ use wattmark::workload::{TensorRole, problem};
 fn shapes(problem: &str) -> &'static [&'static str] {
     match problem {
         "fma" => &["n=1048576,steps=4096", "n=4100,steps=19", "n=1003,steps=33", "n=1,steps=1"],
+        "matrix-fma" => &["n=262144,steps=512", "n=48,steps=63", "n=1048576,steps=2", "n=16,steps=1"],
         "memory-read" => &["n=67108864,lanes=262144", "n=1000004,lanes=1000", "n=1000003,lanes=4096", "n=3,lanes=5"],
         "dot4" => &["n=1048576,steps=4096", "n=4100,steps=19", "n=1003,steps=33", "n=1,steps=1"],
         "memory-write" => &["n=67108864", "n=1000004", "n=1000003", "n=1"],
@@ -75,6 +76,9 @@ fn shapes(problem: &str) -> &'static [&'static str] {
         other => panic!("problem {other} has no line in this table: add its shapes"),
     }
 }
+
+/// Variants that take only shapes of whole matrices.
+const WHOLE: [&str; 2] = ["gemm/coop-direct", "attention-prefill/coop"];
 
 /// The shapes that a variant's element type can have; the first is aligned.
 fn fitting(variant: &Variant) -> Vec<&'static str> {
@@ -255,7 +259,13 @@ fn the_defaults_of_both_device_classes_render_at_every_shape() {
             for shape in fitting(variant) {
                 let label = format!("{} {shape} on {kind}", variant.id);
                 let shape: Shape = shape.parse().unwrap();
-                let rendered = variant.render(&shape, &BTreeMap::new(), &device);
+                let rendered = match variant.render(&shape, &BTreeMap::new(), &device) {
+                    // Some matrices are read whole, straight from a buffer; other variants take every shape.
+                    Err(KernelError::Constraint { .. }) if WHOLE.iter().any(|id| variant.id.starts_with(id)) => {
+                        continue;
+                    }
+                    rendered => rendered,
+                };
                 check(variant, &shape, &rendered.unwrap_or_else(|error| panic!("{label}: {error}")), &label);
             }
         }

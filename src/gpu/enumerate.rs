@@ -162,8 +162,13 @@ fn describe(adapter: &wgpu::Adapter) -> Device {
     let info = adapter.get_info();
     let limits = adapter.limits();
     let offered = adapter.features();
-    let features: BTreeSet<Feature> =
-        FEATURES.into_iter().filter(|(_, bit)| offered.contains(*bit)).map(|(feature, _)| feature).collect();
+    // What is passed through is SPIR-V, which only Vulkan takes.
+    let usable = |feature: Feature| feature != Feature::Passthrough || info.backend == wgpu::Backend::Vulkan;
+    let features: BTreeSet<Feature> = FEATURES
+        .into_iter()
+        .filter(|(feature, bit)| offered.contains(*bit) && usable(*feature))
+        .map(|(feature, _)| feature)
+        .collect();
     let timestamp_period_ns = features.contains(&Feature::Timestamps).then(|| timestamp_period(adapter)).flatten();
     Device {
         ordinal: 0,

@@ -7,15 +7,16 @@ use std::collections::BTreeMap;
 
 use super::alignment::Alignment;
 use super::link::{Link, Stamp, message};
+use super::pipeline::{layout_entry, pipelines};
 use super::poison::{POISON_BYTES, chunks, poison_buffer};
 use super::shuttle::Shuttle;
 use super::timer::{PassTimer, PassTimes, readback_buffer};
 use super::{
     Accelerator, BufferSpec, ByteRange, Completion, Filler, GpuError, Job, OutputReader, PoisonScan, Program, Role,
-    Ticket, fit,
+    Ticket, fit, spirv,
 };
 use crate::clock::{Clock, WallClock};
-use crate::model::{Device, Feature, TransferPath};
+use crate::model::{Device, Feature, TransferPath, Translation};
 use crate::units::Seconds;
 
 /// Size of a transfer between host and device, so that the host never holds more than a few of these.
@@ -199,6 +200,11 @@ impl WgpuAccelerator {
 
     fn compile(&self, program: &Program) -> Result<(Vec<wgpu::ComputePipeline>, wgpu::BindGroupLayout), GpuError> {
         let during = format!("compiling {}", program.case.label());
+        let refused = |message: String| GpuError::Compile { case: program.case.label(), message };
+        let words = match program.translation {
+            Translation::Trusted => None,
+            Translation::PatchedSpirv => Some(spirv::translate(&program.wgsl).map_err(refused)?),
+        };
         let entries: Vec<wgpu::BindGroupLayoutEntry> = (0..).zip(&program.buffers).map(layout_entry).collect();
         let (built, error) = self.link.attempt(&during, || {
             self.link.guarded(|| {
@@ -206,12 +212,12 @@ impl WgpuAccelerator {
                     .link
                     .gpu
                     .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries });
-                (pipelines(&self.link.gpu, program, &layout), layout)
+                (pipelines(&self.link.gpu, program, words.as_deref(), &layout), layout)
             })
         })?;
         match error {
             None => Ok(built),
-            Some(error) => Err(GpuError::Compile { case: program.case.label(), message: message(&error) }),
+            Some(error) => Err(refused(message(&error))),
         }
     }
 
@@ -391,57 +397,6 @@ impl Drop for WgpuAccelerator {
     fn drop(&mut self) {
         self.unload();
     }
-}
-
-fn layout_entry((binding, spec): (u32, &BufferSpec)) -> wgpu::BindGroupLayoutEntry {
-    wgpu::BindGroupLayoutEntry {
-        binding,
-        visibility: wgpu::ShaderStages::COMPUTE,
-        ty: wgpu::BindingType::Buffer {
-            ty: wgpu::BufferBindingType::Storage { read_only: spec.role == Role::Input },
-            has_dynamic_offset: false,
-            min_binding_size: None,
-        },
-        count: None,
-    }
-}
-
-fn module(gpu: &wgpu::Device, program: &Program) -> wgpu::ShaderModule {
-    let source = wgpu::ShaderModuleDescriptor {
-        label: None,
-        source: wgpu::ShaderSource::Wgsl(std::borrow::Cow::Borrowed(&program.wgsl)),
-    };
-    // SAFETY: kernels are written to stay inside their buffers and their loops to end, and their outputs are verified;
-    // the checks this switches off (index clamps, loop counters, division guards) would be what is measured.
-    #[allow(unsafe_code)]
-    unsafe {
-        gpu.create_shader_module_trusted(source, wgpu::ShaderRuntimeChecks::unchecked())
-    }
-}
-
-/// One pipeline for each stage, all from one module and with the same bindings.
-fn pipelines(gpu: &wgpu::Device, program: &Program, bindings: &wgpu::BindGroupLayout) -> Vec<wgpu::ComputePipeline> {
-    let module = module(gpu, program);
-    let layout = gpu.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-        label: None,
-        bind_group_layouts: &[Some(bindings)],
-        immediate_size: 0,
-    });
-    let pipeline = |entry: &str| {
-        gpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: None,
-            layout: Some(&layout),
-            module: &module,
-            entry_point: Some(entry),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                constants: &[],
-                // Kernels write workgroup memory before they read it.
-                zero_initialize_workgroup_memory: false,
-            },
-            cache: None,
-        })
-    };
-    program.stages.iter().map(|stage| pipeline(&stage.entry)).collect()
 }
 
 #[cfg(test)]

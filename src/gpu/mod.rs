@@ -10,11 +10,14 @@ mod enumerate;
 mod fit;
 mod hardware;
 mod link;
+mod memory_model;
+mod pipeline;
 mod poison;
 mod quiet;
 mod scan;
 mod shuttle;
 pub mod simulated;
+pub mod spirv;
 mod timer;
 
 use std::collections::BTreeSet;

@@ -24,6 +24,7 @@ mod inputs;
 mod layer;
 mod layer_reference;
 mod layernorm;
+mod matrix_fma;
 mod memory;
 mod product;
 mod rmsnorm;
@@ -254,6 +255,7 @@ pub fn is_probe(problem: &str) -> bool {
 static PROBLEMS: &[&dyn Problem] = &[
     &fma::Fma,
     &dot4::Dot4,
+    &matrix_fma::MatrixFma,
     &memory::READ,
     &memory::WRITE,
     &memory::COPY,

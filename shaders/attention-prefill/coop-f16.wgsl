@@ -1,0 +1,2 @@
+{% set hint = 0 %}
+{% include "coop-attention.wgsl" %}

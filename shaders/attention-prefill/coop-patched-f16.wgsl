@@ -1,0 +1,2 @@
+{% set hint = UNROLL %}
+{% include "coop-attention.wgsl" %}

@@ -1,0 +1,2 @@
+{% set acc = "f32" %}
+{% include "coop-gemm-direct.wgsl" %}

@@ -1,0 +1,2 @@
+{% set acc = "f16" %}
+{% include "coop-gemm-direct.wgsl" %}

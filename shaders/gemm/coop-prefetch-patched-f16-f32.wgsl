@@ -1,0 +1,2 @@
+{% set acc, mode, hint = "f32", "prefetch", UNROLL %}
+{% include "coop-gemm.wgsl" %}

@@ -1,0 +1,2 @@
+{% set acc, mode, hint = "f16", "prefetch", UNROLL %}
+{% include "coop-gemm.wgsl" %}
