@@ -17,7 +17,6 @@ pub mod text;
 
 use std::io::{IsTerminal, Write};
 
-use anyhow::Context as _;
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub use exit::{Exit, Failure};
@@ -83,7 +82,7 @@ impl Console {
     /// The process's own streams.
     pub fn standard() -> Self {
         Self {
-            out: Box::new(std::io::BufWriter::new(std::io::stdout())),
+            out: Box::new(Results(std::io::BufWriter::new(std::io::stdout()))),
             out_is_terminal: std::io::stdout().is_terminal(),
             err_is_terminal: std::io::stderr().is_terminal(),
         }
@@ -92,6 +91,22 @@ impl Console {
     pub fn note(&self, text: &str) {
         note(text);
     }
+}
+
+/// Standard output. An error may come with any write, as soon as the buffer is full, so each says what was attempted.
+struct Results(std::io::BufWriter<std::io::Stdout>);
+
+impl Write for Results {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.write(bytes).map_err(unwritten)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush().map_err(unwritten)
+    }
+}
+
+fn unwritten(error: std::io::Error) -> std::io::Error {
+    std::io::Error::new(error.kind(), format!("cannot write the result to standard output: {error}"))
 }
 
 /// Writes one line to standard error.
@@ -105,7 +120,7 @@ pub fn main() -> Exit {
     let cli = Cli::parse();
     let mut console = Console::standard();
     let outcome = dispatch(&cli.command, &mut console).and_then(|exit| {
-        console.out.flush().context("cannot write the result to standard output")?;
+        console.out.flush()?;
         Ok(exit)
     });
     match outcome {

@@ -88,7 +88,8 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
 /// parameters and what they need.
 fn write_text(variants: &[&Variant], width: usize, out: &mut dyn Write) -> std::io::Result<()> {
     let names = variants.iter().map(|variant| variant.id.len()).max().unwrap_or_default();
-    let indent = names + 9;
+    let elements = variants.iter().map(|variant| variant.element.name().len()).max().unwrap_or_default();
+    let indent = names + elements + 6;
     let room = width.saturating_sub(indent).max(30);
     let mut last = "";
     for variant in variants {
@@ -106,7 +107,7 @@ fn write_text(variants: &[&Variant], width: usize, out: &mut dyn Write) -> std::
         }
         let (mut name, mut element) = (variant.id.as_str(), variant.element.to_string());
         for line in lines {
-            writeln!(out, "  {name:names$}  {element:3}  {line}")?;
+            writeln!(out, "  {name:names$}  {element:elements$}  {line}")?;
             (name, element) = ("", String::new());
         }
     }
