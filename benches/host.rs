@@ -59,7 +59,8 @@ fn record() -> RunRecord {
     let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/records/v1.0.json");
     let mut record = store::read(golden.as_ref()).expect("the golden record reads").record;
     let pattern = record.measurements[0].clone();
-    let check = Check { sampled: 256, worst_error_in_bounds: 0.1, max_abs_error: 1e-6, scanned: 1 << 20 };
+    let check =
+        Check { sampled: 256, worst_error_in_bounds: 0.1, max_abs_error: 1e-6, scanned: 1 << 20, ..Check::default() };
     record.measurements = (0..20u64)
         .map(|i| Measurement {
             verification: Verification::Passed { before: check.clone(), after: check.clone() },

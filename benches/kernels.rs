@@ -41,8 +41,8 @@ fn execute(accelerator: &mut dyn Accelerator, count: u64) -> Duration {
 fn suite(c: &mut Criterion, machine: &WgpuMachine, device: &Device) {
     let mut accelerator = machine.open(device.ordinal).expect("the adapter opens");
     let selections = [
-        Selection { kernels: vec!["gemm".into()], shapes: vec!["m=n=k=1024".into()], seed: 1 },
-        Selection { kernels: Vec::new(), shapes: Vec::new(), seed: 1 },
+        Selection { kernels: vec!["gemm".into()], shapes: vec!["m=n=k=1024".into()], seed: 1, ..Selection::default() },
+        Selection { kernels: Vec::new(), shapes: Vec::new(), seed: 1, ..Selection::default() },
     ];
     let mut group = c.benchmark_group(format!("kernels on {}", device.name));
     group.sample_size(10);

@@ -6,6 +6,7 @@
 //! * [`model`]: the types of a record
 //! * [`gpu`], [`power`], [`kernel`], [`workload`], [`provenance`]: the sources of facts
 //! * [`store`], [`verify`]: records on disk; outputs against float64 references
+//! * [`tune`]: the variant and parameters for this device and shape, and the cache of them
 //! * [`measure`]: the protocol, and what a measurement says
 //! * [`account`]: energy to carbon
 //! * [`compare`]: two records
@@ -29,6 +30,7 @@ pub mod provenance;
 pub mod report;
 pub mod stats;
 pub mod store;
+pub mod tune;
 pub mod units;
 pub mod verify;
 pub mod workload;

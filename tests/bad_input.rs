@@ -89,6 +89,14 @@ fn an_unknown_kernel_device_region_site_or_source_is_answered_with_those_there_a
     refused(&[], &["--power", "nvml,auto"], &["`auto` stands alone"]);
     refused(&[], &["--power", ""], &["empty", "nvml"]);
     refused(&[], &["--power", "csv:missing.csv,time=t,watts=w"], &["missing.csv", "No such file", "--power csv:FILE"]);
+    refused(
+        &[],
+        &["--data", "zeroes"],
+        &["no data pattern is called `zeroes`", "normal, uniform, zeros, constant, sparse"],
+    );
+    refused(&[("wattmark.toml", "data = \"zeroes\"\n")], &[], &["`data` of the configuration", "`zeroes`", "zeros"]);
+    refused(&[], &["--shaders", "nowhere"], &["nowhere", "No such file", "<problem>/<name>.wgsl"]);
+    refused(&[], &["--kernel", "gemm", "--shape", "m=n=7,k=0"], &["k", "is 0", "between 1 and"]);
     refused(&[], &["--preset", "quik"], &["quik", "quick, standard and publication"]);
 }
 

@@ -10,13 +10,13 @@
 use std::collections::BTreeSet;
 
 use wattmark::clock::WallClock;
-use wattmark::gpu::{Accelerator, ByteRange, Completion, GpuError, Job, Machine, Program, WgpuMachine};
+use wattmark::gpu::{Accelerator, Completion, GpuError, Job, Machine, Program, WgpuMachine};
 use wattmark::kernel;
 use wattmark::measure::plan::{self, PlanError, Selection};
-use wattmark::model::{Case, Device, DeviceKind, ElementType, ShapeError, SkipReason};
+use wattmark::model::{Case, Device, DeviceKind, ShapeError, SkipReason};
 use wattmark::verify::prepare::program_of;
-use wattmark::verify::{ProbePlan, freivalds};
-use wattmark::workload::{Instance, Problem, TensorRole, oracle_bytes, problem, problems};
+use wattmark::verify::{ProbePlan, WholeCheck};
+use wattmark::workload::{Instance, TensorRole, oracle_bytes, problem, problems};
 
 /// Seed of the inputs; any will do.
 const SEED: u64 = 20_240_229;
@@ -173,7 +173,12 @@ fn machine() -> WgpuMachine {
 }
 
 fn planned(variant: &str, shape: &str, device: &Device) -> Result<Case, PlanError> {
-    let selection = Selection { kernels: vec![variant.to_owned()], shapes: vec![shape.to_owned()], seed: SEED };
+    let selection = Selection {
+        kernels: vec![variant.to_owned()],
+        shapes: vec![shape.to_owned()],
+        seed: SEED,
+        ..Selection::default()
+    };
     let cases = plan::cases(&selection, std::slice::from_ref(device))?;
     assert_eq!(cases.len(), 1, "{variant} {shape}");
     Ok(cases.into_iter().next().unwrap())
@@ -206,30 +211,19 @@ fn verified(gpu: &mut dyn Accelerator, program: &Program, instance: &Instance) -
         .and_then(|_| done(gpu, &Job::Probe { ranges: probe.ranges() }))
         .map_err(|error| error.to_string())?
         .bytes;
-    let scan = gpu.scan_poison().map_err(|error| error.to_string())?;
+    let whole = WholeCheck::new(problem, instance, SEED, None, true);
+    let mut reading = whole.reading();
+    let scan = gpu
+        .read_outputs(&mut |tensor, offset, bytes| reading.add(tensor, offset, bytes))
+        .map_err(|error| error.to_string())?;
     if scan.poisoned > 0 {
         return Err(format!("{} of {} output words were never written", scan.poisoned, scan.words));
     }
     let check = probe.check(&bytes).map_err(|mismatch| mismatch.to_string())?;
-    if problem.id() == "gemm" && matches!(instance.element, ElementType::F32 | ElementType::Mixed) {
-        whole_product(gpu, problem, instance)?;
-    }
+    let (product, _) = reading.judge()?;
+    assert_eq!(product.is_some(), problem.product(instance).is_some());
     let worst = check.worst_error_in_bounds;
     Ok(format!("{} outputs within {worst:.3} of their bounds, {} words written", check.sampled, scan.words))
-}
-
-/// Reads all of C, which sampling does not, and checks every row of it by Freivalds' method.
-fn whole_product(gpu: &mut dyn Accelerator, gemm: &dyn Problem, instance: &Instance) -> Result<(), String> {
-    let tensors = gemm.tensors(&instance.shape, instance.element);
-    let c = tensors.iter().position(|tensor| tensor.role == TensorRole::Output).unwrap();
-    let whole = ByteRange { buffer: c, start: 0, end: 4 * tensors[c].len };
-    let bytes = done(gpu, &Job::Probe { ranges: vec![whole] }).map_err(|error| error.to_string())?.bytes;
-    let values: Vec<f32> = bytes.chunks_exact(4).map(|word| f32::from_le_bytes(word.try_into().unwrap())).collect();
-    let columns = instance.shape.get("n") as usize;
-    let mut row = |row: u64| values.chunks(columns).nth(row as usize).unwrap_or_default().to_vec();
-    let checked = freivalds(instance, &mut row, 4, SEED).map_err(|error| error.to_string())?;
-    assert_eq!(checked.rows, instance.shape.get("m"));
-    Ok(())
 }
 
 #[test]

@@ -112,7 +112,8 @@ fn open(machine: &WgpuMachine, device: &Device, case: &Case) -> Option<Runner> {
 
 /// Runners of every f32 variant that a pattern names, at one shape.
 fn runners(machine: &WgpuMachine, device: &Device, kernel: &str, shape: &str) -> Vec<Runner> {
-    let selection = Selection { kernels: vec![kernel.to_owned()], shapes: vec![shape.to_owned()], seed: 1 };
+    let selection =
+        Selection { kernels: vec![kernel.to_owned()], shapes: vec![shape.to_owned()], seed: 1, patterns: Vec::new() };
     let cases = cases(&selection, std::slice::from_ref(device)).expect("the selection is sound");
     let measured = cases.iter().filter(|case| case.element == ElementType::F32 && case.variant != "gemm/naive-f32");
     measured.filter_map(|case| open(machine, device, case)).collect()

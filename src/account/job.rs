@@ -151,7 +151,11 @@ fn on_device(result: &RunResult, device: u32, site: &Site, job: &Job) -> Option<
             let energy = usable_energy(case).ok()?;
             Some((case, energy, energy_of(case, energy, job.amount)?))
         })
-        .min_by(|(_, a, x), (_, b, y)| a.evidence.cmp(&b.evidence).then(x.point.total_cmp(&y.point)))?;
+        .min_by(|(one, a, x), (other, b, y)| {
+            // Normal data before all others: zeros cost least, and no real job is made of them.
+            let data = one.case.pattern.cmp(&other.case.pattern);
+            data.then(a.evidence.cmp(&b.evidence)).then(x.point.total_cmp(&y.point))
+        })?;
     Some(account(case, energy, joules, site, job))
 }
 

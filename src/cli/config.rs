@@ -22,6 +22,7 @@ pub const KEYS: &[&str] = &[
     "preset",
     "kernel",
     "shape",
+    "data",
     "device",
     "power",
     "assume_watts",
@@ -52,6 +53,9 @@ pub struct FileConfig {
     /// Shapes, as for `--shape`.
     #[serde(default, deserialize_with = "words")]
     pub shape: Option<Vec<String>>,
+    /// Distributions of the inputs, as for `--data`.
+    #[serde(default, deserialize_with = "words")]
+    pub data: Option<Vec<String>>,
     /// Devices, as for `--device`; a bare number is an ordinal.
     #[serde(default, deserialize_with = "words")]
     pub device: Option<Vec<String>>,
@@ -245,6 +249,7 @@ mod tests {
             preset = "standard"
             kernel = ["gemm/*", "gemv/*"]
             shape = "m=n=k=1024,2048"
+            data = "normal"
             device = [0, "0000:19:00.0"]
             power = "nvml"
             assume_watts = 65
@@ -265,6 +270,7 @@ mod tests {
                 preset: Some(Preset::Standard),
                 kernel: strings(&["gemm/*", "gemv/*"]),
                 shape: strings(&["m=n=k=1024,2048"]),
+                data: strings(&["normal"]),
                 device: strings(&["0", "0000:19:00.0"]),
                 power: strings(&["nvml"]),
                 assume_watts: Some(65.0),

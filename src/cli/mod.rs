@@ -12,8 +12,10 @@ pub mod outcome;
 pub mod progress;
 pub mod records;
 pub mod resolve;
+pub mod shaders;
 pub mod simulate;
 pub mod text;
+pub mod tuning;
 
 use std::io::{IsTerminal, Write};
 
@@ -35,6 +37,8 @@ pub struct Cli {
 pub enum Command {
     /// Run kernels, record power, account, chart.
     Run(Box<commands::run::Args>),
+    /// Find the kernel variants and parameters that suit a device, and keep them for later runs.
+    Tune(commands::tune::Args),
     /// List GPUs and the power source that belongs to each.
     Devices(commands::devices::Args),
     /// Check drivers, sensors and permissions, with a remedy for each finding.
@@ -82,7 +86,7 @@ impl Console {
     /// The process's own streams.
     pub fn standard() -> Self {
         Self {
-            out: Box::new(Results(std::io::BufWriter::new(std::io::stdout()))),
+            out: Box::new(std::io::BufWriter::new(StandardOutput)),
             out_is_terminal: std::io::stdout().is_terminal(),
             err_is_terminal: std::io::stderr().is_terminal(),
         }
@@ -93,19 +97,19 @@ impl Console {
     }
 }
 
-/// Standard output. An error may come with any write, as soon as the buffer is full, so each says what was attempted.
-struct Results(std::io::BufWriter<std::io::Stdout>);
+/// Standard output whose failures say that it was standard output, whenever the buffer before it happens to empty.
+struct StandardOutput;
 
-impl Write for Results {
+impl Write for StandardOutput {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.write(bytes).map_err(unwritten)
+        std::io::stdout().write(bytes).map_err(named)
     }
     fn flush(&mut self) -> std::io::Result<()> {
-        self.0.flush().map_err(unwritten)
+        std::io::stdout().flush().map_err(named)
     }
 }
 
-fn unwritten(error: std::io::Error) -> std::io::Error {
+fn named(error: std::io::Error) -> std::io::Error {
     std::io::Error::new(error.kind(), format!("cannot write the result to standard output: {error}"))
 }
 
@@ -138,6 +142,7 @@ pub fn main() -> Exit {
 fn dispatch(command: &Command, console: &mut Console) -> anyhow::Result<Exit> {
     match command {
         Command::Run(args) => commands::run::run(args, console),
+        Command::Tune(args) => commands::tune::run(args, console),
         Command::Devices(args) => commands::devices::run(args, console),
         Command::Doctor(args) => commands::doctor::run(args, console),
         Command::List(args) => commands::list::run(args, console),

@@ -8,9 +8,10 @@ use crate::cli::bench::TestBench;
 use crate::cli::commands::run::Args;
 use crate::cli::config::{self, FileConfig};
 use crate::cli::{Console, Failure, accounting};
+use crate::kernel;
 use crate::measure::plan::{self, Selection};
 use crate::measure::presets;
-use crate::model::{AccountRequest, Device, Origin, Plan, PowerRequest, Preset, Settings};
+use crate::model::{AccountRequest, DataPattern, Device, Origin, Plan, PowerRequest, Preset, Settings};
 use crate::units::{Seconds, Watts};
 
 /// Default seed: any fixed number makes runs repeatable; this one spells the year of the first release.
@@ -89,6 +90,7 @@ pub fn resolve(args: &Args, bench: &TestBench, console: &mut Console) -> anyhow:
     let selection = Selection {
         kernels: merge.pick_list("kernel", &args.kernel, kernels),
         shapes: merge.pick_list("shape", &args.shape, shapes),
+        patterns: patterns(args, &mut merge)?,
         seed: merge.pick("seed", args.seed.as_ref(), file_seed).unwrap_or(DEFAULT_SEED),
     };
     let wanted = merge.file.device.clone();
@@ -113,6 +115,8 @@ pub fn resolve(args: &Args, bench: &TestBench, console: &mut Console) -> anyhow:
         seed: selection.seed,
         cases,
         expected_s,
+        inject_error: args.inject_error,
+        user_shaders: kernel::user_shaders().to_vec(),
     };
     Ok(Resolved { plan, devices, site, job, results, redact })
 }
@@ -168,7 +172,7 @@ fn settings(args: &Args, merge: &mut Merge, preset: Preset) -> anyhow::Result<Se
 }
 
 /// Reads `30s`, `1m 30s`, `500ms` or a bare number of seconds.
-fn duration(name: &str, text: &str) -> anyhow::Result<Seconds> {
+pub fn duration(name: &str, text: &str) -> anyhow::Result<Seconds> {
     let bad =
         || Failure::usage(format!("{name} is `{text}`: give a time such as 30s, 500ms, 1m 30s or a number of seconds"));
     let seconds = match text.trim().parse::<f64>() {
@@ -180,6 +184,21 @@ fn duration(name: &str, text: &str) -> anyhow::Result<Seconds> {
     } else {
         Err(bad().into())
     }
+}
+
+/// The data patterns, each once; none where nothing was said.
+fn patterns(args: &Args, merge: &mut Merge) -> anyhow::Result<Vec<DataPattern>> {
+    let file = merge.file.data.clone();
+    let flag: Vec<String> = args.data.iter().map(ToString::to_string).collect();
+    let mut patterns = Vec::new();
+    for word in merge.pick_list("data", &flag, file) {
+        let pattern: DataPattern =
+            word.parse().map_err(|why| Failure::usage(format!("{}: {why}", merge.named("data"))))?;
+        if !patterns.contains(&pattern) {
+            patterns.push(pattern);
+        }
+    }
+    Ok(patterns)
 }
 
 fn account_request(args: &Args, merge: &mut Merge) -> AccountRequest {
@@ -294,7 +313,7 @@ pub fn print_plan(resolved: &Resolved, console: &mut Console) -> anyhow::Result<
     }
     writeln!(out, "cases       {}", plan.cases.len())?;
     for case in &plan.cases {
-        writeln!(out, "  device {}  {:<28} {}", case.device, case.variant, case.shape)?;
+        writeln!(out, "  device {}  {:<28} {}{}", case.device, case.variant, case.shape, case.data_note())?;
     }
     writeln!(out, "expected    about {} after the pipelines are built", minutes(plan.expected_s))?;
     Ok(())

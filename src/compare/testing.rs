@@ -114,7 +114,7 @@ fn measurement(spec: &Spec<'_>) -> Measurement {
         dispatches: speed.round() as u64,
         device_busy_ns: None,
     });
-    let check = Check { sampled: 1, worst_error_in_bounds: 0.0, max_abs_error: 0.0, scanned: 1 };
+    let check = Check { sampled: 1, scanned: 1, ..Check::default() };
     Measurement {
         case: case_of(spec.variant),
         verification: Verification::Passed { before: check.clone(), after: check },
@@ -124,6 +124,7 @@ fn measurement(spec: &Spec<'_>) -> Measurement {
         windows: windows.collect(),
         stop: None,
         warnings: vec![],
+        injected: None,
     }
 }
 
@@ -155,6 +156,7 @@ fn record(device: &str) -> RunRecord {
         idle: vec![],
         measurements: vec![],
         skips: vec![],
+        tunings: Vec::new(),
         traces: vec![],
         warnings: vec![],
     }
@@ -213,6 +215,8 @@ fn plan() -> Plan {
         seed: 1,
         cases: vec![],
         expected_s: seconds,
+        inject_error: false,
+        user_shaders: Vec::new(),
     }
 }
 

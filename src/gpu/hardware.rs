@@ -9,8 +9,8 @@ use super::alignment::Alignment;
 use super::link::{Link, Stamp, message};
 use super::timer::{PassTimer, PassTimes, readback_buffer};
 use super::{
-    Accelerator, BufferSpec, ByteRange, Completion, Filler, GpuError, Job, POISON_WORD, PoisonScan, Program, Role,
-    Ticket, fit,
+    Accelerator, BufferSpec, ByteRange, Completion, Filler, GpuError, Job, OutputReader, POISON_WORD, PoisonScan,
+    Program, Role, Ticket, fit,
 };
 use crate::clock::{Clock, WallClock};
 use crate::model::{Device, Feature};
@@ -35,8 +35,9 @@ impl Loaded {
     fn written(&self) -> impl Iterator<Item = (&BufferSpec, &wgpu::Buffer)> {
         self.program.buffers.iter().zip(&self.buffers).filter(|(spec, _)| spec.role != Role::Input)
     }
-    fn outputs(&self) -> impl Iterator<Item = (&BufferSpec, &wgpu::Buffer)> {
-        self.program.buffers.iter().zip(&self.buffers).filter(|(spec, _)| spec.role == Role::Output)
+    fn outputs(&self) -> impl Iterator<Item = (usize, &BufferSpec, &wgpu::Buffer)> {
+        let all = self.program.buffers.iter().zip(&self.buffers).enumerate();
+        all.map(|(index, (spec, buffer))| (index, spec, buffer)).filter(|(_, spec, _)| spec.role == Role::Output)
     }
 }
 
@@ -326,21 +327,37 @@ impl Accelerator for WgpuAccelerator {
         Ok(completion)
     }
 
-    fn scan_poison(&mut self) -> Result<PoisonScan, GpuError> {
-        let during = "scanning outputs";
+    fn read_outputs(&mut self, reader: &mut OutputReader<'_>) -> Result<PoisonScan, GpuError> {
+        let during = "reading outputs";
         let loaded = self.loaded(during)?;
-        let largest = loaded.outputs().map(|(spec, _)| spec.bytes).max().unwrap_or(4);
+        let largest = loaded.outputs().map(|(_, spec, _)| spec.bytes).max().unwrap_or(4);
         let target = self.link.attempt(during, || readback_buffer(&self.link.gpu, largest.min(CHUNK_BYTES)))?;
-        let mut scan = PoisonScan { words: 0, poisoned: 0, first: None };
-        for (spec, source) in loaded.outputs() {
+        let mut scan = PoisonScan::EMPTY;
+        for (index, spec, source) in loaded.outputs() {
             for (offset, len) in chunks(spec.bytes, CHUNK_BYTES) {
                 let submission = self
                     .link
                     .execute(during, |encoder| encoder.copy_buffer_to_buffer(source, offset, &target, 0, len))?;
-                self.link.read_back(during, &target, len, &submission, |bytes| scan_words(&mut scan, offset, bytes))?;
+                self.link.read_back(during, &target, len, &submission, |bytes| {
+                    scan.add(offset, bytes);
+                    reader(index, offset, bytes);
+                })?;
             }
         }
         Ok(scan)
+    }
+
+    fn write_word(&mut self, buffer: usize, offset: u64, word: u32) -> Result<(), GpuError> {
+        let during = "writing a word";
+        let loaded = self.loaded(during)?;
+        let range = ByteRange { buffer, start: offset, end: offset.saturating_add(4) };
+        fit::check_ranges(&loaded.program, &[range]).map_err(|reason| self.link.other(during, reason))?;
+        let Some(target) = loaded.buffers.get(buffer) else { return Ok(()) };
+        let submission = self.link.attempt(during, || {
+            self.link.queue.write_buffer(target, offset, &word.to_le_bytes());
+            self.link.queue.submit([])
+        })?;
+        self.link.finish(during, &submission)
     }
 
     fn unload(&mut self) {
@@ -434,17 +451,6 @@ fn chunks(bytes: u64, most: u64) -> impl Iterator<Item = (u64, u64)> {
     (0..bytes.div_ceil(most)).map(move |index| (index * most, most.min(bytes - index * most)))
 }
 
-fn scan_words(scan: &mut PoisonScan, offset: u64, bytes: &[u8]) {
-    let (words, _) = bytes.as_chunks::<4>();
-    let poison = POISON_WORD.to_ne_bytes();
-    let count = words.iter().filter(|word| **word == poison).count() as u64;
-    if count > 0 && scan.first.is_none() {
-        scan.first = words.iter().position(|word| *word == poison).map(|index| offset + 4 * index as u64);
-    }
-    scan.words += words.len() as u64;
-    scan.poisoned += count;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -455,17 +461,6 @@ mod tests {
         assert_eq!(chunks(10, 4).collect::<Vec<_>>(), vec![(0, 4), (4, 4), (8, 2)]);
         assert_eq!(chunks(8, 4).collect::<Vec<_>>(), vec![(0, 4), (4, 4)]);
         assert_eq!(chunks(0, 4).count(), 0);
-    }
-
-    #[test]
-    fn a_scan_counts_poisoned_words_and_remembers_the_first() {
-        let mut scan = PoisonScan { words: 0, poisoned: 0, first: None };
-        scan_words(&mut scan, 0, &[0; 8]);
-        let mut bytes = vec![0; 12];
-        bytes[4..8].copy_from_slice(&POISON_WORD.to_ne_bytes());
-        scan_words(&mut scan, 8, &bytes);
-        scan_words(&mut scan, 20, &POISON_WORD.to_ne_bytes());
-        assert_eq!(scan, PoisonScan { words: 6, poisoned: 2, first: Some(12) });
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod fit;
 mod hardware;
 mod link;
 mod quiet;
+mod scan;
 pub mod simulated;
 mod timer;
 
@@ -202,6 +203,9 @@ pub enum GpuError {
 /// Writes the initial contents of a buffer: called with a byte offset and the slice to fill, in order.
 pub type Filler<'a> = dyn FnMut(u64, &mut [u8]) + 'a;
 
+/// Takes the contents of an output: called with the buffer's index, a byte offset that is a multiple of 8, and bytes, in order.
+pub type OutputReader<'a> = dyn FnMut(usize, u64, &[u8]) + 'a;
+
 /// One open device with at most one loaded program.
 pub trait Accelerator {
     /// The device.
@@ -214,8 +218,20 @@ pub trait Accelerator {
     fn submit(&mut self, job: &Job) -> Result<Ticket, GpuError>;
     /// Waits for a job; jobs finish in order, and each ticket is waited for once.
     fn wait(&mut self, ticket: Ticket) -> Result<Completion, GpuError>;
-    /// Reads all outputs and counts words that still hold the poison. The stream must be empty.
-    fn scan_poison(&mut self) -> Result<PoisonScan, GpuError>;
+    /// Reads every output once, hands its bytes to `reader` in order, and counts words that still hold the poison. The
+    /// stream must be empty.
+    fn read_outputs(&mut self, reader: &mut OutputReader<'_>) -> Result<PoisonScan, GpuError>;
+    /// Counts words of all outputs that still hold the poison. The stream must be empty.
+    fn scan_poison(&mut self) -> Result<PoisonScan, GpuError> {
+        self.read_outputs(&mut |_, _, _| ())
+    }
+    /// True if [`Accelerator::read_outputs`] can give whole outputs of the loaded program; false where a simulated device would
+    /// have to compute too many.
+    fn has_whole_outputs(&self) -> bool {
+        true
+    }
+    /// Overwrites one 32-bit word of a buffer, at a byte offset that is a multiple of 4. The stream must be empty.
+    fn write_word(&mut self, buffer: usize, offset: u64, word: u32) -> Result<(), GpuError>;
     /// Drops the program and its buffers.
     fn unload(&mut self);
 }

@@ -21,6 +21,14 @@ pub enum KernelError {
         /// What is wrong.
         message: String,
     },
+    /// A folder of variants that cannot be read.
+    #[error("cannot read the shaders in {}: {reason}; give a folder that holds <problem>/<name>.wgsl and .toml", path.display())]
+    Folder {
+        /// The folder.
+        path: std::path::PathBuf,
+        /// The system's words.
+        reason: String,
+    },
     /// A parameter that the variant does not have, or a value outside its candidates.
     #[error("parameter {name}={value} cannot be used with {id}: {reason}")]
     Parameter {

@@ -8,14 +8,17 @@
 mod error;
 mod expression;
 mod manifest;
+mod user;
 mod variant;
 
 use std::sync::OnceLock;
 
+use crate::model::UserShader;
 use crate::names;
 
 pub use error::KernelError;
 pub use manifest::{ByDevice, Parameter, Scrutiny};
+pub use user::add_folder;
 pub use variant::{Rendered, RenderedStage, Scratch, Variant};
 
 /// One embedded pair of files.
@@ -40,8 +43,15 @@ pub struct Broken {
     pub message: String,
 }
 
-fn catalogue() -> &'static (Vec<Variant>, Vec<Broken>) {
-    static CATALOGUE: OnceLock<(Vec<Variant>, Vec<Broken>)> = OnceLock::new();
+/// What there is to run.
+struct Catalogue {
+    variants: Vec<Variant>,
+    broken: Vec<Broken>,
+    user: Vec<UserShader>,
+}
+
+fn catalogue() -> &'static Catalogue {
+    static CATALOGUE: OnceLock<Catalogue> = OnceLock::new();
     CATALOGUE.get_or_init(|| {
         let (mut variants, mut broken) = (Vec::new(), Vec::new());
         for pair in PAIRS {
@@ -52,18 +62,24 @@ fn catalogue() -> &'static (Vec<Variant>, Vec<Broken>) {
                 }
             }
         }
-        (variants, broken)
+        let user = user::join(user::take(), &mut variants, &mut broken);
+        Catalogue { variants, broken, user }
     })
 }
 
 /// All usable variants in order of identifier.
 pub fn variants() -> &'static [Variant] {
-    &catalogue().0
+    &catalogue().variants
 }
 
 /// Pairs whose manifest or template does not parse.
 pub fn broken() -> &'static [Broken] {
-    &catalogue().1
+    &catalogue().broken
+}
+
+/// The user's own variants, usable or not.
+pub fn user_shaders() -> &'static [UserShader] {
+    &catalogue().user
 }
 
 /// Variant of an identifier such as `gemm/tiled-f32`.

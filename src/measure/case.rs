@@ -1,21 +1,21 @@
 //! One case on one open device: load, fill, verify, calibrate, preheat, windows, verify again.
 
+use super::checks::Checks;
 use super::preheat::{note_steadiness, preheat};
 use super::presets::{self, AVERAGES_PER_WINDOW, UPDATES_PER_WINDOW};
 use super::run::{Event, Observer};
 use super::stream::Stream;
-use super::{result, stop};
+use super::{checks, result, stop};
 use crate::clock::{Clock, Nanoseconds, RunClock};
-use crate::gpu::{Accelerator, GpuError, Job, PoisonScan, Program};
+use crate::gpu::{Accelerator, GpuError, Job, Program};
 use crate::model::{
-    Calibration, Case, Check, Device, Measurement, Settings, Skip, SkipReason, StopReason, Timing, TimingMethod,
-    Verification, Warning, WarningCode, Window,
+    Calibration, Case, Device, Measurement, Settings, Skip, SkipReason, StopReason, Timing, TimingMethod, Verification,
+    Warning, WarningCode, Window,
 };
 use crate::power::Sampler;
 use crate::units::Seconds;
-use crate::verify::ProbePlan;
 use crate::verify::prepare::{self, program_of, reason_of, skip};
-use crate::workload::{self, Instance};
+use crate::workload::Instance;
 
 /// Most executions in one submission; beyond it the encoding time of the command buffer itself grows.
 const MAX_BATCH: u32 = 4096;
@@ -44,6 +44,8 @@ pub struct Bench<'a> {
     pub sampler: Option<&'a Sampler>,
     /// The settings.
     pub settings: &'a Settings,
+    /// True if an error is to be made in the output that each case's last window left.
+    pub inject_error: bool,
     /// The run's clock.
     pub clock: &'a RunClock,
     /// True once the user asked to stop.
@@ -57,13 +59,12 @@ pub struct Session {
     case: Case,
     instance: Instance,
     program: Program,
-    probe: ProbePlan,
     calibration: Calibration,
     /// What was measured so far.
     pub measurement: Measurement,
     yields: Vec<Yield>,
     window_time: Seconds,
-    before: Check,
+    pub(super) checks: Checks,
     losses: u32,
 }
 
@@ -110,7 +111,7 @@ impl Session {
 }
 
 /// Sorts a device's refusal of a case from a failure of the device.
-fn refuse(case: &Case, error: GpuError) -> Outcome {
+pub(super) fn refuse(case: &Case, error: GpuError) -> Outcome {
     match reason_of(&error) {
         SkipReason::DeviceLost | SkipReason::Other => Outcome::Device(Box::new(error)),
         reason => Outcome::Skipped(skip(case, reason, error.to_string())),
@@ -126,16 +127,15 @@ impl Bench<'_> {
     pub fn begin(&mut self, case: &Case, seed: u64, halved: bool) -> Result<Session, Outcome> {
         let (instance, program) = program_of(case, self.accelerator.device()).map_err(Outcome::Skipped)?;
         self.observer.event(&Event::Building { case });
+        let checks = Checks::of(case, &instance, self.settings.verify_samples, seed)?;
+        let twin = checks.trusted(self.accelerator, case, &instance)?;
         self.accelerator.load(&program).map_err(|error| refuse(case, error))?;
         prepare::write_inputs(self.accelerator, case, &instance).map_err(|error| refuse(case, error))?;
-        let problem = workload::problem(&case.problem)
-            .ok_or_else(|| Outcome::Skipped(skip(case, SkipReason::Other, "unknown problem")))?;
-        let probe = ProbePlan::sample(problem, &instance, self.settings.verify_samples, seed);
+        let checks = checks.complete(self.accelerator, &instance, twin);
         let mut session = Session {
             case: case.clone(),
             instance,
             program,
-            probe,
             calibration: Calibration {
                 per_dispatch_s: Seconds::new(0.0),
                 dispatches_per_submission: 1,
@@ -149,12 +149,13 @@ impl Bench<'_> {
                 steadiness: None,
                 windows: Vec::new(),
                 stop: None,
-                warnings: Vec::new(),
+                warnings: checks.warnings(case),
+                injected: None,
             },
             yields: Vec::new(),
             losses: u32::from(halved),
             window_time: Seconds::new(0.0),
-            before: Check { sampled: 0, worst_error_in_bounds: 0.0, max_abs_error: 0.0, scanned: 0 },
+            checks,
         };
         self.observer.event(&Event::Verifying { case });
         if self.verify_before(&mut session)? {
@@ -168,31 +169,6 @@ impl Bench<'_> {
         self.accelerator.load(&session.program).map_err(|error| refuse(&session.case, error))?;
         prepare::write_inputs(self.accelerator, &session.case, &session.instance)
             .map_err(|error| refuse(&session.case, error))
-    }
-
-    fn run_and_probe(&mut self, session: &Session) -> Result<(Vec<u8>, PoisonScan), GpuError> {
-        let poison = self.accelerator.submit(&Job::Poison)?;
-        let run = self.accelerator.submit(&Job::Run { dispatches: 1 })?;
-        let probe = self.accelerator.submit(&Job::Probe { ranges: session.probe.ranges() })?;
-        self.accelerator.wait(poison)?;
-        self.accelerator.wait(run)?;
-        let output = self.accelerator.wait(probe)?.bytes;
-        Ok((output, self.accelerator.scan_poison()?))
-    }
-
-    /// Checks a single execution. False if the output was wrong; the measurement then says so.
-    fn verify_before(&mut self, session: &mut Session) -> Result<bool, Outcome> {
-        let (output, scan) = self.run_and_probe(session)?;
-        match judge_output(session, &output, Some(scan)) {
-            Ok(check) => {
-                session.before = check;
-                Ok(true)
-            }
-            Err(detail) => {
-                session.measurement.verification = Verification::Failed { detail, when: "before the load".to_owned() };
-                Ok(false)
-            }
-        }
     }
 
     /// Finds how many executions fill a submission: batches grow until one lasts a tenth of the aim.
@@ -239,7 +215,7 @@ impl Bench<'_> {
         let (preheat, steadiness) = preheat(&mut stream, self.settings, self.sampler, &device, self.interrupted)?;
         session.measurement.windows.push(preheat);
         note_steadiness(&mut session.measurement, steadiness);
-        let ranges = session.probe.ranges();
+        let ranges = session.checks.probe.ranges();
         for taken in 1..=at_most {
             let pause = gap();
             if pause.get() > 0.0 {
@@ -253,7 +229,7 @@ impl Bench<'_> {
                 break;
             };
             let number = session.yields.len() + 1;
-            if let Err(detail) = judge_output(session, &cut.output, None) {
+            if let Err(detail) = session.checks.judge_samples(&cut.output) {
                 session.measurement.verification =
                     Verification::Failed { detail, when: format!("after window {number}") };
                 session.measurement.windows.push(cut.window);
@@ -272,26 +248,44 @@ impl Bench<'_> {
             }
         }
         stream.drain()?;
-        self.verify_after(session)
+        self.finish(session)
     }
 
-    /// Scans the output of the last window whole, and completes the measurement.
-    fn verify_after(&mut self, session: &mut Session) -> Result<(), Outcome> {
+    /// Checks the output of the last window, with an error in it where one is asked for, and completes the measurement.
+    fn finish(&mut self, session: &mut Session) -> Result<(), Outcome> {
         if session.yields.is_empty() {
             return Ok(());
         }
-        let ticket = self.accelerator.submit(&Job::Probe { ranges: session.probe.ranges() })?;
-        let output = self.accelerator.wait(ticket)?.bytes;
-        let scan = self.accelerator.scan_poison()?;
-        session.measurement.verification = match judge_output(session, &output, Some(scan)) {
-            Ok(after) => Verification::Passed { before: session.before.clone(), after },
-            Err(detail) => Verification::Failed { detail, when: format!("after window {}", session.yields.len()) },
+        let injected =
+            if self.inject_error { session.checks.inject(self.accelerator, &session.instance)? } else { None };
+        let verdict = session.checks.look(self.accelerator)?;
+        let when = format!("after window {}", session.yields.len());
+        let measurement = &mut session.measurement;
+        (measurement.verification, measurement.injected) = match (verdict, self.inject_error) {
+            (verdict, true) => checks::verdict_on_injected(verdict, injected, when),
+            (Ok(after), false) => (Verification::Passed { before: session.checks.before.clone(), after }, None),
+            (Err(detail), false) => (Verification::Failed { detail, when }, None),
         };
         let (timing, warning) = timing(self.accelerator.device(), &session.measurement);
         session.measurement.timing = Some(timing);
         session.measurement.warnings.retain(|w| w.code != WarningCode::ClocksDisagree);
         session.measurement.warnings.extend(warning);
         Ok(())
+    }
+
+    /// Checks a single execution. False if the output was wrong; the measurement then says so.
+    fn verify_before(&mut self, session: &mut Session) -> Result<bool, Outcome> {
+        checks::run_once(self.accelerator)?;
+        match session.checks.look(self.accelerator)? {
+            Ok(check) => {
+                session.checks.before = check;
+                Ok(true)
+            }
+            Err(detail) => {
+                session.measurement.verification = Verification::Failed { detail, when: "before the load".to_owned() };
+                Ok(false)
+            }
+        }
     }
 
     /// Window length for this device's sensors, and a warning where the preset is too short for them.
@@ -344,21 +338,6 @@ fn yield_of(sampler: Option<&Sampler>, device: &Device, case: &Case, window: &Wi
         per_joule: result::window_efficiency(&traces, device, case, window),
         per_second: window.dispatches as f64 / window.duration().get(),
     }
-}
-
-/// Compares probed bytes with the reference, and demands that no word kept the poison.
-fn judge_output(session: &Session, output: &[u8], scan: Option<PoisonScan>) -> Result<Check, String> {
-    if let Some(scan) = scan.filter(|scan| scan.poisoned > 0) {
-        return Err(format!(
-            "{} of {} output words were never written (first at byte {})",
-            scan.poisoned,
-            scan.words,
-            scan.first.unwrap_or(0)
-        ));
-    }
-    let mut check = session.probe.check(output).map_err(|mismatch| mismatch.to_string())?;
-    check.scanned = scan.map_or(0, |scan| scan.words);
-    Ok(check)
 }
 
 /// How the windows were timed, with a warning where device clock and wall clock disagree.

@@ -5,6 +5,7 @@
 //! poison job and a probe job of one in-order stream, so the output that is checked is the one that was timed.
 
 pub mod case;
+mod checks;
 pub mod plan;
 mod preheat;
 pub mod presets;

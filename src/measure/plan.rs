@@ -107,6 +107,8 @@ pub struct Selection {
     pub kernels: Vec<String>,
     /// `--shape` texts; empty for each problem's default.
     pub shapes: Vec<String>,
+    /// Distributions of the inputs, a case each; empty for normal ones.
+    pub patterns: Vec<DataPattern>,
     /// Seed of the inputs.
     pub seed: u64,
 }
@@ -125,7 +127,11 @@ pub fn cases(selection: &Selection, devices: &[Device]) -> Result<Vec<Case>, Pla
                 let own = Shape::new(shape.iter().filter(|(axis, _)| problem.axes().iter().any(|a| a.name == *axis)));
                 let full = problem.complete_for(Some(&own), class, variant.element)?;
                 if !seen.contains(&full) {
-                    cases.push(case(device, *problem, variant, full.clone(), selection.seed));
+                    let patterns =
+                        if selection.patterns.is_empty() { &[DataPattern::Normal][..] } else { &selection.patterns };
+                    let of =
+                        |pattern: &DataPattern| case(device, *problem, variant, full.clone(), *pattern, selection.seed);
+                    cases.extend(patterns.iter().map(of));
                     seen.push(full);
                 }
             }
@@ -140,12 +146,24 @@ fn selected_variants(selection: &Selection) -> Result<Vec<Selected>, PlanError> 
     let mut picked: Vec<&'static Variant> = Vec::new();
     let everything = vec!["*".to_owned()];
     let patterns = if selection.kernels.is_empty() { &everything } else { &selection.kernels };
+    let mut broken = None;
     for pattern in patterns {
-        for variant in kernel::matching(pattern)? {
+        let found = match kernel::matching(pattern) {
+            // A broken variant leaves itself out, unless nothing else is selected.
+            Err(error @ kernel::KernelError::Broken { .. }) => {
+                broken = broken.or(Some(error));
+                continue;
+            }
+            found => found?,
+        };
+        for variant in found {
             if !picked.iter().any(|known| known.id == variant.id) {
                 picked.push(variant);
             }
         }
+    }
+    if let Some(error) = broken.filter(|_| picked.is_empty()) {
+        return Err(error.into());
     }
     let ordered = workload::problems().iter().flat_map(|problem| {
         let own: Vec<Selected> = picked.iter().filter(|v| v.problem == problem.id()).map(|v| (*problem, *v)).collect();
@@ -168,7 +186,14 @@ fn check_axes(shapes: &[Shape], variants: &[Selected]) -> Result<(), PlanError> 
     Ok(())
 }
 
-fn case(device: &Device, problem: &dyn Problem, variant: &Variant, shape: Shape, seed: u64) -> Case {
+fn case(
+    device: &Device,
+    problem: &dyn Problem,
+    variant: &Variant,
+    shape: Shape,
+    pattern: DataPattern,
+    seed: u64,
+) -> Case {
     Case {
         device: device.ordinal,
         problem: problem.id().to_owned(),
@@ -176,7 +201,7 @@ fn case(device: &Device, problem: &dyn Problem, variant: &Variant, shape: Shape,
         work: problem.work(&shape, variant.element),
         shape,
         element: variant.element,
-        pattern: DataPattern::Normal,
+        pattern,
         seed,
         params: variant.default_params(device),
         counted: problem.counted(),

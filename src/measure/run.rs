@@ -227,6 +227,7 @@ fn bench<'a>(
         accelerator: accelerator.as_mut(),
         sampler: setup.sampler,
         settings: &plan.settings,
+        inject_error: plan.inject_error,
         clock,
         interrupted: setup.interrupted,
         observer: setup.observer,
@@ -405,6 +406,12 @@ fn save(setup: &mut Setup<'_>, record: &mut RunRecord) {
     if let Err(reason) = (setup.save)(record) {
         setup.observer.event(&Event::SaveFailed(&reason));
     }
+}
+
+/// Errors that were made on purpose: how many were caught, and how many there were.
+pub fn injected_errors(record: &RunRecord) -> (usize, usize) {
+    let injected = || record.measurements.iter().filter_map(|measurement| measurement.injected.as_ref());
+    (injected().filter(|error| error.caught).count(), injected().count())
 }
 
 /// True if every measured case passed its checks.

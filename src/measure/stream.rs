@@ -170,7 +170,7 @@ mod tests {
     use super::*;
     use crate::clock::SimulatedClock;
     use crate::gpu::simulated::{DeviceScript, Oracle, Rate, SimulatedMachine};
-    use crate::gpu::{Filler, Machine, PoisonScan, Program};
+    use crate::gpu::{Filler, Machine, OutputReader, PoisonScan, Program};
     use crate::model::Device;
     use proptest::prelude::*;
     use std::sync::Arc;
@@ -246,8 +246,11 @@ mod tests {
             let bytes = if kind == 'p' { vec![7] } else { Vec::new() };
             Ok(Completion { done_ns: self.clock.now(), device_ns, bytes })
         }
-        fn scan_poison(&mut self) -> Result<PoisonScan, GpuError> {
-            Ok(PoisonScan { words: 0, poisoned: 0, first: None })
+        fn read_outputs(&mut self, _: &mut OutputReader<'_>) -> Result<PoisonScan, GpuError> {
+            Ok(PoisonScan::EMPTY)
+        }
+        fn write_word(&mut self, _: usize, _: u64, _: u32) -> Result<(), GpuError> {
+            Ok(())
         }
         fn unload(&mut self) {}
     }

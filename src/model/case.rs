@@ -389,9 +389,13 @@ pub struct Case {
 }
 
 impl Case {
-    /// Variant and shape in one line, for messages.
+    /// Variant and shape in one line, for messages, and the data where they are not the usual ones.
     pub fn label(&self) -> String {
-        format!("{} {}", self.variant, self.shape)
+        format!("{} {}{}", self.variant, self.shape, self.data_note())
+    }
+    /// The data pattern as it stands behind a shape, with a space before it; nothing for the usual one.
+    pub fn data_note(&self) -> String {
+        if self.pattern == DataPattern::Normal { String::new() } else { format!(" {}", self.pattern) }
     }
     /// True if two cases compute the same thing (problem, shape, element type and data pattern), by any variant.
     pub fn same_work(&self, other: &Self) -> bool {
@@ -432,15 +436,20 @@ mod tests {
         assert_eq!(ElementType::F64.unit_roundoff(), 2f64.powi(-53));
     }
 
+    /// A text as a record holds it.
+    fn written(text: &str) -> serde::de::value::StrDeserializer<'_, serde::de::value::Error> {
+        serde::de::IntoDeserializer::into_deserializer(text)
+    }
+
     #[test]
     fn names_are_read_back_and_are_those_of_records() {
         for element in ElementType::ALL {
             assert_eq!(element.name().parse(), Ok(element));
-            assert_eq!(serde_json::to_string(&element).unwrap(), format!("\"{element}\""));
+            assert_eq!(ElementType::deserialize(written(element.name())).unwrap(), element);
         }
         for pattern in DataPattern::ALL {
             assert_eq!(pattern.name().parse(), Ok(pattern));
-            assert_eq!(serde_json::to_string(&pattern).unwrap(), format!("\"{pattern}\""));
+            assert_eq!(DataPattern::deserialize(written(pattern.name())).unwrap(), pattern);
         }
         assert!("f8".parse::<ElementType>().unwrap_err().contains("q4_0"));
     }

@@ -82,7 +82,7 @@ pub struct Calibration {
 }
 
 /// Result of comparing outputs with the float64 reference.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Check {
     /// Outputs compared.
@@ -91,8 +91,58 @@ pub struct Check {
     pub worst_error_in_bounds: f64,
     /// Largest absolute error.
     pub max_abs_error: f64,
-    /// Outputs scanned for poison that was never overwritten.
+    /// 32-bit words of the outputs scanned for poison that was never overwritten.
     pub scanned: u64,
+    /// Freivalds' check of the whole output, where it is a matrix product.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product: Option<ProductCheck>,
+    /// Comparison of every element, where the variant demands it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<ComparisonCheck>,
+}
+
+/// A passed check of a whole matrix product by Freivalds' method: random ±1 sums of its rows (and columns) against float64.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ProductCheck {
+    /// Rows that were checked: all of them.
+    pub rows: u64,
+    /// Columns that were checked: all of them, or 0 where rows suffice.
+    pub columns: u64,
+    /// Random vectors.
+    pub trials: u32,
+    /// Largest difference of a sum, in units of its own bound (1 is the limit).
+    pub worst_error_in_bounds: f64,
+}
+
+/// A passed comparison of every element of the outputs with a trusted result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ComparisonCheck {
+    /// Elements that were compared: all of them.
+    pub elements: u64,
+    /// What computed the trusted result: a variant on the same device and inputs, or `float64 reference`.
+    pub against: String,
+    /// Largest difference, in units of the limit.
+    pub worst_error_in_limits: f64,
+}
+
+/// One bit of one output element that was flipped on purpose, to prove that the checks catch it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct InjectedError {
+    /// Name of the output tensor.
+    pub tensor: String,
+    /// Index of the element in it.
+    pub index: u64,
+    /// Bit of the element, 0 is the lowest.
+    pub bit: u32,
+    /// Value before, as text: a flipped bit may make it infinite or not a number.
+    pub before: String,
+    /// Value after.
+    pub after: String,
+    /// True if the verification failed because of it.
+    pub caught: bool,
 }
 
 /// Whether the outputs are right.
@@ -242,6 +292,9 @@ pub struct Measurement {
     pub stop: Option<StopReason>,
     /// What weakens the figures.
     pub warnings: Vec<Warning>,
+    /// The error that was made in its output on purpose, under `--inject-error`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub injected: Option<InjectedError>,
 }
 
 impl Measurement {

@@ -13,16 +13,18 @@ mod plan;
 mod power;
 mod provenance;
 mod record;
+mod tuning;
 
 pub use carbon::{Basis, FactorMethod, Gas, GridFactor, Pue, SiteProfile};
 pub use case::{Case, Counted, DataPattern, ElementType, Scalar, Shape, ShapeError, Work};
 pub use device::{CooperativeShape, Device, DeviceKind, DeviceLimits, Feature, PciAddress, SubgroupRange, Translation};
 pub use estimate::{Estimate, EstimateMethod, Interval};
 pub use measurement::{
-    Calibration, Check, IdleBaseline, Measurement, Skip, SkipReason, Steadiness, StopReason, Timing, TimingMethod,
-    Verification, Warning, WarningCode, Window, WindowKind,
+    Calibration, Check, ComparisonCheck, IdleBaseline, InjectedError, Measurement, ProductCheck, Skip, SkipReason,
+    Steadiness, StopReason, Timing, TimingMethod, Verification, Warning, WarningCode, Window, WindowKind,
 };
-pub use plan::{AccountRequest, Origin, Plan, PowerRequest, Preset, Settings};
+pub use plan::{AccountRequest, Origin, Plan, PowerRequest, Preset, Settings, UserShader};
 pub use power::{Channel, ChannelTrace, Evidence, Gap, Quantity, Scope, SourceInfo, SourceTrace};
 pub use provenance::{Host, Provenance, Tool};
 pub use record::{RECORD_SCHEMA, RunRecord, RunStatus, SCHEMA_VERSION, SchemaVersion};
+pub use tuning::{Choice, Finalist, Objective, Trial, TrialOutcome, Tuning, TuningOrigin};

@@ -138,4 +138,25 @@ pub struct Plan {
     pub cases: Vec<Case>,
     /// Expected duration of the whole run, without building pipelines.
     pub expected_s: Seconds,
+    /// True if one bit of each case's output was to be flipped after its last window, to prove that the checks catch it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inject_error: bool,
+    /// Variants of the user's own that were added to the shipped ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub user_shaders: Vec<UserShader>,
+}
+
+/// A variant that was read from the user's files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct UserShader {
+    /// Identifier, for example `gemm/mine`.
+    pub variant: String,
+    /// Its WGSL file; the manifest lies beside it.
+    pub path: String,
+    /// SHA-256 of shader and manifest, in hex; empty if it could not be used.
+    pub sha256: String,
+    /// Why it could not be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<String>,
 }

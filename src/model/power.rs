@@ -27,6 +27,21 @@ pub enum Scope {
     WallAc,
 }
 
+impl Scope {
+    /// Rank among the scopes of one case when one of them must stand for it, lowest first: the narrowest that holds the
+    /// whole device.
+    pub const fn headline_rank(self) -> u8 {
+        match self {
+            Self::Board => 0,
+            Self::Module => 1,
+            Self::Package => 2,
+            Self::HostDc => 3,
+            Self::WallAc => 4,
+            Self::Chip => 5,
+        }
+    }
+}
+
 impl std::fmt::Display for Scope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(match self {

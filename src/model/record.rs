@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Device, IdleBaseline, Measurement, Plan, Provenance, Skip, SourceTrace, Warning};
+use super::{Device, IdleBaseline, Measurement, Plan, Provenance, Skip, SourceTrace, Tuning, Warning};
 
 /// Value of a record's `schema` field; anything else is a foreign file.
 pub const RECORD_SCHEMA: &str = "wattmark/run";
@@ -80,6 +80,9 @@ pub struct RunRecord {
     pub skips: Vec<Skip>,
     /// Readings of every power source over the whole run.
     pub traces: Vec<SourceTrace>,
+    /// How cases were tuned; a case without an entry ran with untuned defaults.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tunings: Vec<Tuning>,
     /// What weakens the run as a whole.
     pub warnings: Vec<Warning>,
 }

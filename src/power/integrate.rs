@@ -15,7 +15,7 @@
 //! because each window is extended from its own covered time.
 
 use crate::clock::Nanoseconds;
-use crate::model::{Channel, Quantity, Scope, SourceTrace};
+use crate::model::{Channel, Device, DeviceKind, Quantity, Scope, SourceTrace};
 use crate::units::{Joules, NANOSECONDS_PER_SECOND, Ratio, Seconds, Watts};
 
 /// Longest hole between two readings that is bridged, in update periods (or polls, if those are slower).
@@ -62,6 +62,18 @@ pub struct ScopeEnergy {
     pub averaging_window_s: Option<Seconds>,
     /// Systematic error of the chosen channel, when stated.
     pub stated_error: Option<Ratio>,
+}
+
+/// True if a scope's watts contain the whole device: a CPU package contains a software adapter or an integrated GPU, but
+/// says nothing of a discrete one.
+pub fn holds_device(scope: Scope, source_device: Option<u32>, device: &Device) -> bool {
+    match scope {
+        Scope::HostDc | Scope::WallAc => true,
+        Scope::Package | Scope::Chip if source_device.is_none() => {
+            matches!(device.kind, DeviceKind::Software | DeviceKind::Integrated)
+        }
+        _ => source_device == Some(device.ordinal),
+    }
 }
 
 /// Energy of a source between two instants, one entry per scope that it measures, in order of its channels.

@@ -23,7 +23,7 @@ use crate::clock::{Activity, Nanoseconds, RunClock};
 use crate::model::{Device, SourceInfo};
 use crate::units::Watts;
 
-pub use integrate::{Chosen, ScopeEnergy, frozen_channels, power_series, window_energies};
+pub use integrate::{Chosen, ScopeEnergy, frozen_channels, holds_device, power_series, window_energies};
 pub use request::{PowerRequestError, open};
 pub use sampler::Sampler;
 pub use scripted::PowerScript;

@@ -132,6 +132,8 @@ fn free_texts(record: &mut RunRecord) -> Vec<&mut String> {
     let mut texts: Vec<&mut String> = record.provenance.argv.iter_mut().collect();
     texts.extend(record.provenance.device_details.values_mut().flat_map(|details| details.values_mut()));
     texts.extend(&mut record.plan.config_file);
+    texts
+        .extend(record.plan.user_shaders.iter_mut().flat_map(|own| [&mut own.path].into_iter().chain(&mut own.broken)));
     texts.extend(&mut record.plan.account.grid);
     texts.extend(&mut record.plan.account.site);
     if let crate::model::PowerRequest::Only { kinds, .. } = &mut record.plan.power {

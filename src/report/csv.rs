@@ -12,9 +12,9 @@ use crate::model::{Case, Counted, Estimate, RunRecord, Verification};
 use crate::units::{NANOSECONDS_PER_SECOND, Quantity};
 
 /// Columns of [`csv_tidy`].
-const TIDY: [&str; 16] = [
-    "run", "device", "problem", "variant", "shape", "element", "metric", "unit", "value", "low", "high", "n", "scope",
-    "evidence", "status", "note",
+const TIDY: [&str; 17] = [
+    "run", "device", "problem", "variant", "shape", "element", "data", "metric", "unit", "value", "low", "high", "n",
+    "scope", "evidence", "status", "note",
 ];
 /// Columns of [`csv_traces`].
 const TRACES: [&str; 6] = ["t_s", "source", "scope", "channel", "unit", "value"];
@@ -128,6 +128,7 @@ fn write_row<W: Write>(
         &case.variant,
         &shape_text(&case.shape),
         &case.element.to_string(),
+        case.pattern.name(),
         metric.name,
         &metric.unit,
         &number(metric.value),

@@ -79,6 +79,7 @@ fn identity(case: &Case) -> Value {
         "variant": case.variant,
         "shape": shape_text(&case.shape),
         "element": case.element,
+        "data": case.pattern,
         "counted": case.counted,
     })
 }

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use super::number::significant;
 use super::sheet::{CommonCode, ESTIMATED_MARK, common_energy};
-use super::{Carbon, compact_shape};
+use super::{Carbon, compact_case};
 use crate::measure::result::{CaseResult, EnergyMethod, RunResult};
-use crate::model::{Case, Evidence, Measurement, RunRecord, Scope, Warning, WarningCode};
+use crate::model::{Case, Check, Evidence, Measurement, RunRecord, Scope, Verification, Warning, WarningCode};
 
 /// What the watts of a scope include and leave out.
 pub(super) fn scope_sentence(scope: Scope) -> &'static str {
@@ -71,8 +71,43 @@ pub(super) fn of_run(
              interval is that of the energy, the factor's own error not included",
         );
     }
+    lines.extend(checked(record).map(|text| ("checked".to_owned(), text)));
     lines.extend(warnings(record, result, every_warning));
     lines
+}
+
+/// What the checks of the verified cases looked at, after their last window.
+fn checked(record: &RunRecord) -> Option<String> {
+    let checks: Vec<&Check> = record
+        .measurements
+        .iter()
+        .filter_map(|measurement| match &measurement.verification {
+            Verification::Passed { after, .. } => Some(after),
+            Verification::Failed { .. } => None,
+        })
+        .collect();
+    let samples = checks.iter().map(|check| check.sampled);
+    let (least, most) = (samples.clone().min()?, samples.max()?);
+    let samples = if least == most { least.to_string() } else { format!("{least} to {most}") };
+    let mut text = format!("{samples} outputs of each case against float64, every output word for being written");
+    let products: Vec<_> = checks.iter().filter_map(|check| check.product.as_ref()).collect();
+    if let Some(trials) = products.iter().map(|product| product.trials).min() {
+        let whole = products.iter().filter(|product| product.columns > 0).count();
+        let columns = if whole > 0 { format!(" ({whole} in columns too)") } else { String::new() };
+        let count = cases_of(products.len());
+        text.push_str(&format!(
+            "; every row of the matrix products of {count} by Freivalds\' method, {trials} trials{columns}"
+        ));
+    }
+    let compared = checks.iter().filter(|check| check.compared.is_some()).count();
+    if compared > 0 {
+        text.push_str(&format!("; every element of {} against a trusted result", cases_of(compared)));
+    }
+    Some(format!("{text}. Before the load, and after the last window on the very output that was timed"))
+}
+
+fn cases_of(count: usize) -> String {
+    format!("{count} case{}", if count == 1 { "" } else { "s" })
 }
 
 fn watts(cases: &[&CaseResult]) -> Option<String> {
@@ -164,7 +199,7 @@ fn warnings(record: &RunRecord, result: &RunResult, every: bool) -> Vec<(String,
 fn with_case(case: Option<&Case>, warning: &Warning) -> String {
     match case {
         Some(case) => {
-            format!("device {}, {} {}: {}", case.device, case.variant, compact_shape(&case.shape), warning.text)
+            format!("device {}, {} {}: {}", case.device, case.variant, compact_case(case), warning.text)
         }
         None => format!("whole run: {}", warning.text),
     }

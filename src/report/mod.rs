@@ -15,11 +15,12 @@ mod sheet;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tuning;
 
 pub use csv::{csv_tidy, csv_traces};
 pub use json::json_summary;
 pub use markdown::markdown;
-pub use number::{compact_shape, percent, scaled, significant};
+pub use number::{compact_case, percent, scaled, significant};
 pub use table::table;
 
 use crate::measure::result::CaseResult;

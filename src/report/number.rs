@@ -3,7 +3,7 @@
 //! What surprises people: a prefix is chosen once for a column from its median, not per cell, so that a column has one
 //! unit and its digits line up.
 
-use crate::model::{Estimate, Shape};
+use crate::model::{Case, Estimate, Shape};
 use crate::units::Quantity;
 
 /// What stands where there is no figure.
@@ -76,6 +76,11 @@ pub(super) fn prefix_for(values: &[f64]) -> (&'static str, f64) {
 /// Relative half-width of an estimate's interval, `—` without one.
 pub(super) fn plus_minus<Q: Quantity>(estimate: &Estimate<Q>) -> String {
     estimate.relative_half_width().map_or(MISSING.to_owned(), percent)
+}
+
+/// Shape of a case in few characters, and its data pattern where it is not the usual one.
+pub fn compact_case(case: &Case) -> String {
+    format!("{}{}", compact_shape(&case.shape), case.data_note())
 }
 
 /// A shape with the equal extents of one-letter axes joined: `k=m=n=1024`. Longer names that happen to have equal extents

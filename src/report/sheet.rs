@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::number::{MISSING, compact_shape, percent, plus_minus, prefix_for, significant};
-use super::{Carbon, legend};
+use super::number::{MISSING, compact_case, percent, plus_minus, prefix_for, significant};
+use super::{Carbon, legend, tuning};
 use crate::measure::result::{CaseResult, EnergyResult, RunResult};
 use crate::model::{
     Case, Counted, Device, Evidence, Measurement, RunRecord, RunStatus, Scope, Skip, Verification, WarningCode, Window,
@@ -17,6 +17,9 @@ pub(super) const ESTIMATED_MARK: &str = "≈";
 
 /// What stands in the row of a case whose output was wrong, before the reason.
 pub(super) const WRONG_OUTPUT: &str = "WRONG OUTPUT";
+
+/// The same of a case into whose output an error was made on purpose.
+const INJECTED_ERROR: &str = "INJECTED ERROR";
 
 /// Everything said about a run.
 pub(super) struct Sheet {
@@ -144,7 +147,10 @@ fn device_sheet(record: &RunRecord, result: &RunResult, device: &Device, carbon:
         title: device.name.clone(),
         facts: device_facts(record, device, &cases),
         grids,
-        legend: legend::of_device(&cases, &common.codes),
+        legend: legend::of_device(&cases, &common.codes)
+            .into_iter()
+            .chain(tuning::lines(record, device.ordinal).into_iter().map(|line| ("tuned".to_owned(), line)))
+            .collect(),
     }
 }
 
@@ -218,11 +224,12 @@ fn device_facts(record: &RunRecord, device: &Device, cases: &[&CaseResult]) -> V
 
 /// How many cases have figures, how many were wrong, how many were skipped.
 fn count_fact(record: &RunRecord, device: &Device, cases: &[&CaseResult]) -> String {
-    let (mut measured, mut wrong, mut skipped) = (0u32, 0u32, 0u32);
+    let (mut measured, mut wrong, mut injected, mut skipped) = (0u32, 0u32, 0u32, 0u32);
     for entry in [Counted::Flop, Counted::Bytes].into_iter().flat_map(|counted| entries(record, device, cases, counted))
     {
         match entry {
             Entry::Figures(_) => measured += 1,
+            Entry::Failed(measurement) if measurement.injected.is_some() => injected += 1,
             Entry::Failed(_) => wrong += 1,
             Entry::Skipped(_) => skipped += 1,
         }
@@ -231,6 +238,9 @@ fn count_fact(record: &RunRecord, device: &Device, cases: &[&CaseResult]) -> Str
     let mut text = format!("{measured} measured{verified}");
     if wrong > 0 {
         text.push_str(&format!("; {wrong} with {WRONG_OUTPUT}"));
+    }
+    if injected > 0 {
+        text.push_str(&format!("; {injected} with an error injected on purpose"));
     }
     if skipped > 0 {
         text.push_str(&format!("; {skipped} skipped"));
@@ -323,7 +333,7 @@ fn grid(
         .iter()
         .map(|entry| match entry {
             Entry::Figures(case) => Row::Cells(cells(case, &scales, carbon, common)),
-            Entry::Failed(measurement) => note(&measurement.case, failure(&measurement.verification)),
+            Entry::Failed(measurement) => note(&measurement.case, failure(measurement)),
             Entry::Skipped(skip) => note(&skip.case, format!("skipped: {}", skip.detail)),
         })
         .collect();
@@ -336,11 +346,14 @@ fn figures<'a>(entries: &[Entry<'a>]) -> Vec<&'a CaseResult> {
 }
 
 fn note(case: &Case, text: String) -> Row {
-    Row::Note(case.variant.clone(), compact_shape(&case.shape), text)
+    Row::Note(case.variant.clone(), compact_case(case), text)
 }
 
-fn failure(verification: &Verification) -> String {
-    match verification {
+fn failure(measurement: &Measurement) -> String {
+    match &measurement.verification {
+        Verification::Failed { detail, when } if measurement.injected.is_some() => {
+            format!("{INJECTED_ERROR} {when}: no figures.\n{detail}")
+        }
         Verification::Failed { detail, when } => format!("{WRONG_OUTPUT} {when}: no figures.\n{detail}"),
         Verification::Passed { .. } => "no rate".to_owned(),
     }
@@ -412,7 +425,7 @@ fn cells(case: &CaseResult, scales: &Scales, carbon: Option<&Carbon>, common: &C
         Some(Evidence::Declared | Evidence::Estimated) => ESTIMATED_MARK,
     };
     let power = energy.map(|energy| (energy.power.point.get(), plus_minus(&energy.power)));
-    let mut cells = vec![case.case.variant.clone(), compact_shape(&case.case.shape)];
+    let mut cells = vec![case.case.variant.clone(), compact_case(&case.case)];
     cells.extend(pair(rate(case), scales.rate.1, ""));
     cells.extend(pair(power, 1.0, mark));
     cells.extend(pair(efficiency(case), scales.efficiency.1, mark));

@@ -131,6 +131,12 @@ impl RunFolder {
     }
 }
 
+/// Replaces a file as a whole; on any failure it stays as it was, and a reader sees the old text or the new, never a mixture.
+pub fn replace_file(target: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut written = 0;
+    replace(target, &mut written, write)
+}
+
 /// Replaces a file as a whole: temporary file beside it, sync, rename. `written` counts the bytes of the new text.
 fn replace(target: &Path, written: &mut u64, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let folder = target.parent().unwrap_or(Path::new("."));

@@ -13,7 +13,7 @@ mod text;
 pub mod validate;
 
 pub use error::StoreError;
-pub use folder::{RECORD_FILE, RunFolder, new_id};
+pub use folder::{RECORD_FILE, RunFolder, new_id, replace_file};
 pub use read::{Loaded, RESULTS_DIR, read, read_in, read_many};
 pub use schema::RUN_SCHEMA_V1;
 pub use text::{to_text, write_text};

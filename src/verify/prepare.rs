@@ -38,6 +38,15 @@ pub fn program_of(case: &Case, device: &Device) -> Result<(Instance, Program), B
     let problem = workload::problem(&case.problem)
         .ok_or_else(|| fail(SkipReason::Other, format!("no problem is called {}", case.problem)))?;
     let variant = kernel::find(&case.variant).map_err(|error| fail(SkipReason::CompileError, error.to_string()))?;
+    if !problem.supports(case.element) {
+        return Err(fail(
+            SkipReason::CompileError,
+            format!("problem {} has no form in {}", case.problem, case.element),
+        ));
+    }
+    if let Some(reason) = problem.refuses(&instance_of(case)) {
+        return Err(fail(SkipReason::Other, format!("{}: {reason}", case.label())));
+    }
     if let Some(feature) = variant.requires.iter().find(|feature| !device.features.contains(feature)) {
         let error = GpuError::MissingFeature { case: case.label(), feature: *feature, device: device.name.clone() };
         return Err(fail(SkipReason::MissingFeature, error.to_string()));
@@ -96,7 +105,7 @@ pub fn write_inputs(accelerator: &mut dyn Accelerator, case: &Case, instance: &I
 }
 
 /// Fills `bytes`, which begin at `offset` of the tensor's buffer; padding beyond the last element becomes 0.
-fn write(problem: &dyn Problem, instance: &Instance, index: usize, offset: u64, bytes: &mut [u8]) {
+pub fn write(problem: &dyn Problem, instance: &Instance, index: usize, offset: u64, bytes: &mut [u8]) {
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let share = bytes.len().div_ceil(cpus).max(BYTES_PER_THREAD).next_multiple_of(8);
     if bytes.len() <= share {

@@ -3,6 +3,7 @@
 //! What surprises people: a NaN or infinity never passes, whatever the bound, and a value that still holds the poison is
 //! reported as never written, because that points to another fault than a wrong value does.
 
+use super::twin::Spread;
 use crate::gpu::{ByteRange, POISON_WORD};
 use crate::model::{Check, Scalar};
 use crate::workload::{Expected, Instance, Problem, Tensor};
@@ -153,6 +154,19 @@ impl ProbePlan {
         self.ranges.clone()
     }
 
+    /// The elements that are compared, in order of tensor and index.
+    pub fn expected(&self) -> impl Iterator<Item = &Expected> {
+        self.probes.iter().map(|probe| &probe.expected)
+    }
+
+    /// Largest bound and typical size of the elements of one tensor.
+    pub fn spread(&self, tensor: usize) -> Spread {
+        let own = || self.expected().filter(|expected| expected.tensor == tensor);
+        let squares: f64 = own().map(|expected| expected.value * expected.value).sum();
+        let bound = own().map(|expected| expected.bound).fold(0.0, f64::max);
+        Spread { bound, size: (squares / own().count().max(1) as f64).sqrt() }
+    }
+
     /// Number of elements that are compared.
     pub fn len(&self) -> usize {
         self.probes.len()
@@ -171,7 +185,7 @@ impl ProbePlan {
         if self.probes.is_empty() {
             return Err(Mismatch::Empty);
         }
-        let mut check = Check { sampled: 0, worst_error_in_bounds: 0.0, max_abs_error: 0.0, scanned: 0 };
+        let mut check = Check::default();
         let mut worst: Option<(f64, &Probe, Value)> = None;
         let mut failed = 0;
         for probe in &self.probes {

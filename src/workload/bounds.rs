@@ -4,7 +4,8 @@
 //! is taken as to nearest, which is what every desktop and data-centre GPU does in f32. What surprises people: sums of
 //! many terms are bounded by the square root of their number; the certain bound would hide a missing term.
 
-use crate::model::Scalar;
+use super::Instance;
+use crate::model::{DataPattern, Scalar};
 
 /// Unit roundoff of f32, in which every kernel accumulates.
 pub(super) const U32: f64 = 5.960_464_477_539_063e-8;
@@ -22,6 +23,22 @@ const LAMBDA: f64 = 4.0;
 pub(super) fn accumulation(terms: u64) -> f64 {
     let n = terms as f64;
     (2.0 * n).min(LAMBDA * n.sqrt())
+}
+
+/// Most equal terms whose sum in f16 is checked: the bound u·n/2 reaches a quarter of the sum.
+const MOST_EQUAL_TERMS_IN_F16: u64 = 1024;
+
+/// Why sums of `terms` products that are accumulated in f16 cannot be checked on some data: roundings of equal terms all have
+/// one sign, so they pile up like `terms`, not like its root, until a sum no longer grows at all. (In f32 such sums are exact up
+/// to 1.8 million terms.)
+pub(super) fn refused_in_f16(instance: &Instance, terms: u64) -> Option<String> {
+    let refused = instance.pattern == DataPattern::Constant && terms > MOST_EQUAL_TERMS_IN_F16;
+    refused.then(|| {
+        format!(
+            "sums of {terms} equal terms in half precision stop growing, so that no bound would notice an error; use other \
+             data, or at most {MOST_EQUAL_TERMS_IN_F16} terms"
+        )
+    })
 }
 
 /// Error of a sum that is rounded to the same precision after every addition, in units of u, from the sum of the squares of
@@ -74,7 +91,7 @@ pub(super) fn rescaling(terms: u64, range: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ElementType;
+    use crate::model::{ElementType, Shape};
     use crate::workload::inputs::Picks;
 
     #[test]
@@ -92,6 +109,20 @@ mod tests {
         assert_eq!(random_sum([3.0, 1.0].into_iter()), 4.0);
         assert_eq!(random_sum(std::iter::repeat_n(2.0, 10_000)), 800.0);
         assert_eq!(random_sum(std::iter::empty()), 0.0);
+    }
+
+    #[test]
+    fn equal_terms_are_refused_in_half_precision_where_their_sums_stop_growing() {
+        let instance = |pattern| Instance { shape: Shape::default(), element: ElementType::F16, pattern, seed: 0 };
+        assert_eq!(refused_in_f16(&instance(DataPattern::Constant), MOST_EQUAL_TERMS_IN_F16), None);
+        assert!(refused_in_f16(&instance(DataPattern::Constant), MOST_EQUAL_TERMS_IN_F16 + 1).is_some());
+        assert_eq!(refused_in_f16(&instance(DataPattern::Normal), 1 << 20), None);
+        let term = half::f16::from_f64(0.75 * 0.75);
+        let sum = |terms: u64| (0..terms).fold(half::f16::ZERO, |sum, _| sum + term).to_f64();
+        let error = |terms: u64| (sum(terms) / (terms as f64 * 0.5625) - 1.0).abs();
+        assert!(error(MOST_EQUAL_TERMS_IN_F16) < 0.25 && error(10_000) > 0.5);
+        // And this is where they end.
+        assert_eq!(sum(5000), sum(50_000));
     }
 
     #[test]

@@ -6,7 +6,8 @@
 use super::dot::{Dot, Factors};
 use super::gemm::{SAMPLED_ROWS, result};
 use super::{
-    Axis, DeviceClass, Expected, Inputs, Instance, Picks, Problem, Tensor, elements, input, output, samples, work,
+    Axis, DeviceClass, Expected, Inputs, Instance, Picks, Problem, Product, Tensor, elements, input, output, samples,
+    work,
 };
 use crate::model::{Counted, ElementType, Shape, Work};
 
@@ -185,5 +186,19 @@ impl Problem for Conv2d {
         });
         let bound = |dot: &Dot| dot.bound_in(layer.taps(), instance.element, instance.pattern);
         flat.map(|(index, dot)| Expected { tensor: 2, index, value: dot.value, bound: bound(dot) }).collect()
+    }
+    /// Filters times patches, image by image; patches are gathered as they are asked for.
+    fn product<'a>(&'a self, instance: &'a Instance) -> Option<Product<'a>> {
+        let layer = Layer::new(&instance.shape);
+        let (pixels, taps) = (layer.pixels(), layer.taps());
+        let (x, w) = (self.inputs(instance, 0), self.inputs(instance, 1));
+        let under = move |tap: u64, pixel: u64| layer.under(tap, pixel).map_or(0.0, |index| x.at(index)) as f32;
+        Some(Product {
+            left: Box::new(move |_, filter, out| w.fill(filter * taps, out)),
+            right: Box::new(move |image, tap, out| {
+                (image * pixels..).zip(out).for_each(|(pixel, slot)| *slot = under(tap, pixel));
+            }),
+            ..Product::of(self, instance, [1, 0, 2], [layer.batch, layer.filters, pixels, taps])?
+        })
     }
 }

@@ -4,8 +4,11 @@
 //! int8 both operands run along k in memory, as weights of that precision usually do: A is `[m, k]`, B is stored transposed
 //! as `[n, k]`, and rows are padded with zeros to whole words of four values.
 
+use super::bounds::refused_in_f16;
 use super::dot::{Dot, Factors, expect};
-use super::{Axis, DeviceClass, Expected, Instance, Picks, Problem, Tensor, extents, input, output, samples, work};
+use super::{
+    Axis, DeviceClass, Expected, Instance, Picks, Problem, Product, Tensor, extents, input, output, samples, work,
+};
 use crate::model::{Counted, ElementType, Scalar, Shape, Work};
 
 /// The problem `gemm`.
@@ -123,5 +126,23 @@ impl Problem for Gemm {
         let one = |dot: &Dot| (dot.value, dot.bound_in(k, instance.element, instance.pattern));
         let found = self.dots(instance, &pairs).iter().map(|row| row.iter().map(one).collect()).collect();
         expect(2, n, &pairs, found)
+    }
+    fn refuses(&self, instance: &Instance) -> Option<String> {
+        if instance.element == ElementType::F16 { refused_in_f16(instance, instance.shape.get("k")) } else { None }
+    }
+    fn product<'a>(&'a self, instance: &'a Instance) -> Option<Product<'a>> {
+        let [m, n, k] = ["m", "n", "k"].map(|axis| instance.shape.get(axis));
+        let product = Product::of(self, instance, [0, 1, 2], [1, m, n, k])?;
+        if instance.element != ElementType::I8 {
+            return Some(product);
+        }
+        // Padded rows, and B transposed.
+        let (a, b, pitch) = (self.inputs(instance, 0), self.inputs(instance, 1), pitch(k, instance.element));
+        let column = move |inner: u64, column: u64| b.at(column * pitch + inner) as f32;
+        (k <= MOST_TERMS_I8).then(|| Product {
+            left: Box::new(move |_, row, out| a.fill(row * pitch, out)),
+            right: Box::new(move |_, row, out| (0..).zip(out).for_each(|(at, slot)| *slot = column(row, at))),
+            ..product
+        })
     }
 }

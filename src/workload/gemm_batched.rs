@@ -5,7 +5,9 @@
 
 use super::dot::{Dot, Factors, expect};
 use super::gemm::{SAMPLED_ROWS, result};
-use super::{Axis, DeviceClass, Expected, Instance, Picks, Problem, Tensor, extents, input, output, samples, work};
+use super::{
+    Axis, DeviceClass, Expected, Instance, Picks, Problem, Product, Tensor, extents, input, output, samples, work,
+};
 use crate::model::{Counted, ElementType, Shape, Work};
 
 /// The problem `gemm-batched`.
@@ -109,6 +111,10 @@ impl Problem for GemmBatched {
         let one = |dot: &Dot| (dot.value, dot.bound_in(k, instance.element, instance.pattern));
         let found = self.dots(instance, &pairs).iter().map(|row| row.iter().map(one).collect()).collect();
         expect(2, n, &pairs, found)
+    }
+    fn product<'a>(&'a self, instance: &'a Instance) -> Option<Product<'a>> {
+        let extents = ["batch", "m", "n", "k"].map(|axis| instance.shape.get(axis));
+        Product::of(self, instance, [0, 1, 2], extents)
     }
 }
 

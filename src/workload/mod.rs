@@ -24,6 +24,7 @@ mod layer;
 mod layer_reference;
 mod layernorm;
 mod memory;
+mod product;
 mod rmsnorm;
 mod rope;
 mod samples;
@@ -32,6 +33,7 @@ mod swiglu;
 
 pub use inputs::Inputs;
 pub(crate) use inputs::Picks;
+pub use product::{Accumulation, Product, RowFiller};
 
 /// Whether a tensor is an operand or a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,9 +135,17 @@ pub trait Problem: Sync {
     /// float64 values and error bounds. `pick` seeds the choice.
     fn reference(&self, instance: &Instance, samples: u32, pick: u64) -> Vec<Expected>;
 
+    /// The matrix product that one of the outputs is, for Freivalds' check; `None` if there is none.
+    fn product<'a>(&'a self, _instance: &'a Instance) -> Option<Product<'a>> {
+        None
+    }
     /// Whether the main operand may have this type.
     fn supports(&self, element: ElementType) -> bool {
         element == ElementType::F32
+    }
+    /// Why this data in this precision cannot be checked, with what to change; `None` if it can. Such a case is skipped.
+    fn refuses(&self, _instance: &Instance) -> Option<String> {
+        None
     }
     /// The rule that the extents break together, with what to change; `None` if they fit.
     fn rule(&self, _shape: &Shape) -> Option<String> {
@@ -285,11 +295,6 @@ pub fn oracle_bytes(problem: &dyn Problem, instance: &Instance, tensor: usize, s
     bytes.drain(..skip.min(bytes.len()));
     bytes.truncate(end.saturating_sub(start) as usize);
     bytes
-}
-
-/// Largest error of a sum of `terms` products in f32, over the sum of the products' magnitudes.
-pub fn accumulation_bound(terms: u64) -> f64 {
-    bounds::accumulation(terms) * bounds::U32
 }
 
 /// Number of elements of a tensor; saturates, so that absurd shapes are refused and never wrap around.

@@ -1,8 +1,8 @@
 //! Which output elements are checked: corners, the edges of tiles, and others by chance.
 //!
 //! Kernels go wrong at the first and last element of a tile, in the ragged last tile, and where a grid of workgroups folds.
-//! What surprises people: all classes of rows meet many classes of columns, but not every pair of them is visited in
-//! one check; `pick` changes the pairing from check to check.
+//! What surprises people: for tiles as high as wide, every class of rows meets every class of columns in each check; for other
+//! tiles they meet by chance, and `pick` changes the pairing from check to check.
 
 use std::collections::BTreeSet;
 
@@ -11,12 +11,23 @@ use super::inputs::Picks;
 /// Extents of tiles, vectors, workgroups and grids in common use; 65 536 is one past the most workgroups of one axis.
 const TILES: [u64; 9] = [4, 8, 16, 32, 64, 128, 256, 1024, 65_536];
 
+/// Largest tile whose corners are all visited in every check.
+const LARGEST_TILE: u64 = 256;
+
+/// Where tiles of one size begin and end along an axis: around the first edge and the last; both ends where there is none.
+fn edges_of(tile: u64, extent: u64) -> BTreeSet<u64> {
+    if tile >= extent {
+        return BTreeSet::from([0, extent - 1]);
+    }
+    let last = (extent - 1) / tile * tile;
+    BTreeSet::from([tile - 1, tile, last - 1, last])
+}
+
 /// Indices of an axis where tiles begin and end: first, last, around the first edge and the last edge of every tile size.
 fn edges(extent: u64) -> BTreeSet<u64> {
     let mut edges = BTreeSet::from([0, extent - 1]);
     for tile in TILES.into_iter().filter(|tile| *tile < extent) {
-        let last = (extent - 1) / tile * tile;
-        edges.extend([tile - 1, tile, last - 1, last]);
+        edges.extend(edges_of(tile, extent));
     }
     edges
 }
@@ -45,8 +56,34 @@ pub(super) fn axis(extent: u64, want: usize, picks: &mut Picks) -> Vec<u64> {
 /// Rows and, for each, columns: about `samples` elements in at most `most_rows` rows. The four corners are always there.
 pub(super) fn grid(rows: u64, columns: u64, samples: u32, most_rows: usize, picks: &mut Picks) -> Vec<(u64, Vec<u64>)> {
     let most_rows = most_rows.min(samples as usize / 2).max(2);
-    let rows = axis(rows, most_rows, picks);
-    with_columns(rows, columns, samples, picks)
+    let chosen = axis(rows, most_rows, picks);
+    let mut corners = corners(rows, columns);
+    corners.retain(|(row, _)| chosen.binary_search(row).is_ok());
+    if corners.len() > samples as usize / 2 {
+        corners.clear();
+    }
+    // Some of the corners are met by chance as well, so not all of them are taken off.
+    let others = samples - corners.len() as u32 * 3 / 4;
+    let mut grid = with_columns(chosen, columns, others, picks);
+    for (row, own) in &mut grid {
+        let more = corners.iter().filter(|(corner, _)| corner == row).map(|(_, column)| *column);
+        let all: BTreeSet<u64> = own.iter().copied().chain(more).collect();
+        *own = all.into_iter().collect();
+    }
+    grid
+}
+
+/// Every corner class of square tiles: the last and first rows and columns around a tile's edge, inside the matrix and at its
+/// ragged end, each row with each column.
+fn corners(rows: u64, columns: u64) -> BTreeSet<(u64, u64)> {
+    let tiles = TILES.into_iter().filter(|tile| *tile <= LARGEST_TILE && *tile < rows.max(columns));
+    let pairs = tiles.flat_map(|tile| {
+        let across = edges_of(tile, columns);
+        edges_of(tile, rows)
+            .into_iter()
+            .flat_map(move |row| across.clone().into_iter().map(move |column| (row, column)))
+    });
+    pairs.collect()
 }
 
 /// Columns for each of some rows, in turn, so that about `samples` elements result; the first and the last row have the
@@ -95,6 +132,27 @@ mod tests {
         }
         let count: usize = grid.iter().map(|(_, columns)| columns.len()).sum();
         assert!((250..350).contains(&count), "{count}");
+    }
+
+    #[test]
+    fn every_corner_of_square_tiles_up_to_256_is_visited_in_every_check() {
+        for (rows, columns) in [(1000, 4096), (513, 513), (257, 100_003), (300, 40), (1, 700), (700, 1), (67, 67)] {
+            for pick in 0..5 {
+                let grid = grid(rows, columns, 256, 48, &mut Picks::new(pick));
+                let all: BTreeSet<(u64, u64)> =
+                    grid.iter().flat_map(|(row, own)| own.iter().map(move |column| (*row, *column))).collect();
+                for tile in [4, 8, 16, 32, 64, 128, 256_u64].into_iter().filter(|tile| *tile < rows.min(columns)) {
+                    let ends =
+                        |extent: u64| [tile - 1, tile, (extent - 1) / tile * tile - 1, (extent - 1) / tile * tile];
+                    for (row, column) in
+                        ends(rows).into_iter().flat_map(|row| ends(columns).map(|column| (row, column)))
+                    {
+                        assert!(all.contains(&(row, column)), "{rows}x{columns}, tile {tile}: {row},{column}");
+                    }
+                }
+                assert!(all.contains(&(rows - 1, columns - 1)) && all.len() <= 350, "{rows}x{columns}: {}", all.len());
+            }
+        }
     }
 
     #[test]

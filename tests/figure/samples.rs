@@ -121,7 +121,7 @@ fn window(kind: WindowKind, start: f64, end: f64) -> Window {
 }
 
 fn check() -> Check {
-    Check { sampled: 512, worst_error_in_bounds: 0.3, max_abs_error: 1e-5, scanned: 1 << 20 }
+    Check { sampled: 512, worst_error_in_bounds: 0.3, max_abs_error: 1e-5, scanned: 1 << 20, ..Check::default() }
 }
 
 /// Windows of the n-th case: a preheat and five windows, without pauses.
@@ -190,6 +190,8 @@ fn plan(preset: Preset) -> Plan {
         seed: 1,
         cases: Vec::new(),
         expected_s: second,
+        inject_error: false,
+        user_shaders: Vec::new(),
     }
 }
 
@@ -226,6 +228,7 @@ pub fn empty_record(run_id: &str, preset: Preset) -> RunRecord {
         idle: Vec::new(),
         measurements: Vec::new(),
         skips: Vec::new(),
+        tunings: Vec::new(),
         traces: Vec::new(),
         warnings: Vec::new(),
     }
@@ -296,6 +299,7 @@ fn measurements(rows: &[Row], first: f64, preheat: f64, length: f64) -> Vec<Meas
             windows: windows(first + index as f64 * pitch, preheat, length),
             stop: Some(StopReason::TightEnough),
             warnings: Vec::new(),
+            injected: None,
         })
         .collect()
 }

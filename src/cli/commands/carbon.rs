@@ -14,7 +14,7 @@ use crate::cli::records::load;
 use crate::cli::{Console, Exit, text};
 use crate::measure::result::{RunResult, evaluate};
 use crate::model::{Case, Evidence, RunRecord};
-use crate::report::compact_shape;
+use crate::report::compact_case;
 
 /// Arguments of `wattmark carbon`.
 #[derive(Debug, Clone, clap::Args)]
@@ -116,7 +116,7 @@ fn render(record: &RunRecord, site: &Site, table: &CarbonTable, jobs: &[JobCarbo
 
 /// Variant and shape as the tables of a record name them.
 fn named(case: &Case) -> String {
-    format!("{} {}", case.variant, compact_shape(&case.shape))
+    format!("{} {}", case.variant, compact_case(case))
 }
 
 fn scope_text(record: &RunRecord, table: &CarbonTable) -> String {

@@ -13,7 +13,7 @@ use crate::cli::{Console, Exit, Failure};
 use crate::compare::{self, Comparison, Difference, Options, Outcome, Pair};
 use crate::measure::result::evaluate;
 use crate::model::{Case, RunRecord};
-use crate::report::compact_shape;
+use crate::report::compact_case;
 use crate::units::Ratio;
 
 /// Arguments of `wattmark compare`.
@@ -106,7 +106,7 @@ fn pair_table(options: &Options, comparison: &Comparison) -> String {
         let efficiency = pair.efficiency.judged().map_or("per watt", |judged| judged.unit);
         let quantities =
             [("speed".to_owned(), &pair.speed), (per_watt(efficiency), &pair.efficiency), (gas, &pair.carbon)];
-        let labels = [pair.a.variant.clone(), indented(&compact_shape(&pair.a.shape)), format!("  {scope}")];
+        let labels = [pair.a.variant.clone(), indented(&compact_case(&pair.a)), format!("  {scope}")];
         for (label, (quantity, outcome)) in labels.into_iter().zip(quantities) {
             table.add_row(row(label, quantity, outcome));
         }
@@ -132,7 +132,7 @@ fn indented(shape: &str) -> String {
 
 /// Variant and shape as the tables of a record name them.
 fn named(case: &Case) -> String {
-    format!("{} {}", case.variant, compact_shape(&case.shape))
+    format!("{} {}", case.variant, compact_case(case))
 }
 
 /// FLOP per joule under the name users know: a FLOP/J is a FLOPS/W.

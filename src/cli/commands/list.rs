@@ -8,6 +8,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
+use crate::cli::shaders::ShaderArgs;
 use crate::cli::{Console, Exit, Failure};
 use crate::kernel::{self, Broken, KernelError, Parameter, Variant};
 use crate::model::{ElementType, Feature};
@@ -25,6 +26,9 @@ pub struct Args {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+    /// Kernels of the user's own.
+    #[command(flatten)]
+    pub shaders: ShaderArgs,
 }
 
 /// One variant in `--json`.
@@ -63,6 +67,7 @@ struct Listing<'a> {
 
 /// Runs the command.
 pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
+    args.shaders.load(console)?;
     let variants = match kernel::matching(&args.pattern) {
         Ok(variants) => variants,
         // A pattern that names only broken variants still lists them.
@@ -78,7 +83,8 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let terminal = if console.out_is_terminal { comfy_table::Table::new().width() } else { None };
     let width = usize::from(terminal.unwrap_or(WIDTH).min(WIDTH));
     write_text(&variants, width, &mut console.out)?;
-    for Broken { id, message } in broken {
+    let told = |id: &str| kernel::user_shaders().iter().any(|shader| shader.variant == id);
+    for Broken { id, message } in broken.iter().filter(|broken| !told(&broken.id)) {
         console.note(&format!("warning: kernel {id} cannot be used: {message}"));
     }
     Ok(Exit::Ok)

@@ -11,4 +11,5 @@ pub mod plot;
 pub mod run;
 pub mod schema;
 pub mod show;
+pub mod tune;
 pub mod validate;

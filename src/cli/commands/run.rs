@@ -11,9 +11,13 @@ use crate::cli::accounting::SiteArgs;
 use crate::cli::bench::{self, TestBench};
 use crate::cli::progress::Progress;
 use crate::cli::resolve::{self, Resolved};
+use crate::cli::shaders::ShaderArgs;
+use crate::cli::tuning::{Tuner, TuningArgs};
 use crate::cli::{Console, Exit, Failure, outcome};
 use crate::measure::run::{self, Setup};
-use crate::model::{Plan, Preset, RECORD_SCHEMA, RunRecord, RunStatus, SCHEMA_VERSION};
+use crate::model::{
+    DataPattern, Plan, Preset, RECORD_SCHEMA, RunRecord, RunStatus, SCHEMA_VERSION, UserShader, Warning, WarningCode,
+};
 use crate::power::Sampler;
 use crate::provenance;
 use crate::store::{self, RunFolder};
@@ -30,6 +34,12 @@ pub struct Args {
     /// Shapes, for example m=n=k=1024,2048; repeat it for further axes. Axes left out keep their default.
     #[arg(long, value_name = "AXES=VALUES")]
     pub shape: Vec<String>,
+    /// Distributions of the inputs, several cases each: normal (default), uniform, zeros, constant, sparse.
+    #[arg(long, value_delimiter = ',', value_name = "PATTERN")]
+    pub data: Vec<DataPattern>,
+    /// Kernels of the user's own.
+    #[command(flatten)]
+    pub shaders: ShaderArgs,
     /// Devices by number (see `wattmark devices`) or `all`; default: every hardware GPU, else the software adapter.
     #[arg(long, value_delimiter = ',', value_name = "NUMBER")]
     pub device: Vec<String>,
@@ -60,9 +70,15 @@ pub struct Args {
     /// Print the resolved plan with its expected duration, and stop.
     #[arg(long)]
     pub dry_run: bool,
+    /// Flip one bit of one output of each case after its last window, to prove that the checks catch it.
+    #[arg(long)]
+    pub inject_error: bool,
     /// Draw no charts.
     #[arg(long)]
     pub no_figures: bool,
+    /// How variants and their parameters are chosen.
+    #[command(flatten)]
+    pub tuning: TuningArgs,
     /// Idle time recorded before the load, for example 30s.
     #[arg(long, value_name = "TIME", help_heading = "Protocol (each overrides the preset)")]
     pub idle: Option<String>,
@@ -113,23 +129,38 @@ fn preset(text: &str) -> Result<Preset, String> {
 
 /// Runs the command.
 pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
+    args.shaders.load(console)?;
     let test_bench = TestBench::open(args.simulate.as_deref())?;
-    let resolved = resolve::resolve(args, &test_bench, console)?;
+    let mut resolved = resolve::resolve(args, &test_bench, console)?;
     if args.dry_run {
         resolve::print_plan(&resolved, console)?;
         return Ok(Exit::Ok);
     }
     // Before the folder is made: a power source that is refused leaves nothing behind.
     let findings = bench::open_power(&resolved, &test_bench, &args.sensor_root)?;
+    let interrupted = interruption()?;
+    let tuner = Tuner {
+        args: &args.tuning,
+        bench: &test_bench,
+        sensor_root: &args.sensor_root,
+        interrupted: &|| interrupted.load(Ordering::Relaxed),
+    };
+    tuner.check(&resolved, &findings.sources.iter().map(|source| source.info().clone()).collect::<Vec<_>>())?;
     let folder = create_folder(&resolved, test_bench.utc_now())?;
     for obstacle in &findings.obstacles {
         console.note(&format!("power: {}: {}. {}", obstacle.what, obstacle.why, obstacle.remedy));
     }
-    let interrupted = interruption()?;
     let mut record = new_record(&resolved, &test_bench, &folder);
     if resolved.redact {
         provenance::redact(&mut record);
     }
+    // Tuning may take minutes: whoever looks meanwhile finds a record that says that it is running.
+    if let Err(error) = folder.save(&record) {
+        console.note(&format!("wattmark: {error}"));
+    }
+    record.tunings = tuner.settle_plan(&mut resolved, console)?;
+    record.plan.cases.clone_from(&resolved.plan.cases);
+    record.plan.expected_s = resolved.plan.expected_s;
     let hz = resolved.plan.settings.sampler_hz;
     let sampler =
         (!findings.sources.is_empty()).then(|| Sampler::start(findings.sources, hz, &test_bench.machine().clock()));
@@ -180,13 +211,20 @@ fn new_record(resolved: &Resolved, test_bench: &TestBench, folder: &RunFolder) -
         idle: Vec::new(),
         measurements: Vec::new(),
         skips: Vec::new(),
+        tunings: Vec::new(),
         traces: Vec::new(),
-        warnings: Vec::new(),
+        warnings: resolved.plan.user_shaders.iter().filter_map(left_out).collect(),
     }
 }
 
+/// The warning for a shader of the user's that cannot be used.
+fn left_out(shader: &UserShader) -> Option<Warning> {
+    let text = format!("kernel {} cannot be used: {}", shader.variant, shader.broken.as_ref()?);
+    Some(Warning { code: WarningCode::Other, text })
+}
+
 /// A flag that Ctrl-C (or a polite kill) raises; a second one ends the process at once.
-fn interruption() -> anyhow::Result<Arc<AtomicBool>> {
+pub fn interruption() -> anyhow::Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     let raised = Arc::clone(&flag);
     ctrlc::set_handler(move || {
@@ -204,9 +242,38 @@ fn exit_of(record: &RunRecord, console: &Console) -> Exit {
         console.note("wattmark: interrupted; the record holds what there was");
         return Exit::Interrupted;
     }
+    if let Some(exit) = proof(record, console) {
+        return exit;
+    }
     if !run::all_verified(record) {
         console.note("wattmark: some outputs were wrong; those cases have no rate");
         return Exit::VerificationFailed;
     }
     Exit::Ok
+}
+
+/// Under `--inject-error`: how many of the errors were caught. An error that was not is a fault of this tool.
+fn proof(record: &RunRecord, console: &Console) -> Option<Exit> {
+    if !record.plan.inject_error {
+        return None;
+    }
+    let (caught, made) = run::injected_errors(record);
+    console.note(&format!("wattmark: {caught} of {made} injected errors were caught"));
+    let untouched = record.measurements.len() - made;
+    if untouched > 0 {
+        let cases =
+            if untouched == 1 { "1 measured case; its row says" } else { "some measured cases; their rows say" };
+        console.note(&format!("wattmark: no error could be injected into {cases} why"));
+    }
+    if caught < made {
+        let missed = record.measurements.iter().filter(|m| m.injected.as_ref().is_some_and(|error| !error.caught));
+        for measurement in missed {
+            let case = measurement.case.label();
+            console.note(&format!(
+                "wattmark: ERROR: a wrong output of {case} was NOT noticed; its checks cannot be relied on"
+            ));
+        }
+        return Some(Exit::Unexpected);
+    }
+    (made > 0).then_some(Exit::VerificationFailed)
 }

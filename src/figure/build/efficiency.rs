@@ -102,7 +102,7 @@ fn panel(record: &RunRecord, result: &RunResult, ordinal: u32, counted: Counted,
 
 fn row(case: &Case, entry: RowEntry) -> BarRow {
     let element = case.element.to_string();
-    let detail = compact(&case.shape);
+    let detail = format!("{}{}", compact(&case.shape), case.data_note());
     let detail = if case.variant.contains(&element) { detail } else { format!("{element} {detail}") };
     BarRow { label: case.variant.clone(), detail, entry, highlighted: false }
 }
@@ -171,7 +171,7 @@ fn cells(record: &RunRecord, case: &Case, value: Option<(Estimate<Ratio>, &Energ
         f64::from(case.device).into(),
         name.into(),
         case.variant.as_str().into(),
-        case.shape.to_string().into(),
+        shape_of(case).into(),
         case.element.to_string().into(),
         unit.into(),
     ];

@@ -68,6 +68,7 @@ fn devices_of(result: &RunResult) -> Vec<u32> {
 /// Short names of cases: the variant; with the shape where it has several, with the device where there are several.
 fn short_names<'a>(cases: impl Iterator<Item = &'a Case> + Clone) -> Vec<String> {
     let mut shapes: BTreeMap<&str, BTreeSet<&Shape>> = BTreeMap::new();
+    // The data pattern is named wherever it is not the usual one, whether or not there are several.
     let mut devices = BTreeSet::new();
     for case in cases.clone() {
         shapes.entry(&case.variant).or_default().insert(&case.shape);
@@ -80,12 +81,18 @@ fn short_names<'a>(cases: impl Iterator<Item = &'a Case> + Clone) -> Vec<String>
             if several(case) {
                 name.push_str(&format!(" {}", compact(&case.shape)));
             }
+            name.push_str(&case.data_note());
             if devices.len() > 1 {
                 name.push_str(&format!(" (device {})", case.device));
             }
             name
         })
         .collect()
+}
+
+/// Shape in words for the table beside a figure, and the data pattern where it is not the usual one.
+fn shape_of(case: &Case) -> String {
+    format!("{}{}", case.shape, case.data_note())
 }
 
 /// Why a case has no measurement, in a few words: `skipped: no f16`.

@@ -192,7 +192,7 @@ fn fill_table(table: &mut Table, ordinal: u32, ceilings: &Ceilings, cases: &[&Ca
             "case".into(),
             device.into(),
             case.case.variant.as_str().into(),
-            case.case.shape.to_string().into(),
+            shape_of(&case.case).into(),
             case.case.element.to_string().into(),
             case.case.work.intensity().get().into(),
             case.flop_rate.map(|rate| rate.point.get()).into(),

@@ -166,7 +166,7 @@ fn table(result: &RunResult) -> Table {
         table.push(vec![
             f64::from(case.case.device).into(),
             case.case.variant.as_str().into(),
-            case.case.shape.to_string().into(),
+            shape_of(&case.case).into(),
             case.case.element.to_string().into(),
             unit.into(),
             rate.map(|rate| rate.point.get()).into(),

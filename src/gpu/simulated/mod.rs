@@ -13,8 +13,8 @@ pub use script::{DeviceScript, FaultScript, Rate, RateScript};
 
 use super::enumerate::unknown_ordinal;
 use super::{
-    Accelerator, ByteRange, Completion, Filler, GpuError, Job, Machine, POISON_WORD, PoisonScan, Program, Role, Ticket,
-    fit,
+    Accelerator, ByteRange, Completion, Filler, GpuError, Job, Machine, OutputReader, POISON_WORD, PoisonScan, Program,
+    Role, Ticket, fit,
 };
 use crate::clock::{Activity, Busy, Clock, Nanoseconds, RunClock, SimulatedClock};
 use crate::model::{Device, Feature, Scalar};
@@ -25,6 +25,10 @@ pub type Oracle = Arc<dyn Fn(&Program, ByteRange) -> Vec<u8> + Send + Sync>;
 
 /// Bytes of each input that are asked for, so that the caller's filler runs without the cost of a whole input.
 const FILL_BYTES: u64 = 64 << 10;
+
+/// Work and output up to which a simulated device gives whole outputs: its oracle computes each element by itself.
+const WHOLE_OUTPUT_FLOP: f64 = 2_200_000.0;
+const WHOLE_OUTPUT_BYTES: u64 = 64 << 10;
 
 /// What a device has been through; it outlasts losing and opening it again.
 #[derive(Debug, Default)]
@@ -77,6 +81,7 @@ impl Machine for SimulatedMachine {
             next_ticket: 0,
             idle_from: Nanoseconds(0),
             contents: Contents::Zeros,
+            written: BTreeMap::new(),
             lost: false,
         }))
     }
@@ -127,6 +132,8 @@ struct SimulatedAccelerator {
     next_ticket: u64,
     idle_from: Nanoseconds,
     contents: Contents,
+    /// Words written over the contents since the last run or poison, by buffer and byte offset.
+    written: BTreeMap<(usize, u64), u32>,
     lost: bool,
 }
 
@@ -155,6 +162,7 @@ impl SimulatedAccelerator {
         self.idle_from = end;
         if !lost {
             self.contents = contents;
+            self.written.clear();
             self.activity.push(Busy { from: begin, until: end, device: self.device.ordinal, variant });
         }
         let device_ns = self.device.features.contains(&Feature::Timestamps).then_some(end.0 - begin.0);
@@ -188,8 +196,19 @@ impl SimulatedAccelerator {
         (lost, Contents::Results { wrong, unwritten })
     }
 
-    /// Bytes of a range when its outputs hold `contents`.
+    /// Bytes of a range when its outputs hold `contents`, with the words that were written over them.
     fn bytes(&self, program: &Program, range: ByteRange, contents: Contents) -> Vec<u8> {
+        let mut bytes = self.results(program, range, contents);
+        for ((_, offset), word) in self.written.range((range.buffer, range.start)..(range.buffer, range.end)) {
+            let at = (offset - range.start) as usize;
+            if let Some(slot) = bytes.get_mut(at..at + 4) {
+                slot.copy_from_slice(&word.to_le_bytes());
+            }
+        }
+        bytes
+    }
+
+    fn results(&self, program: &Program, range: ByteRange, contents: Contents) -> Vec<u8> {
         let len = (range.end - range.start) as usize;
         match contents {
             Contents::Zeros => vec![0; len],
@@ -269,6 +288,7 @@ impl Accelerator for SimulatedAccelerator {
             Job::Poison => {
                 self.program("poisoning outputs")?;
                 self.contents = Contents::Poison;
+                self.written.clear();
                 at_once(self, Vec::new())
             }
             Job::Probe { ranges } => {
@@ -298,9 +318,18 @@ impl Accelerator for SimulatedAccelerator {
         Ok(Completion { done_ns: self.clock.now(), device_ns: pending.device_ns, bytes })
     }
 
+    fn read_outputs(&mut self, reader: &mut OutputReader<'_>) -> Result<PoisonScan, GpuError> {
+        let (program, _) = self.program("reading outputs")?;
+        for (buffer, spec) in program.buffers.iter().enumerate().filter(|(_, spec)| spec.role == Role::Output) {
+            reader(buffer, 0, &self.bytes(program, ByteRange { buffer, start: 0, end: spec.bytes }, self.contents));
+        }
+        self.scan_poison()
+    }
+
+    /// From the script, without asking the oracle for a value.
     fn scan_poison(&mut self) -> Result<PoisonScan, GpuError> {
         let (program, _) = self.program("scanning outputs")?;
-        let mut scan = PoisonScan { words: 0, poisoned: 0, first: None };
+        let mut scan = PoisonScan::EMPTY;
         for spec in program.buffers.iter().filter(|spec| spec.role == Role::Output) {
             let kept = match self.contents {
                 Contents::Zeros => spec.bytes,
@@ -314,10 +343,30 @@ impl Accelerator for SimulatedAccelerator {
         Ok(scan)
     }
 
+    fn has_whole_outputs(&self) -> bool {
+        let bytes = |program: &Program| -> u64 {
+            program.buffers.iter().filter(|spec| spec.role == Role::Output).map(|spec| spec.bytes).sum()
+        };
+        let few = |(program, _): &(Program, Seconds)| {
+            program.case.work.flop.get() <= WHOLE_OUTPUT_FLOP && bytes(program) <= WHOLE_OUTPUT_BYTES
+        };
+        self.loaded.as_ref().is_some_and(few)
+    }
+
+    fn write_word(&mut self, buffer: usize, offset: u64, word: u32) -> Result<(), GpuError> {
+        let during = "writing a word";
+        let (program, _) = self.program(during)?;
+        let range = ByteRange { buffer, start: offset, end: offset.saturating_add(4) };
+        fit::check_ranges(program, &[range]).map_err(|reason| self.other(during, reason))?;
+        self.written.insert((buffer, offset), word);
+        Ok(())
+    }
+
     fn unload(&mut self) {
         self.loaded = None;
         self.pending.clear();
         self.contents = Contents::Zeros;
+        self.written.clear();
     }
 }
 

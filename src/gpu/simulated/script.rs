@@ -1,5 +1,7 @@
 //! What a simulated device is: its description, its rates and its faults, as read from a scenario file.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use crate::gpu::Program;
@@ -25,6 +27,9 @@ pub struct DeviceScript {
     /// PCI device identifier.
     #[serde(default)]
     pub device_id: u32,
+    /// Driver version and build.
+    #[serde(default)]
+    pub driver_info: String,
     /// Optional abilities; without `timestamps` its runs have no device time.
     #[serde(default = "default_features")]
     pub features: Vec<Feature>,
@@ -37,7 +42,8 @@ pub struct DeviceScript {
     /// Time in seconds that each run waits before its pass begins; the device is idle in it.
     #[serde(default)]
     pub overhead_s: Seconds,
-    /// How fast it runs variants. The most specific pattern counts: an exact name, then the first that matches.
+    /// How fast it runs variants. The most specific entry counts: the first whose parameters fit as well, then an exact
+    /// name, then the first pattern that matches.
     pub rates: Vec<RateScript>,
     /// What goes wrong.
     #[serde(default)]
@@ -76,11 +82,12 @@ impl DeviceScript {
             pci: None,
             vendor_id: 0,
             device_id: 0,
+            driver_info: String::new(),
             features: default_features(),
             memory_bytes: default_memory(),
             limits: default_limits(),
             overhead_s: Seconds::new(0.0),
-            rates: vec![RateScript { variant: "*".to_owned(), rate }],
+            rates: vec![RateScript { variant: "*".to_owned(), params: BTreeMap::new(), rate }],
             faults: Vec::new(),
         }
     }
@@ -97,7 +104,7 @@ impl DeviceScript {
             kind: self.kind,
             backend: "simulated".to_owned(),
             driver: "scripted".to_owned(),
-            driver_info: String::new(),
+            driver_info: self.driver_info.clone(),
             // Scripts may spell the address in any way that is read elsewhere.
             pci: self.pci.as_ref().map(|pci| pci.as_str().parse().unwrap_or_else(|_| pci.clone())),
             subgroup: SubgroupRange { min: 32, max: 32 },
@@ -111,8 +118,14 @@ impl DeviceScript {
     /// Time of one dispatch of a program; `None` if no rate matches its variant.
     pub(super) fn dispatch_time(&self, program: &Program) -> Option<Seconds> {
         let variant = program.case.variant.as_str();
-        let exact = self.rates.iter().find(|rate| rate.variant == variant);
-        let rate = exact.or_else(|| self.rates.iter().find(|rate| names::matches(&rate.variant, variant)))?;
+        let fits = |rate: &&RateScript| {
+            let same = |(name, value): (&String, &u64)| program.case.params.get(name) == Some(value);
+            !rate.params.is_empty() && names::matches(&rate.variant, variant) && rate.params.iter().all(same)
+        };
+        let plain = || self.rates.iter().filter(|rate| rate.params.is_empty());
+        let tuned = self.rates.iter().find(fits);
+        let exact = tuned.or_else(|| plain().find(|rate| rate.variant == variant));
+        let rate = exact.or_else(|| plain().find(|rate| names::matches(&rate.variant, variant)))?;
         let work = &program.case.work;
         Some(match rate.rate {
             Rate::SecondsPerDispatch(time) => time,
@@ -128,6 +141,8 @@ impl DeviceScript {
 pub struct RateScript {
     /// Variant, with `*` for any run of characters and `?` for any one (`gemm/*`).
     pub variant: String,
+    /// Parameters with which it runs at this rate; whatever they are, if none is given.
+    pub params: BTreeMap<String, u64>,
     /// Its rate.
     pub rate: Rate,
 }
@@ -147,6 +162,8 @@ pub enum Rate {
 #[serde(deny_unknown_fields)]
 struct RateFields {
     variant: String,
+    #[serde(default)]
+    params: BTreeMap<String, u64>,
     seconds_per_dispatch: Option<f64>,
     flop_per_s: Option<f64>,
     bytes_per_s: Option<f64>,
@@ -156,7 +173,7 @@ impl TryFrom<RateFields> for RateScript {
     type Error = String;
 
     fn try_from(fields: RateFields) -> Result<Self, String> {
-        let RateFields { variant, seconds_per_dispatch, flop_per_s, bytes_per_s } = fields;
+        let RateFields { variant, params, seconds_per_dispatch, flop_per_s, bytes_per_s } = fields;
         let rates = [
             seconds_per_dispatch.map(|value| (value, Rate::SecondsPerDispatch(Seconds::new(value)))),
             flop_per_s.map(|value| (value, Rate::FlopPerSecond(FlopPerSecond::new(value)))),
@@ -164,7 +181,7 @@ impl TryFrom<RateFields> for RateScript {
         ];
         let mut given = rates.into_iter().flatten();
         match (given.next(), given.next()) {
-            (Some((value, rate)), None) if value.is_finite() && value > 0.0 => Ok(Self { variant, rate }),
+            (Some((value, rate)), None) if value.is_finite() && value > 0.0 => Ok(Self { variant, params, rate }),
             (Some(_), None) => Err(format!("the rate of `{variant}` must be a positive number")),
             _ => Err(format!("`{variant}` needs exactly one of seconds_per_dispatch, flop_per_s and bytes_per_s")),
         }

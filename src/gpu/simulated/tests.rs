@@ -91,6 +91,7 @@ fn the_most_specific_rate_counts_and_a_variant_without_one_is_refused() {
     script.overhead_s = Seconds::new(0.0);
     let rate = |variant: &str, seconds| RateScript {
         variant: variant.into(),
+        params: BTreeMap::new(),
         rate: Rate::SecondsPerDispatch(Seconds::new(seconds)),
     };
     script.rates = vec![rate("p/*", 1.0), rate("p/a", 2.0)];
@@ -101,6 +102,27 @@ fn the_most_specific_rate_counts_and_a_variant_without_one_is_refused() {
     }
     let error = machine.open(0).unwrap().load(&program("q/a")).unwrap_err();
     assert!(error.to_string().contains("no rate"), "{error}");
+}
+
+#[test]
+fn a_rate_for_parameters_counts_before_one_for_the_variant_alone() {
+    let mut script = script(Vec::new());
+    script.overhead_s = Seconds::new(0.0);
+    let rate = |params: &[(&str, u64)], seconds| RateScript {
+        variant: "p/a".into(),
+        params: params.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
+        rate: Rate::SecondsPerDispatch(Seconds::new(seconds)),
+    };
+    script.rates = vec![rate(&[], 3.0), rate(&[("BM", 64)], 2.0), rate(&[("BM", 32)], 1.0)];
+    let (machine, ..) = machine(script);
+    for (bm, ns) in [(64, 2_000_000_000), (32, 1_000_000_000), (16, 3_000_000_000)] {
+        let mut program = program("p/a");
+        program.case.params.insert("BM".to_owned(), bm);
+        let mut gpu = machine.open(0).unwrap();
+        gpu.load(&program).unwrap();
+        let done = submit_and_wait(gpu.as_mut(), &Job::Run { dispatches: 1 }).unwrap();
+        assert_eq!(done.device_ns, Some(ns), "{bm}");
+    }
 }
 
 #[test]

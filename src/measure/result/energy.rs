@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use super::{EnergyMethod, EnergyResult, Uncertainty};
 use crate::clock::Nanoseconds;
 use crate::model::{
-    Case, Device, DeviceKind, Estimate, EstimateMethod, Evidence, Interval, Quantity, RunRecord, Scope, SourceTrace,
-    Window, WindowKind,
+    Case, Device, Estimate, EstimateMethod, Evidence, Interval, Quantity, RunRecord, Scope, SourceTrace, Window,
+    WindowKind,
 };
+use crate::power::holds_device;
 use crate::power::integrate::{self, Chosen, ScopeEnergy};
 use crate::stats;
 use crate::units::{Bytes, BytesPerJoule, Flop, FlopPerJoule, Joules, Ratio, Seconds, Watts};
@@ -23,18 +24,6 @@ const LEAST_COVERAGE: f64 = 0.5;
 /// steady-state errors of boards since Turing is about ±6 %, arXiv 2312.02741), 10 % for everything else.
 pub fn gain_prior(kind: &str) -> f64 {
     if kind.starts_with("nvml") { 0.05 } else { 0.10 }
-}
-
-/// True if a scope's watts contain the whole device: a CPU package contains a software adapter or an integrated GPU, but
-/// says nothing of a discrete one.
-pub fn holds_device(scope: Scope, source_device: Option<u32>, device: &Device) -> bool {
-    match scope {
-        Scope::HostDc | Scope::WallAc => true,
-        Scope::Package | Scope::Chip if source_device.is_none() => {
-            matches!(device.kind, DeviceKind::Software | DeviceKind::Integrated)
-        }
-        _ => source_device == Some(device.ordinal),
-    }
 }
 
 /// Energy of a case for each source and scope that holds its device; empty when nothing was read.
@@ -227,6 +216,7 @@ pub fn window_efficiency(traces: &[SourceTrace], device: &Device, case: &Case, w
 mod tests {
     use super::super::testing::{add_counter, case, empty, idle, measurement, power};
     use super::*;
+    use crate::model::DeviceKind;
     use proptest::prelude::*;
 
     fn near(got: f64, want: f64) -> bool {

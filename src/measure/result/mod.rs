@@ -106,15 +106,7 @@ impl CaseResult {
     /// The energy that stands for the case: the narrowest scope that holds the whole device (board before module before
     /// package before host), measured before declared before estimated.
     pub fn headline_energy(&self) -> Option<&EnergyResult> {
-        let rank = |scope: Scope| match scope {
-            Scope::Board => 0,
-            Scope::Module => 1,
-            Scope::Package => 2,
-            Scope::HostDc => 3,
-            Scope::WallAc => 4,
-            Scope::Chip => 5,
-        };
-        self.energy.iter().min_by_key(|energy| (energy.evidence, rank(energy.scope)))
+        self.energy.iter().min_by_key(|energy| (energy.evidence, energy.scope.headline_rank()))
     }
     /// True if the case's rate is counted in FLOP.
     pub fn counts_flop(&self) -> bool {

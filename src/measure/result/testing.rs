@@ -44,7 +44,7 @@ pub fn window(kind: WindowKind, from: u64, until: u64, dispatches: u64) -> Windo
 
 /// A verified measurement with these windows: start, end in seconds, and executions.
 pub fn measurement(case: Case, windows: &[(u64, u64, u64)]) -> Measurement {
-    let check = Check { sampled: 1, worst_error_in_bounds: 0.0, max_abs_error: 0.0, scanned: 1 };
+    let check = Check { sampled: 1, scanned: 1, ..Check::default() };
     Measurement {
         case,
         verification: Verification::Passed { before: check.clone(), after: check },
@@ -54,6 +54,7 @@ pub fn measurement(case: Case, windows: &[(u64, u64, u64)]) -> Measurement {
         windows: windows.iter().map(|(a, b, n)| window(WindowKind::Measure, *a, *b, *n)).collect(),
         stop: None,
         warnings: Vec::new(),
+        injected: None,
     }
 }
 
