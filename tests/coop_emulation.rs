@@ -220,8 +220,11 @@ fn replaced(source: &str, old: &str, new: &str) -> String {
     source.replace(old, new)
 }
 
+/// Variant, shape and parameters.
+type EmulatedCase<'a> = (&'a str, &'a str, &'a [(&'a str, u64)]);
+
 /// Runs every case on the software adapter; what went wrong, by case.
-fn all(cases: &[(&str, &str, &[(&str, u64)])]) {
+fn all(cases: &[EmulatedCase<'_>]) {
     let (mut gpu, device) = software();
     let mut wrong = Vec::new();
     for (variant, shape, params) in cases {
