@@ -146,20 +146,21 @@ fn {{ entry }}(@builtin(workgroup_id) place: vec3<u32>, @builtin(local_invocatio
 {% set w4 = ceil_div(width, 4) %}
 {% set ragged_x = w4 % per_x != 0 %}
 {% set ragged_y = n % per_y != 0 %}
-{% set quads = 1 if narrow else COLS %}
+{% set quads = SPAN if narrow else COLS %}
+{% set stride = LANES if narrow else WX %}
 {% set count = n if narrow else rows %}
 
 @compute @workgroup_size({{ lanes_gemm }}, 1, 1)
 fn {{ entry }}(@builtin(workgroup_id) place: vec3<u32>, @builtin(local_invocation_index) id: u32) {
 {% if narrow %}
     let row = 0u;
-    let quad = place.x * {{ LANES }}u + {{ "id % " ~ LANES ~ "u" if SLICES > 1 else "id" }};
+    let quad = place.x * {{ LANES * SPAN }}u + {{ "id % " ~ LANES ~ "u" if SLICES > 1 else "id" }};
 {% else %}
     let row = {{ "place.y" if WY == 1 else "(place.y * " ~ WY ~ "u + id / " ~ WX ~ "u)" }} * {{ rows }}u;
     let quad = place.x * {{ WX * COLS }}u + {{ "id" if WY == 1 else "id % " ~ WX ~ "u" }};
 {% endif %}
 {% for j in range(quads) %}
-    let quad{{ j }} = {% if ragged_x %}min(quad + {{ j * WX }}u, {{ w4 - 1 }}u){% else %}quad + {{ j * WX }}u{% endif %};
+    let quad{{ j }} = {% if ragged_x %}min(quad + {{ j * stride }}u, {{ w4 - 1 }}u){% else %}quad + {{ j * stride }}u{% endif %};
 {% endfor %}
 {% for r in range(count) %}
     let row{{ r }} = {% if ragged_y %}min(row + {{ r }}u, {{ n - 1 }}u){% else %}row + {{ r }}u{% endif %};
@@ -200,17 +201,19 @@ fn {{ entry }}(@builtin(workgroup_id) place: vec3<u32>, @builtin(local_invocatio
 
 {% for r in range(count) %}
 {% if narrow and SLICES > 1 %}
+{% for j in range(quads) %}
 {% for w in weights %}
-    slices[id] = {{ w }}{{ r }}_0;
+    slices[id] = {{ w }}{{ r }}_{{ j }};
     workgroupBarrier();
     for (var i = 1u; i < {{ SLICES }}u; i++) {
-        {{ w }}{{ r }}_0 += slices[(slice + i) % {{ SLICES }}u * {{ LANES }}u + id % {{ LANES }}u];
+        {{ w }}{{ r }}_{{ j }} += slices[(slice + i) % {{ SLICES }}u * {{ LANES }}u + id % {{ LANES }}u];
     }
     workgroupBarrier();
 {% endfor %}
+{% endfor %}
 {% endif %}
 {% for j in range(quads) %}
-    if ({{ "slice == 0u" if narrow and SLICES > 1 else "true" }}{{ " && row + " ~ r ~ "u < " ~ n ~ "u" if ragged_y }}{{ " && quad + " ~ j * WX ~ "u < " ~ w4 ~ "u" if ragged_x }}) {
+    if ({{ "slice == 0u" if narrow and SLICES > 1 else "true" }}{{ " && row + " ~ r ~ "u < " ~ n ~ "u" if ragged_y }}{{ " && quad + " ~ j * stride ~ "u < " ~ w4 ~ "u" if ragged_x }}) {
         finish_{{ entry }}(row{{ r }}, quad{{ j }}{% for w in weights %}, {{ w }}{{ r }}_{{ j }}{% endfor %});
     }
 {% endfor %}

@@ -113,8 +113,10 @@ fn project(rows: &[Normalised], matrix: Matrix, columns: std::ops::Range<u64>) -
             scope.spawn(move || project_part(rows, matrix, start..end))
         };
         let workers: Vec<_> = starts.iter().map(|start| part(*start)).collect();
-        // A worker that panicked leaves nothing, and a missing row fails the check it was meant for.
-        workers.into_iter().map(|worker| worker.join().unwrap_or_default()).collect()
+        let finished = |worker: std::thread::ScopedJoinHandle<'_, Vec<Row>>| {
+            worker.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause))
+        };
+        workers.into_iter().map(finished).collect()
     });
     let mut whole = vec![Row::default(); rows.len()];
     for part in parts {
