@@ -220,7 +220,7 @@ fn trusted_variants(case: &Case, device: &Device) -> Vec<&'static Variant> {
         variant.problem == case.problem && variant.element == case.element && variant.scrutiny == Scrutiny::Sampled
     };
     let mut variants: Vec<&Variant> = kernel::variants().iter().filter(same).collect();
-    variants.sort_by_key(|variant| std::cmp::Reverse(variant.preference(device)));
+    variants.sort_by_key(|variant| std::cmp::Reverse(variant.preference_at(&case.shape, device)));
     variants
 }
 

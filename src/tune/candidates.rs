@@ -37,7 +37,9 @@ pub fn contestants(case: &Case, freedom: Freedom, device: &Device) -> Vec<&'stat
     if freedom == Freedom::OwnVariant {
         found.retain(|variant| variant.id == case.variant);
     }
-    found.sort_by_key(|variant| (variant.id != case.variant, std::cmp::Reverse(variant.preference(device))));
+    found.sort_by_key(|variant| {
+        (variant.id != case.variant, std::cmp::Reverse(variant.preference_at(&case.shape, device)))
+    });
     found
 }
 

@@ -74,14 +74,14 @@ pub fn program_of(case: &Case, device: &Device) -> Result<(Instance, Program), B
     Ok((instance_of(case), program))
 }
 
-/// The problem's tensors, then the variant's scratch memory.
+/// The problem's tensors, then the variant's scratch memory. Inputs are padded with zeros, so that a shader may read them
+/// in blocks of 32 bytes whatever their length; a cache without a past, which has no element, is one such block, for a
+/// buffer of none cannot be bound.
 fn buffers(problem: &dyn Problem, case: &Case, rendered: &Rendered) -> Vec<BufferSpec> {
-    let tensors = problem.tensors(&case.shape, case.element).into_iter().map(|tensor| BufferSpec {
-        name: tensor.name.to_owned(),
-        // A cache without a past has no element, and a buffer of none cannot be bound.
-        bytes: if tensor.len == 0 { 16 } else { tensor.bytes() },
-        element: tensor.element,
-        role: if tensor.role == TensorRole::Input { Role::Input } else { Role::Output },
+    let tensors = problem.tensors(&case.shape, case.element).into_iter().map(|tensor| {
+        let (role, block) = if tensor.role == TensorRole::Input { (Role::Input, 32) } else { (Role::Output, 4) };
+        let bytes = tensor.bytes().max(1).next_multiple_of(block);
+        BufferSpec { name: tensor.name.to_owned(), bytes, element: tensor.element, role }
     });
     let scratch = rendered.scratch.iter().map(|part| BufferSpec {
         name: part.name.clone(),

@@ -140,7 +140,7 @@ fn cases(args: &Args, resolved: &Resolved) -> Vec<(Case, Freedom)> {
 fn rank(case: &Case, device: Option<&Device>) -> (bool, u64) {
     let variant = kernel::find(&case.variant).ok().zip(device);
     variant.map_or((false, 0), |(variant, device)| {
-        (variant.render(&case.shape, &case.params, device).is_ok(), variant.preference(device))
+        (variant.render(&case.shape, &case.params, device).is_ok(), variant.preference_at(&case.shape, device))
     })
 }
 
