@@ -436,7 +436,8 @@ def write(path, result):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", default="peers.json", help="file to write")
-    parser.add_argument("--record", help="run.json whose shapes are run and whose rates are shown beside")
+    parser.add_argument("--record", action="append", default=[],
+                        help="run.json whose shapes are run and whose rates are shown beside; may be repeated")
     parser.add_argument("--seconds", type=float, default=6.0, help="length of one case's window")
     parser.add_argument("--limit", type=float, default=150.0, help="seconds after which no further case is begun")
     parser.add_argument("--smoke", action="store_true", help="tiny shapes, also on the CPU")
@@ -446,9 +447,10 @@ def main():
         return self_test()
     result = {"schema": "wattmark/peers", "version": 1, "library": None, "power": None, "cases": [], "skips": []}
     record = None
-    if options.record:
-        with open(options.record, encoding="utf-8") as file:
-            record = json.load(file)
+    for path in options.record:
+        with open(path, encoding="utf-8") as file:
+            more = json.load(file)
+        record = {"measurements": (record["measurements"] if record else []) + more["measurements"]}
     try:
         import torch
     except ImportError as error:
