@@ -150,35 +150,58 @@ fn wattmark(options: &Options) -> Result<Vec<(String, f64)>, String> {
     let folder_text = folder.display().to_string();
     let run = ["run", "--preset", "quick", "--power", "none", "--no-figures", "--idle", "0s", "--no-ceilings"];
     let own = ["--kernel", &options.kernel, "--shape", &shape, "--results", &folder_text];
-    output(&options.wattmark, &[&run[..], &own[..]].concat(), &folder)?;
-    let table = output(&options.wattmark, &["export", "--format", "csv", "latest"], &folder);
+    output(&options.wattmark, &[&run[..], &own[..]].concat())?;
+    let table = only_entry(&folder)
+        .and_then(|record| output(&options.wattmark, &["export", "--format", "csv", &record.display().to_string()]));
     let removed = std::fs::remove_dir_all(&folder);
     let rates = rates(&table?)?;
     removed.map_err(|error| format!("cannot remove {folder_text}: {error}"))?;
     Ok(rates)
 }
 
-fn output(program: &Path, arguments: &[&str], results: &Path) -> Result<String, String> {
-    let mut command = Command::new(program);
-    command.args(arguments).env("WATTMARK_RESULTS", results);
-    let output = command.output().map_err(|error| format!("cannot run {}: {error}", program.display()))?;
+/// The one run in a results folder.
+fn only_entry(folder: &Path) -> Result<PathBuf, String> {
+    let entries = std::fs::read_dir(folder).map_err(|error| format!("cannot read {}: {error}", folder.display()))?;
+    let paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    match paths.as_slice() {
+        [only] => Ok(only.clone()),
+        _ => Err(format!("{} holds {} runs instead of one", folder.display(), paths.len())),
+    }
+}
+
+fn output(program: &Path, arguments: &[&str]) -> Result<String, String> {
+    let output = Command::new(program).args(arguments).output();
+    let output = output.map_err(|error| format!("cannot run {}: {error}", program.display()))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     Err(format!("{} {}: {}", program.display(), arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim()))
 }
 
-/// The lines of metric `flop_rate` of the long CSV; none of its first columns holds a comma.
-fn rates(csv: &str) -> Result<Vec<(String, f64)>, String> {
-    let mut lines = csv.lines();
-    let header: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
-    let column = |name: &str| header.iter().position(|h| *h == name).ok_or(format!("the CSV has no column {name}"));
+/// The rows of metric `flop_rate` of the long CSV.
+fn rates(text: &str) -> Result<Vec<(String, f64)>, String> {
+    let mut lines = text.lines().map(fields);
+    let header = lines.next().unwrap_or_default();
+    let column = |name: &str| header.iter().position(|h| h == name).ok_or(format!("the CSV has no column {name}"));
     let (variant, metric, value) = (column("variant")?, column("metric")?, column("value")?);
-    let rates = lines.filter_map(|line| {
-        let fields: Vec<&str> = line.split(',').collect();
-        (*fields.get(metric)? == "flop_rate").then_some(())?;
-        Some(((*fields.get(variant)?).to_owned(), fields.get(value)?.parse().ok()?))
-    });
-    let rates: Vec<(String, f64)> = rates.collect();
+    let mut rates = Vec::new();
+    for row in lines.filter(|row| row.get(metric).is_some_and(|name| name == "flop_rate")) {
+        let rate = row.get(value).and_then(|text| text.parse().ok()).ok_or("a rate of the CSV is no number")?;
+        rates.push((row[variant].clone(), rate));
+    }
     if rates.is_empty() { Err("wattmark's run has no rate; see its record".to_owned()) } else { Ok(rates) }
+}
+
+/// Fields of a line; commas inside quotes belong to a field.
+fn fields(line: &str) -> Vec<String> {
+    let mut fields = vec![String::new()];
+    let mut quoted = false;
+    for character in line.chars() {
+        match character {
+            '"' => quoted = !quoted,
+            ',' if !quoted => fields.push(String::new()),
+            _ => fields.last_mut().into_iter().for_each(|field| field.push(character)),
+        }
+    }
+    fields
 }
