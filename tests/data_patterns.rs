@@ -145,7 +145,7 @@ fn ran(args: &[&str], config: &str) -> tempfile::TempDir {
     std::fs::write(folder.path().join("wattmark.toml"), config).unwrap();
     let kernel = ["--kernel", "gemm/naive-f32", "--shape", "m=n=k=32"];
     let fixed = ["run", "--simulate", "script.toml", "--no-ceilings", "--no-figures"];
-    let output = wattmark(folder.path(), &[&fixed, &kernel, args].concat());
+    let output = wattmark(folder.path(), &[&fixed[..], &kernel, args].concat());
     assert!(output.status.success(), "{}", text(&output.stderr));
     std::fs::write(folder.path().join("table.txt"), &output.stdout).unwrap();
     folder
