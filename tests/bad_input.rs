@@ -391,7 +391,16 @@ fn on_the_software_adapter_too_a_shape_too_large_is_skipped_and_the_run_goes_on(
     let desk = desk(&[]);
     let protocol = ["--idle", "0", "--preheat-min", "0", "--window", "100ms", "--windows", "1", "--no-figures"];
     let output = wattmark(desk.path())
-        .args(["run", "--device", "0", "--no-ceilings", "--kernel", "memory-copy", "--shape", "n=65536,50000000"])
+        .args([
+            "run",
+            "--device",
+            "0",
+            "--no-ceilings",
+            "--kernel",
+            "memory-copy/direct-f32",
+            "--shape",
+            "n=65536,50000000",
+        ])
         .args(protocol)
         .output()
         .unwrap();
