@@ -383,7 +383,7 @@ fn a_shape_too_large_for_the_device_is_skipped_with_the_bytes_it_needs_and_the_r
         ["run", "--simulate", "small.toml", "--no-ceilings", "--kernel", "gemm/tiled-f32", "--shape", "m=n=k=64,2048"];
     let output = wattmark(desk.path()).args(args).arg("--no-figures").output().unwrap();
     // Three matrices of 2048² f32.
-    too_large(desk.path(), &output, "50331648 bytes");
+    one_of_two_is_skipped(desk.path(), &output, "50331648 bytes");
 }
 
 #[test]
@@ -391,15 +391,38 @@ fn on_the_software_adapter_too_a_shape_too_large_is_skipped_and_the_run_goes_on(
     let desk = desk(&[]);
     let protocol = ["--idle", "0", "--preheat-min", "0", "--window", "100ms", "--windows", "1", "--no-figures"];
     let output = wattmark(desk.path())
-        .args(["run", "--device", "0", "--kernel", "memory-copy", "--shape", "n=65536,50000000"])
+        .args([
+            "run",
+            "--device",
+            "0",
+            "--no-ceilings",
+            "--kernel",
+            "memory-copy/direct-f32",
+            "--shape",
+            "n=65536,50000000",
+        ])
         .args(protocol)
         .output()
         .unwrap();
-    too_large(desk.path(), &output, "200000000 bytes");
+    one_of_two_is_skipped(desk.path(), &output, "200000000 bytes");
 }
 
-/// One case measured, one skipped for its size with the bytes needed, exit 0.
-fn too_large(folder: &Path, output: &Output, bytes: &str) {
+#[test]
+fn a_shape_that_some_precision_cannot_have_is_skipped_with_the_rule_and_the_run_goes_on() {
+    let desk = desk(&[]);
+    let odd = ["--no-ceilings", "--no-figures", "--shape", "m=64,k=1000"];
+    let kernels = "gemv/rows-f32,gemv/rows-q4_k";
+    let output = simulate(desk.path(), &[&odd[..], &["--kernel", kernels]].concat());
+    // 1000 weights are no whole number of blocks.
+    one_of_two_is_skipped(desk.path(), &output, "problem gemv cannot have shape `k=1000 m=64`");
+    let dry = simulate(desk.path(), &[&odd[..], &["--kernel", kernels, "--dry-run"]].concat());
+    assert!(text(&dry.stdout).contains("gemv/rows-q4_k"), "{}", text(&dry.stdout));
+    // Where no case is left, nothing is begun.
+    refused(&[], &[&odd[..], &["--kernel", "gemv/rows-q4_k"]].concat(), &["gemv", "k=1000"]);
+}
+
+/// One case measured, one skipped with a reason that holds these words, exit 0.
+fn one_of_two_is_skipped(folder: &Path, output: &Output, words: &str) {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let results = folder.join("results");
     let run = results.join(&names(&results)[0]);
@@ -408,7 +431,7 @@ fn too_large(folder: &Path, output: &Output, bytes: &str) {
     assert_eq!((record.measurements.len(), record.skips.len()), (1, 1));
     assert!(record.measurements[0].verified());
     let skip = &record.skips[0];
-    assert!(skip.detail.contains(bytes), "{:?}: {}", skip.reason, skip.detail);
+    assert!(skip.detail.contains(words), "{:?}: {}", skip.reason, skip.detail);
     assert!(text(&output.stdout).contains("skipped: "), "{}", text(&output.stdout));
 }
 

@@ -18,7 +18,10 @@ fn export(format: &str) -> Command {
 #[test]
 fn every_format_goes_to_standard_output() {
     for (format, beginning) in [
-        ("csv", "run,device,problem,variant,shape,element,metric,unit,value,low,high,n,scope,evidence,status,note\n"),
+        (
+            "csv",
+            "run,device,problem,variant,shape,element,data,metric,unit,value,low,high,n,scope,evidence,status,note\n",
+        ),
         ("traces", "t_s,source,scope,channel,unit,value\n"),
         ("markdown", "- **run**: 20260822T101530Z-node07-3f9c"),
         ("json", "{\n"),

@@ -86,7 +86,7 @@ impl Bench {
     }
     /// Runs `wattmark run`, which must succeed, and reads its record.
     fn run(&self, args: &[&str]) -> (RunRecord, String, String) {
-        let output = self.call(&[&["run", "--no-figures"], args].concat());
+        let output = self.call(&[&["run", "--no-figures", "--no-ceilings"], args].concat());
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         let mut runs: Vec<PathBuf> =
             std::fs::read_dir(self.path().join("results")).unwrap().map(|entry| entry.unwrap().path()).collect();

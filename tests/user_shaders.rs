@@ -128,7 +128,8 @@ fn a_right_kernel_is_measured_and_a_wrong_one_beside_it_is_refused() {
         ("gemm/wrong.wgsl", &wrong),
         ("gemm/wrong.toml", MANIFEST),
     ]);
-    let output = run(desk.path(), &["--kernel", "gemm/right,gemm/wrong", "--shape", "m=n=k=67,1"]);
+    let kernels = ["--kernel", "gemm/right,gemm/wrong", "--shape", "m=n=k=67,1", "--no-ceilings"];
+    let output = run(desk.path(), &kernels);
     assert_eq!(output.status.code(), Some(4), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("WRONG OUTPUT before the load: no figures."), "{}", text(&output.stdout));
     let record = record(desk.path());

@@ -39,7 +39,7 @@ pub enum Command {
     Run(Box<commands::run::Args>),
     /// Find the kernel variants and parameters that suit a device, and keep them for later runs.
     Tune(commands::tune::Args),
-    /// Measure what a device can do at most: arithmetic, memory, launches and transfers, with watts.
+    /// Measure what a device can do at most: arithmetic, memory, launches, transfers, and watts.
     Ceilings(commands::ceilings::Args),
     /// List GPUs and the power source that belongs to each.
     Devices(commands::devices::Args),

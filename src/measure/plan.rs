@@ -115,6 +115,9 @@ pub struct Selection {
 
 /// Lists the cases of a selection on some devices in order of the problems, probes first: every variant that was named, or
 /// one variant for each problem and precision.
+///
+/// A shape that a problem cannot have in some precision is planned too if some other case can run: its skip says why. It is
+/// an error if no case can have its shape.
 pub fn cases(selection: &Selection, devices: &[Device]) -> Result<Vec<Case>, PlanError> {
     let given = shapes(&selection.shapes)?;
     let patterns = if selection.patterns.is_empty() { vec![DataPattern::Normal] } else { selection.patterns.clone() };
@@ -124,7 +127,7 @@ pub fn cases(selection: &Selection, devices: &[Device]) -> Result<Vec<Case>, Pla
         check_axes(&given, offered.iter().map(|(problem, _)| *problem))?;
         for device in devices {
             for (problem, element) in &offered {
-                for shape in full_shapes(*problem, &given, device, *element)? {
+                for shape in full_shapes(*problem, &given, device, *element) {
                     let variant = suite::preferred(device, problem.id(), *element, &shape, None);
                     for pattern in &patterns {
                         cases.extend(
@@ -141,7 +144,7 @@ pub fn cases(selection: &Selection, devices: &[Device]) -> Result<Vec<Case>, Pla
         check_axes(&given, variants.iter().map(|(problem, _)| *problem))?;
         for device in devices {
             for (problem, variant) in &variants {
-                for shape in full_shapes(*problem, &given, device, variant.element)? {
+                for shape in full_shapes(*problem, &given, device, variant.element) {
                     for pattern in &patterns {
                         cases.push(case(device, *problem, variant, shape.clone(), *pattern, selection.seed));
                     }
@@ -149,7 +152,17 @@ pub fn cases(selection: &Selection, devices: &[Device]) -> Result<Vec<Case>, Pla
             }
         }
     }
-    if cases.is_empty() { Err(PlanError::Empty) } else { Ok(cases) }
+    let mut refusals = cases.iter().map(refusal);
+    match refusals.next() {
+        None => Err(PlanError::Empty),
+        Some(Some(first)) if refusals.all(|refusal| refusal.is_some()) => Err(first.into()),
+        Some(_) => Ok(cases),
+    }
+}
+
+/// Why a case cannot have its shape; `None` if it can.
+fn refusal(case: &Case) -> Option<ShapeError> {
+    workload::problem(&case.problem)?.check_for(&case.shape, case.element).err()
 }
 
 /// Speed class of a device.
@@ -158,21 +171,16 @@ pub(super) fn class_of(device: &Device) -> DeviceClass {
 }
 
 /// The given shapes as far as they concern a problem, completed by its defaults, each once.
-fn full_shapes(
-    problem: &dyn Problem,
-    given: &[Shape],
-    device: &Device,
-    element: ElementType,
-) -> Result<Vec<Shape>, PlanError> {
+fn full_shapes(problem: &dyn Problem, given: &[Shape], device: &Device, element: ElementType) -> Vec<Shape> {
     let mut seen: Vec<Shape> = Vec::new();
     for shape in given {
         let own = Shape::new(shape.iter().filter(|(axis, _)| problem.axes().iter().any(|a| a.name == *axis)));
-        let full = problem.complete_for(Some(&own), class_of(device), element)?;
+        let full = problem.completed(Some(&own), class_of(device), element);
         if !seen.contains(&full) {
             seen.push(full);
         }
     }
-    Ok(seen)
+    seen
 }
 
 type Selected = (&'static dyn Problem, &'static Variant);

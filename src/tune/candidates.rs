@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::kernel::{self, Variant};
 use crate::model::{Case, Choice, Device, Shape};
+use crate::workload;
 
 /// Candidates of one case on a hardware device: enough for the moves of seven parameters, few enough for a minute.
 const MOST: usize = 48;
@@ -45,6 +46,10 @@ pub fn contestants(case: &Case, freedom: Freedom, device: &Device) -> Vec<&'stat
 
 /// Why a case cannot run on a device by any variant that competes for it; `None` if one can.
 pub fn obstacle(case: &Case, freedom: Freedom, device: &Device) -> Option<String> {
+    let refused = workload::problem(&case.problem).and_then(|p| p.check_for(&case.shape, case.element).err());
+    if let Some(error) = refused {
+        return Some(error.to_string());
+    }
     let contestants = contestants(case, freedom, device);
     let attempts = contestants.iter().map(|variant| {
         let own = variant.id == case.variant;

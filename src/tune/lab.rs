@@ -103,7 +103,7 @@ impl<'a> Lab<'a> {
             workload::problem(&case.problem).ok_or_else(|| format!("no problem is called {}", case.problem))?;
         let accelerator = machine.open(case.device).map_err(|error| error.to_string())?;
         let case = Case { seed, ..case.clone() };
-        let small = shapes::small(problem, &case.shape).into_iter().map(|shape| {
+        let small = shapes::small(problem, &case.shape, case.element).into_iter().map(|shape| {
             let work = problem.work(&shape, case.element);
             Target::new(problem, Case { shape, work, ..case.clone() })
         });
@@ -132,7 +132,8 @@ impl<'a> Lab<'a> {
         let small = self.small.iter().position(|target| program_of(&with(&target.case, choice), self.device()).is_ok());
         let outcome = small.map_or(Ok(()), |index| self.check_small(index, choice)).and_then(|()| {
             let mut first = self.execute(None, choice)?;
-            // A driver may compile in the first execution (llvmpipe does): a slow one gets a second chance.
+            // The first execution of a module can take far longer than later ones, as it does on llvmpipe: a slow one gets
+            // a second chance.
             if race::is_hopeless(first.get(), leader) {
                 first = self.run(1)?;
             }

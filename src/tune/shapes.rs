@@ -3,7 +3,7 @@
 //! A kernel that is right at 4096 may be wrong at 67. What surprises people: the shape is derived from the timed one axis
 //! by axis, and an axis that the problem's rule does not let shrink stays as it is.
 
-use crate::model::Shape;
+use crate::model::{ElementType, Shape};
 use crate::workload::Problem;
 
 /// Extents that are no multiple of any vector, tile or subgroup: a full tile of 256 or 128 with a ragged one behind it
@@ -11,15 +11,17 @@ use crate::workload::Problem;
 const RAGGED: [u64; 5] = [259, 131, 83, 67, 51];
 /// Extents for kernels that take only multiples of 32.
 const ALIGNED: [u64; 3] = [96, 64, 32];
+/// Extent for rows of blocks of weights, which hold up to 256 of them.
+const BLOCK: u64 = 256;
 /// Axes up to this extent are left alone: batches, groups of heads.
 const SMALL: u64 = 8;
 
 /// Shapes to check on, the most telling first; those that a problem refuses are left out, and so is the timed shape.
-pub fn small(problem: &dyn Problem, timed: &Shape) -> Vec<Shape> {
+pub fn small(problem: &dyn Problem, timed: &Shape, element: ElementType) -> Vec<Shape> {
     let mut found: Vec<Shape> = Vec::new();
     for extents in [&RAGGED[..], &ALIGNED[..]] {
-        let shape = shrunk(problem, timed, extents);
-        if shape != *timed && !found.contains(&shape) && problem.check(&shape).is_ok() {
+        let shape = shrunk(problem, timed, element, extents);
+        if shape != *timed && !found.contains(&shape) && problem.check_for(&shape, element).is_ok() {
             found.push(shape);
         }
     }
@@ -27,16 +29,16 @@ pub fn small(problem: &dyn Problem, timed: &Shape) -> Vec<Shape> {
 }
 
 /// The timed shape with each axis in turn made smaller, where the problem's rule allows it: the axis's own of these extents
-/// first, then the others, then aligned ones.
-fn shrunk(problem: &dyn Problem, timed: &Shape, extents: &[u64]) -> Shape {
+/// first, then the others, then aligned ones, then a whole block.
+fn shrunk(problem: &dyn Problem, timed: &Shape, element: ElementType, extents: &[u64]) -> Shape {
     let mut shape = timed.clone();
     for (index, axis) in problem.axes().iter().enumerate() {
         let extent = timed.get(axis.name);
         let own = extents.iter().cycle().skip(index % extents.len()).take(extents.len());
-        for value in own.chain(&ALIGNED).filter(|value| **value < extent && extent > SMALL) {
+        for value in own.chain(&ALIGNED).chain([&BLOCK]).filter(|value| **value < extent && extent > SMALL) {
             let mut next = shape.clone();
             next.set(axis.name, *value);
-            if problem.check(&next).is_ok() {
+            if problem.check_for(&next, element).is_ok() {
                 shape = next;
                 break;
             }
@@ -52,7 +54,7 @@ mod tests {
 
     fn small_of(problem: &str, class: DeviceClass) -> Vec<Shape> {
         let problem = workload::problem(problem).unwrap();
-        small(problem, &problem.default_shape(class))
+        small(problem, &problem.default_shape(class), ElementType::F32)
     }
 
     #[test]
@@ -72,17 +74,21 @@ mod tests {
     }
 
     #[test]
-    fn every_problem_has_a_small_shape_that_it_accepts() {
-        for problem in workload::problems() {
-            let timed = problem.default_shape(DeviceClass::Hardware);
-            let shapes = small(*problem, &timed);
-            assert!(!shapes.is_empty(), "{}", problem.id());
+    fn every_problem_has_a_small_shape_that_it_accepts_in_every_precision() {
+        let pairs = workload::problems().iter().flat_map(|problem| {
+            ElementType::ALL
+                .into_iter()
+                .filter(|element| problem.supports(*element))
+                .map(move |element| (*problem, element))
+        });
+        for (problem, element) in pairs {
+            let timed = problem.default_shape_for(DeviceClass::Hardware, element);
+            let shapes = small(problem, &timed, element);
+            assert!(!shapes.is_empty(), "{} {element}", problem.id());
             for shape in shapes {
-                problem.check(&shape).unwrap();
-                let elements = |shape: &Shape| -> u64 {
-                    let tensors = problem.tensors(shape, crate::model::ElementType::F32);
-                    tensors.iter().map(|tensor| tensor.len).sum()
-                };
+                problem.check_for(&shape, element).unwrap();
+                let elements =
+                    |shape: &Shape| -> u64 { problem.tensors(shape, element).iter().map(|tensor| tensor.len).sum() };
                 assert!(elements(&shape) < elements(&timed), "{} {shape}", problem.id());
             }
         }

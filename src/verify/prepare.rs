@@ -44,6 +44,9 @@ pub fn program_of(case: &Case, device: &Device) -> Result<(Instance, Program), B
             format!("problem {} has no form in {}", case.problem, case.element),
         ));
     }
+    if let Err(error) = problem.check_for(&case.shape, case.element) {
+        return Err(fail(SkipReason::Other, error.to_string()));
+    }
     if let Some(reason) = problem.refuses(&instance_of(case)) {
         return Err(fail(SkipReason::Other, format!("{}: {reason}", case.label())));
     }

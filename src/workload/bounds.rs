@@ -10,6 +10,10 @@ use crate::model::{DataPattern, Scalar};
 /// Unit roundoff of f32, in which every kernel accumulates.
 pub(super) const U32: f64 = 5.960_464_477_539_063e-8;
 
+/// Least bound of a computed value: far below any difference of two numbers, and above that of two zeros. A bound of 0 demands
+/// the very bits, and WGSL lets a device ignore the sign of a zero.
+pub(super) const EITHER_ZERO: f64 = f64::MIN_POSITIVE;
+
 /// Confidence factor of the probabilistic bounds, in standard deviations of the worst conceivable sum.
 ///
 /// Sums in f32, one after the other, of equal signs have an error of at most 0.33·√n·u·Σ|x| (standard deviation), of

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::bounds::{U32, accumulation, half_accumulation};
+use super::bounds::{EITHER_ZERO, U32, accumulation, half_accumulation};
 use super::{Expected, Inputs};
 use crate::model::{DataPattern, ElementType, Scalar};
 
@@ -70,7 +70,7 @@ impl Dot {
 
     /// Largest error of a kernel that accumulates in f32.
     pub(super) fn bound(&self, terms: u64) -> f64 {
-        accumulation(terms) * U32 * self.magnitude + self.subnormal
+        (accumulation(terms) * U32 * self.magnitude + self.subnormal).max(EITHER_ZERO)
     }
 }
 

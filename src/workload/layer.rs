@@ -75,7 +75,7 @@ impl Problem for TransformerLayer {
         "transformer-layer"
     }
     fn summary(&self) -> &'static str {
-        "One decoder layer: RMSNorm, grouped attention with RoPE over a cache, SwiGLU, residuals"
+        "One decoder layer: RMSNorm, attention with RoPE over a cache, SwiGLU, residuals"
     }
     fn formula(&self) -> &'static str {
         "h = x + attention(norm(x)), y = h + swiglu(norm(h)); FLOP = 2·batch·tokens·d·(2·heads·dim + 2·kv_heads·dim + 3·f) \

@@ -4,7 +4,7 @@
 //! their sums are few and count for little; n need not be a multiple of them. `memory-write` writes another word at
 //! every place, so that no memory system can squeeze them. Copies and writes are checked to the last bit.
 
-use super::bounds::{U32, accumulation};
+use super::bounds::{EITHER_ZERO, U32, accumulation};
 use super::{Axis, DeviceClass, Expected, Instance, Picks, Problem, Tensor, extents, input, output, samples, work};
 use crate::model::{Counted, ElementType, Scalar, Shape, Work};
 
@@ -61,7 +61,7 @@ impl Memory {
             // One rounding for the product and one for the sum; WGSL promises a neighbour of each, 2 u at most.
             Traffic::Triad => {
                 let (b, product) = (first.at(index), f64::from(SCALAR) * self.inputs(instance, 1).at(index));
-                (b + product, 4.0 * U32 * (b.abs() + product.abs()))
+                (b + product, (4.0 * U32 * (b.abs() + product.abs())).max(EITHER_ZERO))
             }
             Traffic::Read | Traffic::Dot => {
                 let (n, lanes) = (instance.shape.get("n"), instance.shape.get("lanes"));
@@ -71,7 +71,7 @@ impl Memory {
                     let value = first.at(at) * second.map_or(1.0, |second| second.at(at));
                     (sum, magnitude, terms) = (sum + value, magnitude + value.abs(), terms + 1);
                 }
-                (sum, accumulation(terms) * U32 * magnitude)
+                (sum, (accumulation(terms) * U32 * magnitude).max(EITHER_ZERO))
             }
         }
     }

@@ -229,12 +229,17 @@ pub trait Problem: Sync {
         class: DeviceClass,
         element: ElementType,
     ) -> Result<Shape, ShapeError> {
+        let shape = self.completed(given, class, element);
+        self.check_for(&shape, element)?;
+        Ok(shape)
+    }
+    /// The default shape with the given axes in place of its own, whether the problem can have it or not.
+    fn completed(&self, given: Option<&Shape>, class: DeviceClass, element: ElementType) -> Shape {
         let mut shape = self.default_shape_for(class, element);
         for (axis, value) in given.into_iter().flat_map(Shape::iter) {
             shape.set(axis, value);
         }
-        self.check_for(&shape, element)?;
-        Ok(shape)
+        shape
     }
 }
 

@@ -114,7 +114,9 @@ fn write_text(variants: &[&Variant], width: usize, out: &mut dyn Write) -> std::
             lines.push(format!("needs {}", features.join(", ")));
         }
         let (mut name, mut element) = (variant.id.as_str(), variant.element.to_string());
-        lines.extend(marks(variant));
+        if let Some(mark) = marks(variant) {
+            lines.extend(fill(mark.split(' '), " ", room));
+        }
         for line in lines {
             writeln!(out, "  {name:names$}  {element:elements$}  {line}")?;
             (name, element) = ("", String::new());
@@ -202,7 +204,11 @@ const WORK_WIDTH: usize = 88;
 fn heading(problem: &str) -> String {
     match workload::problem(problem) {
         Some(known) => {
-            let work = fill(known.formula().split("; "), "; ", WORK_WIDTH);
+            let parts = known.formula().split("; ");
+            // A part that is too long for a line goes on in the next, broken between words.
+            let parts = parts.map(|part| fill(part.split(' '), " ", WORK_WIDTH).join("\n          "));
+            let parts: Vec<String> = parts.collect();
+            let work = fill(parts.iter().map(String::as_str), "; ", WORK_WIDTH);
             format!("{problem}: {}\n  work: {}", known.summary(), work.join(";\n        "))
         }
         None => problem.to_owned(),

@@ -106,6 +106,8 @@ fn as_run(args: &Args) -> run::Args {
         shape: args.shape.clone(),
         device: args.device.clone(),
         power: args.power.clone(),
+        // What was named is tuned, and nothing beside it.
+        no_ceilings: true,
         simulate: args.simulate.clone(),
         sensor_root: args.sensor_root.clone(),
         ..run::Args::default()
