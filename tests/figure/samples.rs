@@ -309,7 +309,7 @@ fn measurements(rows: &[Row], first: f64, preheat: f64, length: f64) -> Vec<Meas
 }
 
 fn skip(row: &Row) -> Skip {
-    let detail = "the device has no f16 arithmetic in shaders (feature f16)".to_owned();
+    let detail = format!("{} needs f16, which the device does not have", row.variant);
     Skip { case: case(row), reason: SkipReason::MissingFeature, detail }
 }
 

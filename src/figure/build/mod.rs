@@ -102,9 +102,13 @@ fn shape_of(case: &Case) -> String {
 fn skip_words(skip: &Skip) -> String {
     let word = match skip.reason {
         SkipReason::MissingFeature => {
-            let features = ["f16", "f64", "i64", "subgroup", "timestamps", "cooperative-matrix"];
-            let missing = features.iter().find(|feature| skip.detail.to_lowercase().contains(**feature));
-            missing.map_or_else(|| "missing feature".to_owned(), |feature| format!("no {feature}"))
+            // The first word behind `needs`: the detail begins with a kernel's name, which may hold one, too.
+            let needed = skip.detail.split("needs ").nth(1).and_then(|rest| rest.split([' ', ',']).next());
+            match needed {
+                Some("matrix") => "no such matrix units".to_owned(),
+                Some(feature) => format!("no {feature}"),
+                None => "missing feature".to_owned(),
+            }
         }
         SkipReason::TooLarge => "too large for the device".to_owned(),
         SkipReason::OutOfMemory => "out of memory".to_owned(),
@@ -156,7 +160,15 @@ fn energy_kinds<'a>(cases: impl Iterator<Item = &'a CaseResult>) -> BTreeSet<(Sc
 /// Legend of element types among some cases, as bars or as points.
 fn element_legend<'a>(cases: impl Iterator<Item = &'a Case>, sign: impl Fn(ElementType) -> Sign) -> Vec<LegendEntry> {
     let elements: BTreeSet<ElementType> = cases.map(|case| case.element).collect();
-    elements.into_iter().map(|element| LegendEntry { sign: sign(element), text: element.to_string() }).collect()
+    let mut legend: Vec<LegendEntry> = Vec::new();
+    for element in elements {
+        let sign = sign(element);
+        match legend.iter_mut().find(|entry| entry.sign == sign) {
+            Some(entry) => entry.text.push_str(&format!(", {element}")),
+            None => legend.push(LegendEntry { sign, text: element.to_string() }),
+        }
+    }
+    legend
 }
 
 /// Legend of energy kinds: words for measured ones, a striped swatch for the others.
