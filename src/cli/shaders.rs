@@ -10,7 +10,7 @@ use crate::kernel;
 /// Where further kernels lie.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct ShaderArgs {
-    /// Folder of further kernels, DIR/<problem>/<name>.wgsl and .toml; they run without bounds checks. May be repeated.
+    /// Folder of further kernels, DIR/PROBLEM/NAME.wgsl and .toml; they run without bounds checks. May be repeated.
     #[arg(long, value_name = "DIR")]
     pub shaders: Vec<PathBuf>,
 }
