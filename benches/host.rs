@@ -20,12 +20,9 @@ use wattmark::units::{Ratio, Seconds};
 /// A board sensor polled at 50 Hz with instant power and an energy counter.
 fn trace(samples: u64) -> SourceTrace {
     let channel = |id: &str, quantity| Channel {
-        id: id.into(),
-        quantity,
-        scope: Scope::Board,
         update_period_s: Some(Seconds::new(0.02)),
-        averaging_window_s: None,
         stated_error: Some(Ratio::new(0.05)),
+        ..Channel::new(id, quantity, Scope::Board)
     };
     let power = |i: u64| 400.0 + 20.0 * (i as f64 * 0.01).sin();
     let mut joules = 0.0;

@@ -6,12 +6,11 @@ use anyhow::Context as _;
 
 use crate::cli::resolve::Resolved;
 use crate::cli::simulate::Simulation;
-use crate::cli::{Console, Failure};
+use crate::cli::{Console, sensors};
 use crate::clock::{Activity, Clock, SimulatedClock, WallClock};
 use crate::gpu::{Machine, WgpuMachine};
-use crate::model::{Device, PowerRequest, RunRecord};
-use crate::power::scripted::open_scripts;
-use crate::power::{self, Findings, ProbeContext};
+use crate::model::{Device, RunRecord};
+use crate::power::{Findings, ProbeContext};
 use crate::store::{self, RunFolder};
 
 /// UTC time at which every simulated run begins, so that its record is the same each time.
@@ -57,6 +56,11 @@ impl TestBench {
         self.origin.checked_add(elapsed).unwrap_or(self.origin)
     }
 
+    /// The script, if devices and sensors are scripted.
+    pub fn simulation(&self) -> Option<&Simulation> {
+        self.simulation.as_ref()
+    }
+
     /// What probes may look at, for these devices.
     pub fn probe_context(&self, devices: Vec<Device>, root: &Path) -> ProbeContext {
         ProbeContext {
@@ -75,14 +79,9 @@ pub fn rfc3339(instant: jiff::Timestamp) -> String {
     instant.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
-/// Opens the power sources that the plan asks for; in a simulation, the scripted ones stand for all sensors.
+/// Opens the power sources that the plan asks for; see [`sensors::open`].
 pub fn open_power(resolved: &Resolved, bench: &TestBench, root: &Path) -> anyhow::Result<Findings> {
-    let context = bench.probe_context(resolved.devices.clone(), root);
-    let request = &resolved.plan.power;
-    if let (Some(simulation), PowerRequest::Auto { .. }) = (&bench.simulation, request) {
-        return Ok(open_scripts(&simulation.power, &context));
-    }
-    power::open(request, &context).map_err(|error| Failure::usage(error.to_string()).into())
+    sensors::open(&resolved.plan.power, &resolved.devices, bench, root)
 }
 
 /// Saves the final record; when its folder cannot take it (a full disk), in the folder for temporary files instead.

@@ -12,6 +12,7 @@ pub mod outcome;
 pub mod progress;
 pub mod records;
 pub mod resolve;
+pub mod sensors;
 pub mod shaders;
 pub mod simulate;
 pub mod text;

@@ -7,12 +7,12 @@ use crate::account::{self, Job, Site};
 use crate::cli::bench::TestBench;
 use crate::cli::commands::run::Args;
 use crate::cli::config::{self, FileConfig};
-use crate::cli::{Console, Failure, accounting};
+use crate::cli::{Console, Failure, accounting, sensors};
 use crate::kernel;
 use crate::measure::plan::{self, Selection};
 use crate::measure::{presets, suite};
 use crate::model::{AccountRequest, DataPattern, Device, Origin, Plan, PowerRequest, Preset, Settings};
-use crate::units::{Seconds, Watts};
+use crate::units::Seconds;
 
 /// Default seed: any fixed number makes runs repeatable; this one spells the year of the first release.
 const DEFAULT_SEED: u64 = 2026;
@@ -239,33 +239,9 @@ fn account_request(args: &Args, merge: &mut Merge) -> AccountRequest {
 
 fn power_request(args: &Args, merge: &mut Merge) -> anyhow::Result<PowerRequest> {
     let (power, watts) = (merge.file.power.as_ref().map(|list| list.join(",")), merge.file.assume_watts);
-    let text = merge.pick("power", args.power.as_ref(), power).unwrap_or_else(|| "auto".to_owned());
+    let text = merge.pick("power", args.power.as_ref(), power);
     let watts = merge.pick("assume-watts", args.assume_watts.as_ref(), watts);
-    if let Some(watts) = watts.filter(|watts| !(watts.is_finite() && *watts > 0.0)) {
-        let name = merge.named("assume-watts");
-        return Err(Failure::usage(format!("{name} is {watts}: it must be a positive number of watts")).into());
-    }
-    let assume_watts = watts.map(Watts::new);
-    Ok(match text.trim() {
-        "auto" => PowerRequest::Auto { assume_watts },
-        "none" => PowerRequest::None,
-        list => PowerRequest::Only { kinds: split_sources(list), assume_watts },
-    })
-}
-
-/// Splits `nvml,csv:m.csv,scope=wall-ac,rapl` into sources: an item with `=` belongs to the source before it.
-fn split_sources(list: &str) -> Vec<String> {
-    let mut kinds: Vec<String> = Vec::new();
-    for item in list.split(',').map(str::trim).filter(|item| !item.is_empty()) {
-        match kinds.last_mut() {
-            Some(last) if item.contains('=') && last.contains(':') => {
-                last.push(',');
-                last.push_str(item);
-            }
-            _ => kinds.push(item.to_owned()),
-        }
-    }
-    kinds
+    sensors::request(text.as_deref(), watts, &merge.named("assume-watts"))
 }
 
 fn select_devices(wanted: &[String], bench: &TestBench, console: &Console) -> anyhow::Result<Vec<Device>> {
@@ -411,10 +387,5 @@ mod tests {
         for text in ["", "soon", "-3", "nan", "inf", "1e9"] {
             assert!(duration("idle", text).is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn options_stay_with_their_source() {
-        assert_eq!(split_sources("nvml,csv:m.csv,scope=wall-ac,rapl"), ["nvml", "csv:m.csv,scope=wall-ac", "rapl"]);
     }
 }

@@ -160,6 +160,8 @@ fn record(device: &str) -> RunRecord {
         skips: vec![],
         tunings: Vec::new(),
         links: vec![],
+        commands: vec![],
+        calibrations: vec![],
         traces: vec![],
         warnings: vec![],
     }

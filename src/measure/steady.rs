@@ -123,14 +123,7 @@ mod tests {
 
     fn trace(columns: &[(Quantity, &dyn Fn(f64) -> f64)]) -> SourceTrace {
         let times: Vec<f64> = (0..=60).map(|i| f64::from(i) * 0.5).collect();
-        let channel = |quantity| Channel {
-            id: format!("{quantity:?}"),
-            quantity,
-            scope: Scope::Board,
-            update_period_s: None,
-            averaging_window_s: None,
-            stated_error: None,
-        };
+        let channel = |quantity| Channel::new(&format!("{quantity:?}"), quantity, Scope::Board);
         SourceTrace {
             source: SourceInfo {
                 id: "test".into(),

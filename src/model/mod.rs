@@ -6,6 +6,7 @@
 
 mod carbon;
 mod case;
+mod command;
 mod device;
 mod estimate;
 mod link;
@@ -14,11 +15,13 @@ mod plan;
 mod power;
 mod provenance;
 mod record;
+mod sensor;
 mod tuning;
 mod work;
 
 pub use carbon::{Basis, FactorMethod, Gas, GridFactor, Pue, SiteProfile};
 pub use case::{Case, DataPattern, ElementType, Scalar, Shape, ShapeError};
+pub use command::{CommandExit, CommandMeasurement, CommandRun, ForeignWork};
 pub use device::{CooperativeShape, Device, DeviceKind, DeviceLimits, Feature, PciAddress, SubgroupRange, Translation};
 pub use estimate::{Estimate, EstimateMethod, Interval};
 pub use link::{LaunchTimes, LinkMeasurement, TransferPath, TransferTimes};
@@ -30,5 +33,6 @@ pub use plan::{AccountRequest, Origin, Plan, PowerRequest, Preset, Settings, Use
 pub use power::{Channel, ChannelTrace, Evidence, Gap, Quantity, Scope, SourceInfo, SourceTrace};
 pub use provenance::{Host, Provenance, Tool};
 pub use record::{RECORD_SCHEMA, RunRecord, RunStatus, SCHEMA_VERSION, SchemaVersion};
+pub use sensor::{Correction, LoadPhase, Response, SensorCalibration, SensorProfile, SquareWave};
 pub use tuning::{Choice, Finalist, Objective, Trial, TrialOutcome, Tuning, TuningOrigin};
 pub use work::{Counted, CountedIn, Unit, Work};

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Correction, SensorProfile};
 use crate::clock::Nanoseconds;
 use crate::units::{Ratio, Seconds};
 
@@ -25,6 +26,8 @@ pub enum Scope {
     HostDc,
     /// A whole machine at the wall, alternating current.
     WallAc,
+    /// Memory alone: part of a board or host, never the whole of a device.
+    Memory,
 }
 
 impl Scope {
@@ -38,6 +41,7 @@ impl Scope {
             Self::HostDc => 3,
             Self::WallAc => 4,
             Self::Chip => 5,
+            Self::Memory => 6,
         }
     }
 }
@@ -51,6 +55,7 @@ impl std::fmt::Display for Scope {
             Self::Package => "package",
             Self::HostDc => "host DC",
             Self::WallAc => "wall AC",
+            Self::Memory => "memory",
         })
     }
 }
@@ -153,6 +158,29 @@ pub struct Channel {
     pub averaging_window_s: Option<Seconds>,
     /// Systematic error of the reading as a ratio (0.05 for ±5 %), stated by the maker or taken as a prior.
     pub stated_error: Option<Ratio>,
+    /// How it was found to answer changes of power, where `calibrate` measured that; then update period and averaging
+    /// window are those of the profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<SensorProfile>,
+    /// Gain and offset against another source, where the user asked for them to be applied. The readings stay raw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correction: Option<Correction>,
+}
+
+impl Channel {
+    /// A channel of which nothing more is known.
+    pub fn new(id: &str, quantity: Quantity, scope: Scope) -> Self {
+        Self {
+            id: id.to_owned(),
+            quantity,
+            scope,
+            update_period_s: None,
+            averaging_window_s: None,
+            stated_error: None,
+            profile: None,
+            correction: None,
+        }
+    }
 }
 
 /// A power source: what it is, what it belongs to, and its channels.

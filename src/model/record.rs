@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Device, IdleBaseline, LinkMeasurement, Measurement, Plan, Provenance, Skip, SourceTrace, Tuning, Warning};
+use super::{
+    CommandMeasurement, Device, IdleBaseline, LinkMeasurement, Measurement, Plan, Provenance, SensorCalibration, Skip,
+    SourceTrace, Tuning, Warning,
+};
 
 /// Value of a record's `schema` field; anything else is a foreign file.
 pub const RECORD_SCHEMA: &str = "wattmark/run";
@@ -12,7 +15,9 @@ pub const RECORD_SCHEMA: &str = "wattmark/run";
 /// Version of the record format that this build writes.
 ///
 /// * 1.0: first format.
-pub const SCHEMA_VERSION: SchemaVersion = SchemaVersion { major: 1, minor: 1 };
+/// * 1.1: precisions, tuning, ceilings, links.
+/// * 1.2: sensor profiles and corrections, metered commands.
+pub const SCHEMA_VERSION: SchemaVersion = SchemaVersion { major: 1, minor: 2 };
 
 /// Version of the record format. Same major: readable. Newer minor: readable with a warning, never rewritten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -81,6 +86,12 @@ pub struct RunRecord {
     /// What it costs to start work on a device and to move bytes to it and back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<LinkMeasurement>,
+    /// Programs that were metered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<CommandMeasurement>,
+    /// Square waves of load that calibrated sensors.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calibrations: Vec<SensorCalibration>,
     /// Readings of every power source over the whole run.
     pub traces: Vec<SourceTrace>,
     /// How cases were tuned; a case without an entry ran with untuned defaults.

@@ -8,14 +8,7 @@ use crate::model::{ChannelTrace, Evidence, SourceInfo};
 const SECOND: u64 = 1_000_000_000;
 
 fn channel(id: &str, quantity: Quantity, update: Option<f64>) -> Channel {
-    Channel {
-        id: id.to_owned(),
-        quantity,
-        scope: Scope::Board,
-        update_period_s: update.map(Seconds::new),
-        averaging_window_s: None,
-        stated_error: None,
-    }
+    Channel { update_period_s: update.map(Seconds::new), ..Channel::new(id, quantity, Scope::Board) }
 }
 
 fn trace(hz: f64, t_ns: Vec<u64>, columns: Vec<(Channel, Vec<Option<f64>>)>) -> SourceTrace {

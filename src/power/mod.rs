@@ -1,21 +1,12 @@
-//! Where watts come from: one file per source behind one small trait, a sampler, and the integration of its traces.
+//! Where watts come from: the trait of a source, the sampler that polls sources, and the integration of its traces.
 //!
-//! To add a source, write one file that exports a [`Probe`] and add one line to [`PROBES`]. What surprises people: a
+//! Each source is one file in [`sources`]; to add one, write it and add one line to [`PROBES`]. What surprises people: a
 //! failed read is a gap with a reason, never a zero, and never ends a run.
 
-pub mod amdgpu;
-pub mod estimate;
-mod gpu_metrics;
 pub mod integrate;
-pub mod intel_hwmon;
-pub mod meter_csv;
-pub mod nvml;
-pub mod rapl;
 pub mod request;
 pub mod sampler;
-pub mod scripted;
-mod sysfs;
-mod unwrap;
+pub mod sources;
 
 use std::path::PathBuf;
 
@@ -26,7 +17,8 @@ use crate::units::Watts;
 pub use integrate::{Chosen, ScopeEnergy, frozen_channels, holds_device, power_series, window_energies};
 pub use request::{PowerRequestError, open};
 pub use sampler::Sampler;
-pub use scripted::PowerScript;
+pub use sources::PROBES;
+pub use sources::scripted::PowerScript;
 
 /// Why a poll gave no reading.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -95,17 +87,8 @@ pub struct Probe {
     pub kind: &'static str,
     /// One sentence for `wattmark devices` and `--help`.
     pub summary: &'static str,
+    /// Whether `--power auto` asks it; kinds that need a file, an address or a program answer only when they are named.
+    pub automatic: bool,
     /// Looks for sensors of this kind. Finding none is not an error.
     pub open: fn(&ProbeContext) -> Findings,
 }
-
-/// Every kind of power source, in order of preference under `--power auto`.
-pub const PROBES: &[&Probe] = &[
-    &nvml::PROBE,
-    &amdgpu::PROBE,
-    &intel_hwmon::PROBE,
-    &rapl::PROBE,
-    &meter_csv::PROBE,
-    &scripted::PROBE,
-    &estimate::PROBE,
-];

@@ -3,7 +3,8 @@
 //! What surprises people: on the simulated clock `auto` looks for no hardware, because a real sensor knows nothing of
 //! simulated time; and an estimate is opened only for devices of which nothing measured answered.
 
-use super::{Findings, PROBES, Probe, ProbeContext, estimate, rapl, scripted};
+use super::sources::{estimate, rapl, scripted};
+use super::{Findings, PROBES, Probe, ProbeContext};
 use crate::clock::RunClock;
 use crate::model::{Device, Evidence, PowerRequest};
 use crate::names;
@@ -49,9 +50,6 @@ pub enum PowerRequestError {
     },
 }
 
-/// Kinds that are opened only when they are named.
-const ONLY_BY_NAME: [&str; 3] = ["csv", "scripted", "estimate"];
-
 /// Opens what was asked for; see [`PowerRequest`].
 pub fn open(request: &PowerRequest, context: &ProbeContext) -> Result<Findings, PowerRequestError> {
     match request {
@@ -93,7 +91,7 @@ fn add(findings: &mut Findings, found: Findings) {
 fn open_all(context: &ProbeContext) -> Findings {
     let mut findings = Findings::default();
     if matches!(context.clock, RunClock::Wall(_)) {
-        for probe in PROBES.iter().filter(|probe| !ONLY_BY_NAME.contains(&probe.kind)) {
+        for probe in PROBES.iter().filter(|probe| probe.automatic) {
             add(&mut findings, (probe.open)(context));
         }
     }

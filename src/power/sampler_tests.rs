@@ -15,14 +15,7 @@ struct Fake {
 }
 
 fn fake(answers: Vec<Result<Vec<Option<f64>>, PollError>>) -> Fake {
-    let channel = |id: &str, quantity| Channel {
-        id: id.to_owned(),
-        quantity,
-        scope: Scope::Board,
-        update_period_s: None,
-        averaging_window_s: None,
-        stated_error: None,
-    };
+    let channel = |id: &str, quantity| Channel::new(id, quantity, Scope::Board);
     let info = SourceInfo {
         id: "fake".to_owned(),
         kind: "fake".to_owned(),

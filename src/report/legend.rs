@@ -25,6 +25,7 @@ pub(super) fn scope_sentence(scope: Scope) -> &'static str {
             "the whole machine behind its power supply, all devices together; the supply's losses are not included"
         }
         Scope::WallAc => "the whole machine at the wall, all devices and the power supply's losses together",
+        Scope::Memory => "memory alone; nothing else of its board or host is included",
     }
 }
 

@@ -233,13 +233,15 @@ pub fn empty_record(run_id: &str, preset: Preset) -> RunRecord {
         skips: Vec::new(),
         tunings: Vec::new(),
         links: Vec::new(),
+        commands: Vec::new(),
+        calibrations: Vec::new(),
         traces: Vec::new(),
         warnings: Vec::new(),
     }
 }
 
 fn channel(id: &str, quantity: wattmark::model::Quantity, scope: Scope) -> Channel {
-    Channel { id: id.to_owned(), quantity, scope, update_period_s: None, averaging_window_s: None, stated_error: None }
+    Channel::new(id, quantity, scope)
 }
 
 /// A source with one power channel, sampled at 50 Hz.

@@ -274,14 +274,7 @@ mod tests {
     }
 
     fn source(id: &str, device: Option<u32>, scope: Scope) -> Box<dyn PowerSource> {
-        let channel = |quantity| crate::model::Channel {
-            id: format!("{quantity:?}"),
-            quantity,
-            scope,
-            update_period_s: None,
-            averaging_window_s: None,
-            stated_error: None,
-        };
+        let channel = |quantity| crate::model::Channel::new(&format!("{quantity:?}"), quantity, scope);
         Box::new(Fake(SourceInfo {
             id: id.into(),
             kind: "fake".into(),

@@ -227,6 +227,8 @@ fn new_record(resolved: &Resolved, test_bench: &TestBench, folder: &RunFolder) -
         skips: Vec::new(),
         tunings: Vec::new(),
         links: Vec::new(),
+        commands: Vec::new(),
+        calibrations: Vec::new(),
         traces: Vec::new(),
         warnings: resolved.plan.user_shaders.iter().filter_map(left_out).collect(),
     }

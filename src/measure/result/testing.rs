@@ -63,12 +63,9 @@ pub fn power(id: &str, device: Option<u32>, scope: Scope, watts: impl Fn(f64) ->
     let t_ns: Vec<Nanoseconds> = (0..=600).map(|poll| Nanoseconds(poll * SECOND / 10)).collect();
     let values = t_ns.iter().map(|t| watts(t.0 as f64 / SECOND as f64)).collect();
     let channel = Channel {
-        id: "power".to_owned(),
-        quantity: Quantity::InstantPower,
-        scope,
         update_period_s: Some(Seconds::new(0.1)),
-        averaging_window_s: None,
         stated_error: Some(Ratio::new(0.0)),
+        ..Channel::new("power", Quantity::InstantPower, scope)
     };
     SourceTrace {
         source: SourceInfo {

@@ -15,15 +15,16 @@ use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::structs::device::FieldId;
 use nvml_wrapper::{Device as Board, Nvml};
 
-use super::{Findings, Obstacle, PollError, PowerSource, Probe, ProbeContext};
 use crate::clock::Nanoseconds;
 use crate::model::{Channel, Device, Evidence, PciAddress, Quantity, Scope, SourceInfo};
+use crate::power::{Findings, Obstacle, PollError, PowerSource, Probe, ProbeContext};
 use crate::units::{Joules, NANOSECONDS_PER_SECOND, Ratio, Seconds, Watts};
 
 /// The probe.
 pub const PROBE: Probe = Probe {
     kind: "nvml",
     summary: "power, energy, clocks, temperature and throttling of NVIDIA boards (driver library NVML)",
+    automatic: true,
     open,
 };
 
@@ -239,12 +240,10 @@ struct Source {
 
 fn channel(id: &str, quantity: Quantity, update: Option<Seconds>, window: Option<Seconds>) -> Channel {
     Channel {
-        id: id.to_owned(),
-        quantity,
-        scope: Scope::Board,
         update_period_s: update,
         averaging_window_s: window,
         stated_error: quantity.is_energetic().then_some(PRIOR_ERROR),
+        ..Channel::new(id, quantity, Scope::Board)
     }
 }
 

@@ -7,8 +7,8 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::PollError;
 use crate::model::{Device, PciAddress};
+use crate::power::PollError;
 
 /// ENXIO and ENODEV: the device behind the file is gone.
 const DEVICE_GONE: [i32; 2] = [6, 19];

@@ -6,15 +6,16 @@
 use std::path::PathBuf;
 
 use super::sysfs::failure;
-use super::{Findings, Obstacle, PollError, PowerSource, Probe, ProbeContext};
 use crate::clock::{Clock, Nanoseconds};
 use crate::model::{Channel, Device, Evidence, Quantity, Scope, SourceInfo};
+use crate::power::{Findings, Obstacle, PollError, PowerSource, Probe, ProbeContext};
 use crate::units::{Seconds, Watts};
 
 /// The probe.
 pub const PROBE: Probe = Probe {
     kind: "estimate",
     summary: "declared watts (--assume-watts), or CPU time × watts per core for a software adapter; never measured",
+    automatic: false,
     open,
 };
 
@@ -58,12 +59,9 @@ pub(crate) fn for_devices(context: &ProbeContext, wanted: &dyn Fn(&Device) -> bo
 fn channel(id: &str, quantity: Quantity, scope: Scope, update: Option<Seconds>) -> Channel {
     let averaged = quantity == Quantity::AveragedPower;
     Channel {
-        id: id.to_owned(),
-        quantity,
-        scope,
         update_period_s: update,
         averaging_window_s: update.filter(|_| averaged),
-        stated_error: None,
+        ..Channel::new(id, quantity, scope)
     }
 }
 

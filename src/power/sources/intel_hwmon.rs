@@ -8,15 +8,16 @@ use std::path::PathBuf;
 
 use super::sysfs::{Hwmon, device_at, hwmons, read_number};
 use super::unwrap::Unwrap;
-use super::{Findings, Obstacle, PollError, PowerSource, Probe, ProbeContext};
 use crate::clock::Nanoseconds;
 use crate::model::{Channel, Evidence, Quantity, Scope, SourceInfo};
+use crate::power::{Findings, Obstacle, PollError, PowerSource, Probe, ProbeContext};
 use crate::units::{Joules, Ratio, Watts};
 
 /// The probe.
 pub const PROBE: Probe = Probe {
     kind: "intel",
     summary: "energy counters of Intel graphics cards (hwmon of i915 and xe, Linux 6.2 on)",
+    automatic: true,
     open,
 };
 
@@ -73,14 +74,7 @@ fn card(hwmon: &Hwmon, ordinal: u32) -> Result<Card, String> {
             continue;
         }
         let energetic = quantity.is_energetic();
-        channels.push(Channel {
-            id: id.to_owned(),
-            quantity,
-            scope,
-            update_period_s: None,
-            averaging_window_s: None,
-            stated_error: energetic.then_some(PRIOR_ERROR),
-        });
+        channels.push(Channel { stated_error: energetic.then_some(PRIOR_ERROR), ..Channel::new(id, quantity, scope) });
         let read = match quantity {
             Quantity::EnergyCounter => Read::Energy(Unwrap::new(Some(REGISTER_RANGE))),
             Quantity::Temperature => Read::Temperature,

@@ -10,16 +10,18 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
+use super::options::Options;
 use super::sysfs::failure;
-use super::{Findings, Obstacle, PollError, PowerSource, Probe, ProbeContext};
 use crate::clock::{Clock, Nanoseconds};
 use crate::model::{Channel, Evidence, Quantity, Scope, SourceInfo};
+use crate::power::{Findings, Obstacle, PollError, PowerSource, Probe, ProbeContext};
 use crate::units::Seconds;
 
 /// The probe.
 pub const PROBE: Probe = Probe {
     kind: "csv",
     summary: "an external meter's CSV file, finished or growing (`--power csv:FILE,time=COLUMN,watts=COLUMN,…`)",
+    automatic: false,
     open,
 };
 
@@ -28,7 +30,7 @@ const STALE_PERIODS: f64 = 3.0;
 /// Age at which a row is stale while the file's period is not yet known.
 const STALE_UNKNOWN: Seconds = Seconds::new(3.0);
 /// Keys that may follow the file's name.
-const KEYS: &str = "time, watts, energy_j, scope, offset, time_unit, device";
+const KEYS: &[&str] = &["time", "watts", "energy_j", "scope", "offset", "time_unit", "device"];
 
 /// How the file states time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,59 +56,27 @@ struct Declaration {
 
 impl Declaration {
     fn parse(argument: &str) -> Result<Self, String> {
-        let mut parts = argument.split(',');
-        let file = PathBuf::from(parts.next().unwrap_or_default());
-        let mut declared = Self {
-            file,
-            time: "time".to_owned(),
-            watts: None,
-            energy: None,
-            scope: Scope::WallAc,
-            offset_s: 0.0,
-            unit: TimeUnit::Seconds,
-            device: None,
-        };
-        for part in parts {
-            let (key, value) = part.split_once('=').ok_or_else(|| format!("`{part}` is not KEY=VALUE"))?;
-            declared.set(key.trim(), value.trim())?;
-        }
-        if declared.watts.is_none() && declared.energy.is_none() {
-            declared.watts = Some("watts".to_owned());
-        }
-        Ok(declared)
-    }
-
-    fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
-        match key {
-            "time" => value.clone_into(&mut self.time),
-            "watts" => self.watts = Some(value.to_owned()),
-            "energy_j" => self.energy = Some(value.to_owned()),
-            "scope" => {
-                let name = serde::de::value::StrDeserializer::<serde::de::value::Error>::new(value);
-                self.scope = serde::Deserialize::deserialize(name).map_err(|_| {
-                    format!("scope `{value}` is none of board, module, package, host-dc, wall-ac, chip")
-                })?;
-            }
-            "offset" => {
-                let seconds = value.parse::<f64>().ok().filter(|seconds| seconds.is_finite());
-                self.offset_s = seconds.ok_or_else(|| format!("offset `{value}` is not a number of seconds"))?;
-            }
-            "time_unit" => {
-                self.unit = match value {
-                    "s" => TimeUnit::Seconds,
-                    "ms" => TimeUnit::Milliseconds,
-                    "unix" => TimeUnit::Unix,
-                    "rfc3339" => TimeUnit::Rfc3339,
-                    _ => return Err(format!("time_unit `{value}` is none of s, ms, unix, rfc3339")),
-                }
-            }
-            "device" => {
-                let ordinal = value.parse().map_err(|_| format!("device `{value}` is not a device number"))?;
-                self.device = Some(ordinal);
-            }
-            _ => return Err(format!("unknown key `{key}`; known: {KEYS}")),
-        }
-        Ok(())
+        let options = Options::parse(argument, KEYS)?;
+        let text = |key: &str| options.text(key).map(str::to_owned);
+        let offset = options.text("offset").unwrap_or("0");
+        let seconds = offset.parse::<f64>().ok().filter(|seconds| seconds.is_finite());
+        let energy = text("energy_j");
+        Ok(Self {
+            time: text("time").unwrap_or_else(|| "time".to_owned()),
+            watts: text("watts").or_else(|| energy.is_none().then(|| "watts".to_owned())),
+            energy,
+            scope: options.scope(Scope::WallAc)?,
+            offset_s: seconds.ok_or_else(|| format!("offset `{offset}` is not a number of seconds"))?,
+            unit: match options.text("time_unit") {
+                None | Some("s") => TimeUnit::Seconds,
+                Some("ms") => TimeUnit::Milliseconds,
+                Some("unix") => TimeUnit::Unix,
+                Some("rfc3339") => TimeUnit::Rfc3339,
+                Some(other) => return Err(format!("time_unit `{other}` is none of s, ms, unix, rfc3339")),
+            },
+            device: options.device()?,
+            file: PathBuf::from(options.target),
+        })
     }
 }
 
@@ -270,14 +240,7 @@ fn find_columns(header: &str, delimiter: u8, declared: &Declaration) -> Result<C
 }
 
 fn info(declared: &Declaration) -> SourceInfo {
-    let channel = |id: &str, quantity: Quantity| Channel {
-        id: id.to_owned(),
-        quantity,
-        scope: declared.scope,
-        update_period_s: None,
-        averaging_window_s: None,
-        stated_error: None,
-    };
+    let channel = |id: &str, quantity: Quantity| Channel::new(id, quantity, declared.scope);
     let mut channels = Vec::new();
     if declared.watts.is_some() {
         channels.push(channel("power.meter", Quantity::AveragedPower));

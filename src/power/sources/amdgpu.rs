@@ -9,15 +9,16 @@ use std::path::PathBuf;
 use super::gpu_metrics::{JOULES_PER_UNIT, Layout, MAX_BYTES, Metrics};
 use super::sysfs::{Hwmon, device_at, hwmons, read_bytes, read_line, read_number};
 use super::unwrap::Unwrap;
-use super::{Findings, Obstacle, PollError, PowerSource, Probe, ProbeContext};
 use crate::clock::Nanoseconds;
 use crate::model::{Channel, Device, DeviceKind, Evidence, Quantity, Scope, SourceInfo};
+use crate::power::{Findings, Obstacle, PollError, PowerSource, Probe, ProbeContext};
 use crate::units::{Ratio, Watts};
 
 /// The probe.
 pub const PROBE: Probe = Probe {
     kind: "amdgpu",
     summary: "power, energy, temperature and clocks of AMD graphics cards (Linux hwmon and gpu_metrics)",
+    automatic: true,
     open,
 };
 
@@ -118,12 +119,8 @@ impl Channels {
 
     fn add(&mut self, id: &str, quantity: Quantity, read: Read) {
         self.channels.push(Channel {
-            id: id.to_owned(),
-            quantity,
-            scope: self.scope,
-            update_period_s: None,
-            averaging_window_s: None,
             stated_error: quantity.is_energetic().then_some(PRIOR_ERROR),
+            ..Channel::new(id, quantity, self.scope)
         });
         self.reads.push(read);
     }

@@ -7,16 +7,17 @@
 use serde::Deserialize;
 
 use super::unwrap::Unwrap;
-use super::{Findings, Obstacle, PollError, PowerSource, Probe, ProbeContext};
 use crate::clock::{Activity, Nanoseconds};
 use crate::model::{Channel, Evidence, Quantity, Scope, SourceInfo};
 use crate::names;
+use crate::power::{Findings, Obstacle, PollError, PowerSource, Probe, ProbeContext};
 use crate::units::{Celsius, Hertz, Joules, NANOSECONDS_PER_SECOND, Ratio, Seconds, Watts};
 
 /// The probe behind `--power scripted:FILE`; FILE is TOML with one `[[power]]` table per sensor.
 pub const PROBE: Probe = Probe {
     kind: "scripted",
     summary: "a sensor that follows a script, for tests and simulated devices (`--power scripted:FILE`)",
+    automatic: false,
     open,
 };
 
@@ -358,12 +359,10 @@ fn channels(script: &PowerScript) -> Vec<Channel> {
     let mut add = |id: &str, quantity: Quantity| {
         let power = matches!(quantity, Quantity::InstantPower | Quantity::AveragedPower);
         channels.push(Channel {
-            id: id.to_owned(),
-            quantity,
-            scope: script.scope,
             update_period_s: script.update_period_s,
             averaging_window_s: script.looked_at().filter(|_| power),
             stated_error: script.stated_error.filter(|_| quantity.is_energetic()),
+            ..Channel::new(id, quantity, script.scope)
         });
     };
     if script.power {

@@ -9,14 +9,18 @@ use std::path::{Path, PathBuf};
 
 use super::sysfs::{entries, failure, read_line, read_number};
 use super::unwrap::Unwrap;
-use super::{Findings, Obstacle, PollError, PowerSource, Probe, ProbeContext};
 use crate::clock::Nanoseconds;
 use crate::model::{Channel, Evidence, Quantity, Scope, SourceInfo};
+use crate::power::{Findings, Obstacle, PollError, PowerSource, Probe, ProbeContext};
 use crate::units::{Joules, Ratio, Seconds};
 
 /// The probe.
-pub const PROBE: Probe =
-    Probe { kind: "rapl", summary: "energy counters of the CPU packages (Linux powercap: Intel and AMD)", open };
+pub const PROBE: Probe = Probe {
+    kind: "rapl",
+    summary: "energy counters of the CPU packages (Linux powercap: Intel and AMD)",
+    automatic: true,
+    open,
+};
 
 /// The counters advance about every millisecond (Intel Software Developer's Manual, volume 3B, chapter on RAPL).
 const UPDATE_PERIOD: Seconds = Seconds::new(0.001);
@@ -76,12 +80,9 @@ fn info(packages: usize) -> SourceInfo {
         evidence: Evidence::Measured,
         note: format!("sum of {packages} CPU package(s); without memory, board, fans and power supply"),
         channels: vec![Channel {
-            id: "energy.packages".to_owned(),
-            quantity: Quantity::EnergyCounter,
-            scope: Scope::Package,
             update_period_s: Some(UPDATE_PERIOD),
-            averaging_window_s: None,
             stated_error: Some(PRIOR_ERROR),
+            ..Channel::new("energy.packages", Quantity::EnergyCounter, Scope::Package)
         }],
     }
 }
