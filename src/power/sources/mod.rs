@@ -1,4 +1,5 @@
-//! Every kind of power source, one file each; what they share lies in `options`, `sysfs`, `unwrap` and `gpu_metrics`.
+//! Every kind of power source, one file each; what they share lies in `options`, `sysfs`, `unwrap`,
+//! `gpu_metrics` and, for services over HTTP, in `http`, `login` and `web`.
 //!
 //! To add one, write a file that exports a [`Probe`] and add one line to [`PROBES`]. What surprises people: a source of a
 //! kind that needs a file, an address or a program answers only when `--power` names it.
@@ -6,14 +7,21 @@
 pub mod amdgpu;
 pub mod estimate;
 mod gpu_metrics;
+mod http;
 pub mod intel_hwmon;
+mod login;
 pub mod meter_csv;
 pub mod nvml;
 pub(crate) mod options;
+pub mod prometheus;
 pub mod rapl;
+pub mod redfish;
 pub mod scripted;
+pub mod shelly;
 mod sysfs;
+pub mod tasmota;
 mod unwrap;
+mod web;
 
 use super::Probe;
 
@@ -24,6 +32,10 @@ pub const PROBES: &[&Probe] = &[
     &intel_hwmon::PROBE,
     &rapl::PROBE,
     &meter_csv::PROBE,
+    &redfish::PROBE,
+    &shelly::PROBE,
+    &tasmota::PROBE,
+    &prometheus::PROBE,
     &scripted::PROBE,
     &estimate::PROBE,
 ];
