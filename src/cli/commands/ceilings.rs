@@ -28,6 +28,9 @@ pub struct Args {
     /// Watts to assume where no sensor answers; figures are then marked as declared.
     #[arg(long, value_name = "WATTS", allow_negative_numbers = true)]
     pub assume_watts: Option<f64>,
+    /// Accept any certificate of the power sources over HTTPS (as insecure=yes does for one of them).
+    #[arg(long)]
+    pub insecure: bool,
     /// Seed of inputs and random gaps.
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     pub seed: Option<u64>,
@@ -65,6 +68,7 @@ impl Args {
             device: self.device.clone(),
             power: self.power.clone(),
             assume_watts: self.assume_watts,
+            insecure: self.insecure,
             seed: self.seed,
             results: self.results.clone(),
             redact: self.redact,

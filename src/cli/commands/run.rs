@@ -49,6 +49,9 @@ pub struct Args {
     /// Watts to assume where no sensor answers; figures are then marked as declared.
     #[arg(long, value_name = "WATTS", allow_negative_numbers = true)]
     pub assume_watts: Option<f64>,
+    /// Accept any certificate of the power sources over HTTPS (as insecure=yes does for one of them).
+    #[arg(long)]
+    pub insecure: bool,
     /// Where the energy is accounted.
     #[command(flatten)]
     pub site: SiteArgs,

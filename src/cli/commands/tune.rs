@@ -46,6 +46,9 @@ pub struct Args {
     /// Power sources for --objective efficiency: auto, or a list such as nvml,rapl.
     #[arg(long, value_name = "SOURCES")]
     pub power: Option<String>,
+    /// Accept any certificate of the power sources over HTTPS (as insecure=yes does for one of them).
+    #[arg(long)]
+    pub insecure: bool,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -106,6 +109,7 @@ fn as_run(args: &Args) -> run::Args {
         shape: args.shape.clone(),
         device: args.device.clone(),
         power: args.power.clone(),
+        insecure: args.insecure,
         // What was named is tuned, and nothing beside it.
         no_ceilings: true,
         simulate: args.simulate.clone(),
