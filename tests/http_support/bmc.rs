@@ -81,7 +81,7 @@ impl Bmc {
             json!({
                 "@odata.type": "#PowerSupplyCollection.PowerSupplyCollection", "Members@odata.count": 3,
                 // A member that is listed twice is one supply.
-                "Members": ["Bay1", "Bay2", "Bay1", "Bay3"].map(|bay| link(&format!("{supplies}/{bay}"))),
+                "Members": (["Bay1", "Bay2", "Bay1", "Bay3"].map(|bay| link(&format!("{supplies}/{bay}")))),
             }),
         );
         for (bay, input, output) in [("Bay1", 190.5, 178.0), ("Bay2", 187.0, 175.5)] {
@@ -163,6 +163,10 @@ impl Bmc {
 
     pub fn fail(&self, fault: Fault) {
         self.0.lock().unwrap().fault = fault;
+    }
+
+    pub fn made_sessions(&self) -> usize {
+        self.0.lock().unwrap().made_sessions
     }
 
     pub fn open_sessions(&self) -> usize {
