@@ -42,6 +42,14 @@ fn open(context: &ProbeContext) -> Findings {
     web::open(context, (PROBE.kind, "https", SYNTAX), KEYS, |web, _| Ok(Box::new(Chassis::connect(web)?)))
 }
 
+/// What one poll brought.
+struct Brought {
+    /// Watts, or why there are none.
+    watts: Result<f64, String>,
+    /// Kilowatt-hours of each counter.
+    counts: Vec<Option<f64>>,
+}
+
 struct Chassis {
     info: SourceInfo,
     bmc: Bmc,
@@ -66,8 +74,7 @@ impl Chassis {
         Ok(Self { info, bmc, target, counters, freshness, hz: 1.0 / every.get() })
     }
 
-    /// Watts, and the kilowatt-hours of each counter.
-    fn read(&mut self, now: Nanoseconds) -> Result<(Result<f64, String>, Vec<Option<f64>>), PollError> {
+    fn read(&mut self, now: Nanoseconds) -> Result<Brought, PollError> {
         match &self.target.reading {
             Reading::Environment { path, sensor, energy } => {
                 let mut watts = Err(String::new());
@@ -85,7 +92,7 @@ impl Chassis {
                     }
                     counts.extend(energy.then(|| web::number(&answer, "/EnergykWh/Reading").ok()));
                 }
-                Ok((watts, counts))
+                Ok(Brought { watts, counts })
             }
             Reading::Supplies { metrics, field, energy } => {
                 let mut sum = Ok(0.0);
@@ -99,11 +106,12 @@ impl Chassis {
                     counts.extend(energy.then(|| web::number(&answer, "/EnergykWh/Reading").ok()));
                 }
                 let alive = |sum: f64| if sum > 0.0 { Ok(sum) } else { Err(format!("the power supplies say {sum} W")) };
-                Ok((sum.and_then(alive), counts))
+                Ok(Brought { watts: sum.and_then(alive), counts })
             }
             Reading::Legacy { path, entry } => {
                 let answer = self.bmc.get(path)?;
-                Ok((web::watts(&answer, &format!("/PowerControl/{entry}/PowerConsumedWatts")), Vec::new()))
+                let watts = web::watts(&answer, &format!("/PowerControl/{entry}/PowerConsumedWatts"));
+                Ok(Brought { watts, counts: Vec::new() })
             }
         }
     }
@@ -119,7 +127,7 @@ impl PowerSource for Chassis {
     }
 
     fn poll(&mut self, now: Nanoseconds, values: &mut [Option<f64>]) -> Result<(), PollError> {
-        let (watts, counts) = self.read(now)?;
+        let Brought { watts, counts } = self.read(now)?;
         values[0] = Some(watts.map_err(PollError::Transient)?);
         if let Some(slot) = values.get_mut(1) {
             let totals = self.counters.iter_mut().zip(counts);
