@@ -97,7 +97,7 @@ impl Bmc {
                 json!({
                     "@odata.type": "#PowerSupplyMetrics.v1_0_1.PowerSupplyMetrics",
                     "InputPowerWatts": { "Reading": input }, "OutputPowerWatts": { "Reading": output },
-                    "EnergykWh": { "Reading": 3756.123_456_7 },
+                    "EnergykWh": { "Reading": 3_756.123_456_7 },
                 }),
             );
         }
