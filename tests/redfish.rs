@@ -441,6 +441,16 @@ fn each_fault_in_mid_run_is_a_gap_with_its_reason_and_readings_go_on_afterwards(
 }
 
 #[test]
+fn a_server_that_hangs_holds_up_the_end_of_sampling_by_two_seconds_at_most() {
+    let site = Site::new(Bmc::rack_server());
+    let start = Instant::now();
+    let traces = site.sample_in_real_time(&[",timeout=60"], || site.bmc.fail(Fault::Hang));
+    // Logging in and a second of sampling come before.
+    assert!(start.elapsed() < Duration::from_secs(5), "took {:?}", start.elapsed());
+    assert!(values(&traces[0], "power.redfish").contains(&Some(374.0)));
+}
+
+#[test]
 fn a_reading_that_turns_null_is_a_gap_and_not_a_zero() {
     let site = Site::new(Bmc::rack_server());
     let (mut context, clock) = context(Tree::empty().root());
