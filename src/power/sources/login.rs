@@ -44,9 +44,12 @@ impl Login {
             |what: &str| read(&format!("WATTMARK_{}_{what}", kind.to_uppercase())).filter(|text| !text.is_empty());
         match (read("USER"), read("PASSWORD"), read("TOKEN")) {
             (Some(user), Some(password), _) => Self::Password { user, password },
-            (None, Some(password), _) => Self::Password { user: "admin".to_owned(), password },
+            // The firmwares of plugs know no other name. Elsewhere a guessed one might lock an account.
+            (None, Some(password), _) if ["shelly", "tasmota"].contains(&kind) => {
+                Self::Password { user: "admin".to_owned(), password }
+            }
             (_, None, Some(token)) => Self::Token(token),
-            (_, None, None) => Self::None,
+            _ => Self::None,
         }
     }
 
@@ -199,6 +202,9 @@ mod tests {
         assert_eq!(Login::from_variables("redfish", set), password("root", "hunter2"));
         assert_eq!(Login::from_variables("prometheus", set), Login::Token("abc".to_owned()));
         assert_eq!(Login::from_variables("shelly", set), Login::None);
+        let password_alone = |name: &str| name.ends_with("PASSWORD").then(|| "hunter2".to_owned());
+        assert_eq!(Login::from_variables("tasmota", password_alone), password("admin", "hunter2"));
+        assert_eq!(Login::from_variables("redfish", password_alone), Login::None);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("login");
         for (text, expected) in [
