@@ -220,10 +220,8 @@ pub(super) fn power_source(board: Board<'static>, pci: &PciAddress, device: &Dev
     found.add_board_power();
     found.add_other_scopes();
     let energy = Read::Energy.take(&board);
-    let counter = Channel {
-        update_period_s: Some(UPDATE_PERIOD),
-        ..channel("energy", Quantity::EnergyCounter, Scope::Board)
-    };
+    let counter =
+        Channel { update_period_s: Some(UPDATE_PERIOD), ..channel("energy", Quantity::EnergyCounter, Scope::Board) };
     if may_answer(&energy) {
         found.add(Read::Energy, &energy, counter);
     } else {
@@ -336,7 +334,9 @@ impl PowerSource for Source {
                     (*slot, answered) = (value, true);
                     has_value |= value.is_some();
                 }
-                Err(error) => failure = Some(error).filter(|_| !matches!(failure, Some(NvmlError::GpuLost))).or(failure),
+                Err(error) => {
+                    failure = Some(error).filter(|_| !matches!(failure, Some(NvmlError::GpuLost))).or(failure)
+                }
             }
         }
         match failure {
