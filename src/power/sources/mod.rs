@@ -6,7 +6,9 @@
 pub mod amdgpu;
 pub mod estimate;
 mod gpu_metrics;
+pub mod grace_hwmon;
 pub mod intel_hwmon;
+pub mod jetson_ina3221;
 pub mod meter_csv;
 pub mod nvml;
 pub(crate) mod options;
@@ -22,6 +24,8 @@ pub const PROBES: &[&Probe] = &[
     &nvml::PROBE,
     &amdgpu::PROBE,
     &intel_hwmon::PROBE,
+    &grace_hwmon::PROBE,
+    &jetson_ina3221::PROBE,
     &rapl::PROBE,
     &meter_csv::PROBE,
     &scripted::PROBE,
