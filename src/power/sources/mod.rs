@@ -4,6 +4,7 @@
 //! kind that needs a file, an address or a program answers only when `--power` names it.
 
 pub mod amdgpu;
+pub mod apple_powermetrics;
 pub mod estimate;
 mod gpu_metrics;
 pub mod grace_hwmon;
@@ -24,6 +25,7 @@ pub const PROBES: &[&Probe] = &[
     &nvml::PROBE,
     &amdgpu::PROBE,
     &intel_hwmon::PROBE,
+    &apple_powermetrics::PROBE,
     &grace_hwmon::PROBE,
     &jetson_ina3221::PROBE,
     &rapl::PROBE,
