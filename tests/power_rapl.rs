@@ -8,14 +8,21 @@
 mod power_support;
 
 use power_support::{Tree, context, device, last, open, values};
-use wattmark::clock::Clock;
+use wattmark::clock::{Clock, SimulatedClock};
 use wattmark::model::{DeviceKind, Scope, SourceTrace};
-use wattmark::power::{Findings, Sampler, holds_device};
+use wattmark::power::{Findings, ProbeContext, Sampler, holds_device};
 use wattmark::units::Seconds;
+
+/// A machine without a card.
+fn machine(tree: &Tree) -> (ProbeContext, SimulatedClock) {
+    let (mut context, clock) = context(tree.root());
+    context.devices = vec![device(0, DeviceKind::Software, None)];
+    (context, clock)
+}
 
 fn traces(fixture: &str) -> Vec<SourceTrace> {
     let tree = Tree::build(fixture);
-    let (context, _) = context(tree.root());
+    let (context, _) = machine(&tree);
     Sampler::start(open("rapl", &context).sources, 10.0, &context.clock).stop()
 }
 
@@ -67,7 +74,7 @@ fn a_domain_that_cannot_be_read_hides_no_other() {
     ] {
         let tree = Tree::build("rapl/server");
         make_unreadable(&tree, file);
-        let (context, _) = context(tree.root());
+        let (context, _) = machine(&tree);
         let findings = open("rapl", &context);
         let all = ["rapl:packages", "rapl:dram", "rapl:cores", "rapl:psys"];
         let left: Vec<&str> = all.into_iter().filter(|id| *id != hidden).collect();
@@ -78,9 +85,17 @@ fn a_domain_that_cannot_be_read_hides_no_other() {
 }
 
 #[test]
+fn the_platform_is_left_out_where_a_card_may_lie_outside_it() {
+    let tree = Tree::build("rapl/server");
+    let (mut context, _) = machine(&tree);
+    context.devices.push(device(1, DeviceKind::Discrete, Some("0000:03:00.0")));
+    assert_eq!(ids(&open("rapl", &context)), ["rapl:packages", "rapl:dram", "rapl:cores"]);
+}
+
+#[test]
 fn every_domain_wraps_at_its_own_range() {
     let tree = Tree::build("rapl/server");
-    let (context, clock) = context(tree.root());
+    let (context, clock) = machine(&tree);
     let dram = "sys/class/powercap/intel-rapl:0:1/energy_uj";
     tree.write(dram, "65712999000");
     let sampler = Sampler::start(open("rapl", &context).sources, 1.0, &context.clock);

@@ -10,6 +10,8 @@ mod generation;
 mod library;
 
 use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device as Board, Nvml};
@@ -26,6 +28,9 @@ pub const PROBE: Probe = Probe {
 };
 
 const NVIDIA: u32 = 0x10de;
+/// Longest wait for the driver to name its boards. Without persistence mode it wakes each of them first, which takes
+/// seconds a board.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn open(context: &ProbeContext) -> Findings {
     let mut findings = Findings::default();
@@ -33,13 +38,35 @@ fn open(context: &ProbeContext) -> Findings {
     if context.root != Path::new("/") {
         return findings;
     }
-    let expected = library::named().is_some() || context.devices.iter().any(|device| device.vendor_id == NVIDIA);
+    let devices = context.devices.clone();
+    within(PATIENCE, move || look(&devices)).unwrap_or_else(|| {
+        let why = format!("the driver has not answered for {} s", PATIENCE.as_secs());
+        let remedy = "check whether `nvidia-smi` hangs too; then reload the NVIDIA driver or reboot";
+        findings.obstacles.push(obstacle("NVML", why, remedy));
+        findings
+    })
+}
+
+fn look(devices: &[Device]) -> Findings {
+    let mut findings = Findings::default();
+    let expected = library::named().is_some() || devices.iter().any(|device| device.vendor_id == NVIDIA);
     match library::load() {
-        Ok(nvml) => open_boards(nvml, context, &mut findings),
+        Ok(nvml) => open_boards(nvml, devices, &mut findings),
         Err(NvmlError::LibloadingError(_)) if !expected => {}
         Err(error) => findings.obstacles.push(library::obstacle(error)),
     }
     findings
+}
+
+/// What a call that may hang gives; `None` if it takes too long, and its thread is then left behind.
+fn within<T: Send + 'static>(patience: Duration, ask: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (answer, answered) = mpsc::channel();
+    let ask = move || {
+        // Nobody waits any more once the patience is over.
+        let _ = answer.send(ask());
+    };
+    std::thread::Builder::new().name("wattmark-nvml".to_owned()).spawn(ask).ok()?;
+    answered.recv_timeout(patience).ok()
 }
 
 fn obstacle(what: &str, why: String, remedy: &str) -> Obstacle {
@@ -55,7 +82,7 @@ fn remedy(error: &NvmlError) -> &'static str {
     }
 }
 
-fn open_boards(nvml: &'static Nvml, context: &ProbeContext, findings: &mut Findings) {
+fn open_boards(nvml: &'static Nvml, devices: &[Device], findings: &mut Findings) {
     let count = match nvml.device_count() {
         Ok(count) => count,
         Err(error) => {
@@ -79,7 +106,7 @@ fn open_boards(nvml: &'static Nvml, context: &ProbeContext, findings: &mut Findi
             findings.obstacles.push(obstacle(&what, why, "check that `nvidia-smi` lists the board with its address"));
             continue;
         };
-        if let Some(device) = device_of(&context.devices, &pci, count) {
+        if let Some(device) = device_of(devices, &pci, count) {
             open_board(nvml, index, board, &pci, device, findings);
         }
     }
@@ -120,6 +147,15 @@ fn device_of<'a>(devices: &'a [Device], pci: &PciAddress, boards: u32) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_driver_that_hangs_is_not_waited_for() {
+        assert_eq!(within(Duration::from_secs(5), || 7), Some(7));
+        let (hold, held) = mpsc::channel::<()>();
+        let hangs = move || held.recv().is_ok();
+        assert_eq!(within(Duration::from_millis(20), hangs), None);
+        drop(hold);
+    }
 
     #[test]
     fn a_replaced_root_never_loads_the_library() {
