@@ -1,5 +1,7 @@
 //! `wattmark watch` through the binary: what a live view shows of scripted sensors, and what it says without any.
 
+#![allow(clippy::unwrap_used, missing_docs)]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -51,7 +53,7 @@ fn last<'a>(rows: &'a str, source: &str, quantity: &str) -> &'a str {
         let cells: Vec<&str> = row.split(',').collect();
         cells[2] == source && cells[6] == quantity
     };
-    rows.lines().filter(wanted).next_back().unwrap().split(',').nth(7).unwrap()
+    rows.lines().rfind(wanted).unwrap().split(',').nth(7).unwrap()
 }
 
 #[test]
