@@ -37,7 +37,7 @@ enum Feeds {
     Memory,
 }
 
-/// Rails whose content NVIDIA's Jetson Linux Developer Guide names, by label.
+/// Rails of known content, after their labels; which board has which stands in the table of the energymon project.
 const RAILS: &[(&str, Feeds, &str)] = &[
     ("VDD_IN", Feeds::Module, "the whole module"),
     ("POM_5V_IN", Feeds::Module, "the whole module"),
