@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{AMOUNT_BYTES, AMOUNT_FLOP, Carbon};
-use crate::measure::result::{CaseResult, EnergyMethod, EnergyResult, RunResult};
+use crate::measure::result::claims::methodology_claims;
+use crate::measure::result::{CaseResult, Conditions, EnergyMethod, EnergyResult, RunResult, conditions, side_by_side};
 use crate::model::{Case, Counted, Estimate, RunRecord, Shape, Unit, Verification};
 use crate::units::{FlopPerSecond, Quantity};
 
@@ -54,6 +55,12 @@ pub fn json_summary(record: &RunRecord, result: &RunResult, carbon: Option<&Carb
         .skips
         .iter()
         .map(|skip| with(identity(&skip.case), json!({"reason": skip.reason, "detail": skip.detail})));
+    let conditions = conditions(record);
+    let conditions_of = |case: &CaseResult| {
+        let own = record.measurements.iter().position(|measurement| measurement.case == case.case);
+        own.and_then(|index| conditions.get(index))
+    };
+    let cases = result.cases.iter().filter(|case| case.verified);
     json!({
         "schema": SUMMARY_SCHEMA,
         "run_id": record.run_id,
@@ -63,10 +70,12 @@ pub fn json_summary(record: &RunRecord, result: &RunResult, carbon: Option<&Carb
         "preset": record.plan.preset,
         "grid": carbon.map(|carbon| &carbon.grid),
         "devices": devices,
-        "cases": result.cases.iter().filter(|case| case.verified).map(|case| case_value(case, carbon)).collect::<Vec<_>>(),
+        "cases": cases.map(|case| case_value(case, carbon, conditions_of(case))).collect::<Vec<_>>(),
         "failed": failed.collect::<Vec<_>>(),
         "skips": skips.collect::<Vec<_>>(),
         "warnings": record.warnings,
+        "sources": side_by_side(record),
+        "methodology_claims": methodology_claims(record),
     })
 }
 
@@ -102,7 +111,7 @@ fn estimate<Q: Quantity>(estimate: &Estimate<Q>) -> Value {
     })
 }
 
-fn case_value(case: &CaseResult, carbon: Option<&Carbon>) -> Value {
+fn case_value(case: &CaseResult, carbon: Option<&Carbon>, conditions: Option<&Conditions>) -> Value {
     let grams = carbon.and_then(|carbon| (carbon.of)(case));
     let (flop, bytes) = match case.case.counted {
         Counted::Flop => (Some(AMOUNT_FLOP), None),
@@ -121,6 +130,7 @@ fn case_value(case: &CaseResult, carbon: Option<&Carbon>) -> Value {
             "carbon_gas": carbon.map(|carbon| &carbon.gas),
             "carbon_for_flop": flop,
             "carbon_for_bytes": bytes,
+            "conditions": conditions,
             "warnings": case.warnings,
         }),
     )

@@ -271,7 +271,7 @@ fn settling(record: &RunRecord, measurement: &Measurement) -> Found<Settling> {
     } else {
         "the settings ask for no settled device"
     };
-    Found::Missing { missing: format!("{why}; preheated for {:.1} s", preheat.get()) }
+    Found::Missing { missing: format!("{why}; preheated for {:.1} s", preheat.get().abs()) }
 }
 
 /// The readings of a column next before (or at) and next after an instant.
