@@ -12,7 +12,7 @@ use crate::model::{Evidence, RunRecord};
 use crate::units::Seconds;
 
 /// Longest identifier that stands in its column; a longer one takes a line of its own.
-const NAME: usize = 30;
+const NAME: usize = 27;
 /// Gaps of one source that are listed.
 const GAPS: usize = 5;
 
@@ -37,6 +37,12 @@ pub fn sources_text(record: &RunRecord, width: usize) -> String {
     for (number, row) in all.sources.iter().enumerate().filter(|(_, row)| !row.note.is_empty()) {
         text.push_str(&labelled(&format!("note {}", number + 1), &row.note, width));
     }
+    text.push_str(&labelled(
+        "columns",
+        "read: part of the time that readings cover; c−i: energy counter over power integral, minus 1; by: which of the two \
+         stands; (other): the sensor of a device that did not work then",
+        width,
+    ));
     text.push_str(&labelled(
         "scopes",
         "watts of different scopes hold one another: they stand side by side and are never added. A ratio is that of mean \
@@ -82,12 +88,12 @@ fn duration(seconds: Seconds) -> String {
 fn of_span(all: &SideBySide, index: usize, width: usize) -> String {
     let Some(span) = all.spans.get(index) else { return String::new() };
     let heading = wrapped(&title(span), width).join("\n");
-    let mut table = Columns { left: 3, lines: Vec::new() };
-    let head = ["#", "source", "scope", "joules", "mean power", "coverage", "counter−integral", "by"];
+    let mut table = Columns { left: 4, lines: Vec::new() };
+    let head = ["#", "source", "scope", "device", "joules", "mean power", "read", "c−i", "by"];
     table.cells(head.map(str::to_owned).to_vec());
     for (number, row) in all.sources.iter().enumerate() {
         let Some(read) = row.spans.get(index) else { continue };
-        let lead = vec![(number + 1).to_string(), name(row, span), row.scope.to_string()];
+        let lead = vec![(number + 1).to_string(), name(row), row.scope.to_string(), device(row, span)];
         match figures(row, read) {
             Some(cells) => table.cells(lead.into_iter().chain(cells).collect()),
             None => table.note(lead, format!("nothing was read{}", why(row, span))),
@@ -101,12 +107,17 @@ fn title(span: &SpanLabel) -> String {
     format!("{}{device}, {:.1} s", span.what, span.duration_s.get())
 }
 
-/// The source's name where it is short, and whose board it is where it did not work.
-fn name(row: &SourceRow, span: &SpanLabel) -> String {
-    let name = if row.source.chars().count() > NAME { String::new() } else { row.source.clone() };
+/// The source's name where it is short.
+fn name(row: &SourceRow) -> String {
+    if row.source.chars().count() > NAME { String::new() } else { row.source.clone() }
+}
+
+/// Whose sensor it is, and whether that is another device than the one that worked.
+fn device(row: &SourceRow, span: &SpanLabel) -> String {
     match (row.device, span.device) {
-        (Some(own), Some(worked)) if own != worked => format!("{name} (idle: device {own})").trim_start().to_owned(),
-        _ => name,
+        (None, _) => "host".to_owned(),
+        (Some(own), Some(worked)) if own != worked => format!("{own} (other)"),
+        (Some(own), _) => own.to_string(),
     }
 }
 
@@ -117,11 +128,15 @@ fn figures(row: &SourceRow, read: &SpanEnergy) -> Option<Vec<String>> {
         format!("{mark}{}", scaled(energy.get(), "J")),
         format!("{mark}{}", super::conditions_text::watts(power.get())),
         percent(read.coverage.get()),
-        read.counter_over_integral_minus_1.map_or(MISSING.to_owned(), |ratio| {
-            if ratio.get() > 0.0 { format!("+{}", percent(ratio.get())) } else { percent(ratio.get()) }
-        }),
+        read.counter_over_integral_minus_1.map_or(MISSING.to_owned(), |ratio| signed(ratio.get())),
         read.method.unwrap_or(MISSING).to_owned(),
     ])
+}
+
+/// A ratio in percent with its sign, where it is not too small to have one.
+fn signed(ratio: f64) -> String {
+    let text = percent(ratio);
+    if ratio > 0.0 && !text.starts_with('<') { format!("+{text}") } else { text }
 }
 
 /// The reason of a gap that lies over a span without readings.

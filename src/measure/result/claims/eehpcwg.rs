@@ -132,7 +132,7 @@ pub fn upstream(facts: &Facts, instead: &str) -> Judged {
         Scope::WallAc => Judged::met(format!("{} measures at the wall", meter.source)),
         scope => Judged::not_met(
             format!("{} measures {scope}, behind a power supply", meter.source),
-            format!("a meter at the wall (--power shelly:, ptd:, csv:…), or {instead}"),
+            format!("a meter at the wall (`--power`, for example csv:FILE), or {instead}"),
         ),
     })
 }
@@ -153,7 +153,7 @@ pub fn accuracy(facts: &Facts, limit: f64) -> Judged {
         match meter.documented_error {
             Some(error) => Judged::when(
                 error.get() <= limit,
-                format!("{} is stated to be within {:.2} %", meter.source, error.get() * 100.0),
+                format!("{} states of itself to be within {:.2} %", meter.source, error.get() * 100.0),
                 format!("a meter documented to {percent:.0} % or better"),
             ),
             None => Judged::unknown(

@@ -99,7 +99,7 @@ fn uncovered_edges(facts: &Facts) -> Judged {
         match worst {
             Some(worst) => Judged::when(
                 worst <= UNCOVERED_S,
-                format!("at most {worst:.2} s of a window lie outside its first and last reading"),
+                format!("at most {worst:.2} s of a case lie outside the first and last readings of its windows"),
                 "a faster meter",
             ),
             None => Judged::not_met("no reading within a window", "a meter that is read during the windows"),

@@ -24,7 +24,7 @@ pub struct SpanFacts {
     pub readings: usize,
     /// Longest time between two readings within them, or to their edges.
     pub longest_interval_s: Option<Seconds>,
-    /// Most of one window that lies before its first and after its last reading.
+    /// Time of its windows that lies before their first and after their last readings.
     pub uncovered_edges_s: Option<Seconds>,
     /// Part of the windows that readings cover.
     pub coverage: Ratio,
@@ -239,9 +239,12 @@ impl Found {
                 sum += watts * Seconds::from_nanoseconds(t - last).get();
                 last = t;
             }
-            found.longest_ns = found.longest_ns.max(until.0.saturating_sub(last));
-            let Some(seen) = seen else { continue };
-            found.edges_ns = found.edges_ns.max(seen - from.0 + until.0.saturating_sub(last));
+            // The reading that ends the interval over the window's end stands for the rest of the window.
+            let rest = until.0.saturating_sub(last);
+            let after = (end..polls).find_map(reading).map_or(0.0, |(_, watts)| watts);
+            sum += after * Seconds::from_nanoseconds(rest).get();
+            found.longest_ns = found.longest_ns.max(rest);
+            found.edges_ns += seen.map_or(until.0.saturating_sub(from.0), |seen: u64| seen - from.0 + rest);
         }
         found.right_sum_j = (found.readings > 0 && quantity != Quantity::EnergyCounter).then_some(sum);
         found

@@ -36,7 +36,7 @@ pub fn at_the_wall(facts: &Facts) -> Judged {
         Judged::when(
             meter.scope == Scope::WallAc,
             format!("{} measures {}", meter.source, meter.scope),
-            "a meter at the wall (--power ptd:, shelly:, csv:…)",
+            "a meter at the wall (`--power`, for example csv:FILE)",
         )
     })
 }

@@ -103,7 +103,7 @@ fn analyser(facts: &Facts) -> Judged {
         return Judged::unknown("a PTDaemon was read", "that its analyser is on the accepted list");
     }
     with_meter(facts, |meter| {
-        Judged::not_met(format!("{} was read", meter.source), "a supported analyser behind PTDaemon (--power ptd:…)")
+        Judged::not_met(format!("{} was read", meter.source), "a supported analyser behind PTDaemon")
     })
 }
 

@@ -83,7 +83,7 @@ fn right_sum(facts: &Facts) -> Judged {
         let worst = pairs.iter().map(|(sum, own)| sum / own - 1.0).max_by(|a, b| a.abs().total_cmp(&b.abs()));
         match worst {
             Some(worst) if pairs.len() == facts.spans.len() => Judged::met(format!(
-                "by that formula the cases' joules differ from those shown by up to {:+.2} % (trapezoid or counter)",
+                "by that formula the cases' joules differ by up to {:+.2} % from those shown; they stand in the JSON export",
                 worst * 100.0
             )),
             _ => Judged::not_met(format!("{} gives no power readings in every case", meter.source), "power readings"),
