@@ -43,7 +43,8 @@ pub fn can_judge(trace: &SourceTrace, device: u32) -> bool {
 pub fn settling(traces: &[SourceTrace], device: u32) -> Seconds {
     let of = |own: bool| {
         let judges = traces.iter().filter(move |t| can_judge(t, device) && t.source.device.is_some() == own);
-        let channels = judges.flat_map(|trace| &trace.source.channels).filter(|channel| channel.quantity.is_energetic());
+        let channels =
+            judges.flat_map(|trace| &trace.source.channels).filter(|channel| channel.quantity.is_energetic());
         channels.map(settling_of).reduce(Seconds::max_of)
     };
     of(true).or_else(|| of(false)).unwrap_or(Seconds::new(0.0))
@@ -246,7 +247,11 @@ mod tests {
         assert!(verdict_of(&|t| if odd(t) { 4.0 } else { 0.0 }).reached);
         assert!(verdict_of(&|_| f64::from(0x40)).reached, "held all the time is constant");
         let changing = verdict_of(&|t| if t > 20.0 { f64::from(0x20) } else { 0.0 });
-        assert!(!changing.reached && changing.detail.contains("throttle reasons still changing"), "{}", changing.detail);
+        assert!(
+            !changing.reached && changing.detail.contains("throttle reasons still changing"),
+            "{}",
+            changing.detail
+        );
     }
 
     #[test]

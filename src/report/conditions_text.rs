@@ -38,7 +38,11 @@ pub fn conditions_text(record: &RunRecord, width: usize) -> String {
 
 fn of_device(device: &Device, rows: &[Row], width: usize) -> String {
     let mut text = format!("\n{}\n", device.name);
-    text.push_str(&labelled("device", &format!("{}, {}, backend {}", device.ordinal, device.kind, device.backend), width));
+    text.push_str(&labelled(
+        "device",
+        &format!("{}, {}, backend {}", device.ordinal, device.kind, device.backend),
+        width,
+    ));
     let throttling = rows.iter().find_map(|(_, conditions)| conditions.throttle.value());
     if let Some(found) = throttling {
         let said = format!("reasons polled by {}, weighted by time, in percent of the measured time", found.source);
@@ -63,9 +67,12 @@ fn table(rows: &[Row], width: usize) -> String {
         cells.extend([Cause::PowerCap, Cause::Thermal].map(|cause| share(conditions, cause)));
         cells.push(brake(conditions));
         cells.extend(clock(&conditions.core_clock_hz));
-        cells.push(conditions.temperature_c.value().map_or(MISSING.to_owned(), |course| {
-            format!("{:.0}→{:.0}", course.start, course.end)
-        }));
+        cells.push(
+            conditions
+                .temperature_c
+                .value()
+                .map_or(MISSING.to_owned(), |course| format!("{:.0}→{:.0}", course.start, course.end)),
+        );
         cells.push(attainment(conditions));
         cells.push(match conditions.steady.value() {
             Some(settling) if settling.reached => format!("{:.0} s", settling.after_s.get()),
@@ -142,7 +149,11 @@ fn legend(rows: &[Row]) -> Vec<(String, String)> {
     }
     let others = rows.iter().filter_map(|(_, c)| c.processes.value()).map(|processes| processes.others).max();
     if let Some(others) = others {
-        let words = if others == 0 { "no other process".to_owned() } else { format!("up to {others} OTHER PROCESSES") };
+        let words = match others {
+            0 => "no other process".to_owned(),
+            1 => "ONE OTHER PROCESS".to_owned(),
+            others => format!("up to {others} OTHER PROCESSES"),
+        };
         say("processes", format!("{words} used the device during the windows"));
     }
     for (measurement, conditions) in rows {

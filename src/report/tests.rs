@@ -223,7 +223,8 @@ fn with_telemetry() -> crate::model::RunRecord {
     telemetry.t_ns = (0..=125).map(|poll| Nanoseconds(poll * 200_000_000)).collect();
     telemetry.gaps.clear();
     let heat = |t: f64| if (9.5..10.5).contains(&t) { 0x24 } else { 0x4 };
-    let columns: [(&str, Quantity, &dyn Fn(f64) -> f64); 7] = [
+    type Column<'a> = (&'a str, Quantity, &'a dyn Fn(f64) -> f64);
+    let columns: [Column; 7] = [
         ("throttle.reasons", Quantity::ThrottleReasons, &|t| f64::from(heat(t))),
         ("throttle.thermal", Quantity::ThermalThrottleTime, &|t| 3.0 + (t - 9.5).clamp(0.0, 1.0)),
         ("clock.core", Quantity::CoreClock, &|t| 1.98e9 - 1e7 * t),

@@ -6,11 +6,13 @@
 
 use serde::Serialize;
 
+use super::EnergyResult;
 use super::energy;
 use super::found::Found;
 use super::throttle::{self, CounterShare, Throttling};
-use super::EnergyResult;
-use crate::model::{ChannelTrace, Evidence, Measurement, Quantity, RunRecord, SourceTrace, Window, WindowKind};
+use crate::model::{
+    Channel, ChannelTrace, Evidence, Measurement, Quantity, RunRecord, SourceTrace, Window, WindowKind,
+};
 use crate::stats;
 use crate::units::{Ratio, Seconds, Watts};
 
@@ -155,13 +157,13 @@ struct Inside<'a> {
 
 impl<'a> Inside<'a> {
     /// The columns of a quantity in the device's own sources.
-    fn columns(&self, quantity: Quantity) -> impl Iterator<Item = (&'a SourceTrace, &'a str, Vec<f64>)> + '_ {
+    fn columns(&self, quantity: Quantity) -> impl Iterator<Item = (&'a SourceTrace, &'a Channel, Vec<f64>)> + '_ {
         let own = self.traces.iter().filter(|trace| trace.source.device == Some(self.device));
         own.flat_map(move |trace| {
             let channels = trace.source.channels.iter().filter(move |channel| channel.quantity == quantity);
             channels.filter_map(move |channel| {
                 let column = trace.column(&channel.id)?;
-                Some((trace, channel.id.as_str(), self.values(trace, column)))
+                Some((trace, channel, self.values(trace, column)))
             })
         })
     }
@@ -225,24 +227,26 @@ impl<'a> Inside<'a> {
         let lowest = |values: &[f64]| values.iter().copied().reduce(f64::min);
         let is_default = |id: &str| id.ends_with(".default");
         let (mut enforced, mut default) = (None, None);
-        for (_, id, values) in self.columns(Quantity::PowerLimit) {
-            let slot = if is_default(id) { &mut default } else { &mut enforced };
+        let mut scope = None;
+        for (_, channel, values) in self.columns(Quantity::PowerLimit) {
+            let slot = if is_default(&channel.id) { &mut default } else { &mut enforced };
             *slot = slot.or(lowest(&values));
+            scope = scope.or(Some(channel.scope));
         }
         let Some(enforced) = enforced else { return Found::missing("no source of this device reads its power limit") };
         let own = |energy: &&EnergyResult| {
             let trace = self.traces.iter().find(|trace| trace.source.id == energy.source);
             energy.evidence == Evidence::Measured
+                && Some(energy.scope) == scope
                 && trace.is_some_and(|trace| trace.source.device == Some(self.device))
         };
-        let power = energies.iter().filter(own).min_by_key(|energy| energy.scope.headline_rank());
         Found::Value(PowerLimit {
             enforced_w: Watts::new(enforced),
             default_w: default.map(Watts::new),
             enforced_over_default: default.filter(|w| *w > 0.0).map(|w| Ratio::new(enforced / w)),
-            attainment: match power {
+            attainment: match energies.iter().find(own) {
                 Some(energy) => Found::Value(Ratio::new(energy.power.point.get() / enforced)),
-                None => Found::missing("no measured power of the device itself covers the windows"),
+                None => Found::missing("no measured power of the limit's own device and scope covers the windows"),
             },
         })
     }
@@ -274,12 +278,11 @@ fn settling(record: &RunRecord, measurement: &Measurement) -> Found<Settling> {
     Found::Missing { missing: format!("{why}; preheated for {:.1} s", preheat.get().abs()) }
 }
 
+/// An instant in nanoseconds and what was read then.
+type Instant = (u64, f64);
+
 /// The readings of a column next before (or at) and next after an instant.
-pub(super) fn around(
-    trace: &SourceTrace,
-    column: &ChannelTrace,
-    at: u64,
-) -> (Option<(u64, f64)>, Option<(u64, f64)>) {
+pub(super) fn around(trace: &SourceTrace, column: &ChannelTrace, at: u64) -> (Option<Instant>, Option<Instant>) {
     let polls = trace.t_ns.len().min(column.values.len());
     let split = trace.t_ns[..polls].partition_point(|t| t.0 <= at);
     let reading = |index: usize| column.values[index].map(|value| (trace.t_ns[index].0, value));

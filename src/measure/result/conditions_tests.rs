@@ -1,6 +1,6 @@
 //! Conditions of hand-made records against figures computed by hand.
 
-use super::super::testing::{case, empty, measurement, power, telemetry};
+use super::super::testing::{Column, case, empty, measurement, power, telemetry};
 use super::*;
 use crate::model::{Scope, Steadiness};
 
@@ -18,9 +18,17 @@ fn near(got: f64, want: f64) -> bool {
 #[test]
 fn clock_and_temperature_are_those_of_the_measured_windows() {
     // Cool and fast before and after the windows; 1.5 GHz, then 1.4 GHz; 60 °C rising by 0.5 °C/s from second 10.
-    let clock = |t: f64| Some(if !(10.0..=30.0).contains(&t) { 2e9 } else if t < 20.0 { 1.5e9 } else { 1.4e9 });
+    let clock = |t: f64| {
+        Some(if !(10.0..=30.0).contains(&t) {
+            2e9
+        } else if t < 20.0 {
+            1.5e9
+        } else {
+            1.4e9
+        })
+    };
     let heat = |t: f64| Some(if (10.0..=30.0).contains(&t) { 60.0 + (t - 10.0) * 0.5 } else { 20.0 });
-    let columns: &[(&str, Quantity, &dyn Fn(f64) -> Option<f64>)] =
+    let columns: &[Column] =
         &[("clock.core", Quantity::CoreClock, &clock), ("temperature", Quantity::Temperature, &heat)];
     let found = conditions(&record(vec![telemetry("nvml", 0, columns)])).remove(0);
     let spread = found.core_clock_hz.value().unwrap();
@@ -36,19 +44,18 @@ fn clock_and_temperature_are_those_of_the_measured_windows() {
 
 #[test]
 fn a_sensor_that_was_silent_during_the_windows_is_named() {
-    let columns: &[(&str, Quantity, &dyn Fn(f64) -> Option<f64>)] =
-        &[("clock.core", Quantity::CoreClock, &|t| Some(1e9).filter(|_| t < 5.0))];
+    let columns: &[Column] = &[("clock.core", Quantity::CoreClock, &|t| Some(1e9).filter(|_| t < 5.0))];
     let found = conditions(&record(vec![telemetry("nvml", 0, columns)])).remove(0);
     assert_eq!(found.core_clock_hz.reason(), Some("nvml-telemetry gave no core clock during the measured windows"));
 }
 
 #[test]
 fn attainment_is_mean_power_of_the_device_itself_over_the_enforced_limit() {
-    let columns: &[(&str, Quantity, &dyn Fn(f64) -> Option<f64>)] = &[
+    let columns: &[Column] = &[
         ("power.limit.default", Quantity::PowerLimit, &|_| Some(400.0)),
         ("power.limit", Quantity::PowerLimit, &|t| Some(if t < 15.0 { 320.0 } else { 300.0 })),
     ];
-    let wall = power("wall", None, Scope::WallAc, |_| Some(900.0));
+    let wall = power("wall", Some(0), Scope::WallAc, |_| Some(900.0));
     let limits = telemetry("nvml", 0, columns);
     let without = conditions(&record(vec![wall.clone(), limits.clone()])).remove(0);
     let limit = without.power_limit.value().unwrap();
@@ -62,7 +69,7 @@ fn attainment_is_mean_power_of_the_device_itself_over_the_enforced_limit() {
 
 #[test]
 fn processes_are_counted_with_and_without_this_one() {
-    let columns: &[(&str, Quantity, &dyn Fn(f64) -> Option<f64>)] =
+    let columns: &[Column] =
         &[("processes", Quantity::ProcessCount, &|t| Some(if (12.0..13.0).contains(&t) { 3.0 } else { 1.0 }))];
     let found = conditions(&record(vec![telemetry("nvml", 0, columns)])).remove(0);
     assert_eq!(found.processes.value(), Some(&Processes { most: 3, others: 2 }));

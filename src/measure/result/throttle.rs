@@ -195,7 +195,8 @@ fn counter_at(trace: &SourceTrace, quantity: Quantity, at: u64) -> Option<f64> {
 /// W08, where clocks were held down by anything but the power limit, or by a power limit below the board's own. Running
 /// at the default limit is how a board is meant to work, and no warning.
 pub fn warning(conditions: &super::Conditions) -> Option<Warning> {
-    let percent = |share: f64| if share < 0.01 { "less than 1 %".to_owned() } else { format!("{:.0} %", share * 100.0) };
+    let percent =
+        |share: f64| if share < 0.01 { "less than 1 %".to_owned() } else { format!("{:.0} %", share * 100.0) };
     let throttling = conditions.throttle.value();
     let harmful = throttling.filter(|found| found.beyond_power.get() > 0.0);
     let thermal = conditions.thermal_counter.value().map(|counter| counter.share.get()).filter(|s| *s > NOTEWORTHY);
@@ -209,7 +210,11 @@ pub fn warning(conditions: &super::Conditions) -> Option<Warning> {
     } else if let Some(share) = thermal {
         parts.push(format!("temperature {} by the driver's counter", percent(share)));
     }
-    let remedy = if parts.is_empty() { "raise the limit to compare with other boards" } else { "look at cooling and power supply" };
+    let remedy = if parts.is_empty() {
+        "raise the limit to compare with other boards"
+    } else {
+        "look at cooling and power supply"
+    };
     if let Some(limit) = lowered {
         parts.push(format!("power cap {}, at {}", percent(capped), limit.in_words()));
     } else if !parts.is_empty() && capped > 0.0 {

@@ -1,6 +1,6 @@
 //! Throttle time against shares computed by hand.
 
-use super::super::testing::{SECOND, case, empty, measurement, telemetry};
+use super::super::testing::{Column, SECOND, case, empty, measurement, telemetry};
 use super::super::{Conditions, conditions};
 use super::*;
 use crate::clock::Nanoseconds;
@@ -59,9 +59,7 @@ fn a_reason_weighs_by_time_and_not_by_polls() {
 #[test]
 fn unread_time_is_not_counted_as_unthrottled() {
     // No mask from 12 s to 18 s; power cap before, nothing after. A reading stands for three polls of 0.2 s.
-    let mask = |t: f64| {
-        Some(if t <= 12.0 { 4.0 } else { 0.0 }).filter(|_| t <= 12.0 || t >= 18.0)
-    };
+    let mask = |t: f64| Some(if t <= 12.0 { 4.0 } else { 0.0 }).filter(|_| t <= 12.0 || t >= 18.0);
     let found = shares(masks(mask), &[window(10, 20)]);
     // The poll at 12.0 s stands until the next poll, which gave none: capped 10 → 12.2, free 18 → 20: 4.2 s seen.
     assert!(near(found.coverage.get(), 0.42), "{}", found.coverage.get());
@@ -120,7 +118,7 @@ fn a_counter_that_falls_races_or_is_silent_says_nothing() {
     assert!(why(&|t| Some(1.0).filter(|_| t < 15.0)).contains("not read at both edges"));
 }
 
-fn conditions_with(columns: &[(&str, Quantity, &dyn Fn(f64) -> Option<f64>)]) -> Conditions {
+fn conditions_with(columns: &[Column]) -> Conditions {
     let mut record: RunRecord = empty();
     record.measurements = vec![measurement(case(), &[(10, 20, 100)])];
     record.traces = vec![telemetry("nvml", 0, columns)];
@@ -129,8 +127,7 @@ fn conditions_with(columns: &[(&str, Quantity, &dyn Fn(f64) -> Option<f64>)]) ->
 
 #[test]
 fn working_at_the_boards_own_limit_is_no_warning() {
-    let capped: (&str, Quantity, &dyn Fn(f64) -> Option<f64>) =
-        ("throttle.reasons", Quantity::ThrottleReasons, &|_| Some(4.0));
+    let capped: Column = ("throttle.reasons", Quantity::ThrottleReasons, &|_| Some(4.0));
     assert_eq!(warning(&conditions_with(&[capped])), None);
     let limits = |enforced: f64| {
         conditions_with(&[

@@ -143,7 +143,8 @@ pub fn accuracy(facts: &Facts, limit: f64) -> Judged {
     with_meter(facts, |meter| {
         if let Some((error, against)) = &meter.calibrated_error {
             let has = format!("{:.1} % left after calibration against {against}", error.get() * 100.0);
-            let missing = format!("a calibration that leaves {percent:.0} % or less, against a meter of documented accuracy");
+            let missing =
+                format!("a calibration that leaves {percent:.0} % or less, against a meter of documented accuracy");
             return if error.get() <= limit {
                 Judged::unknown(has, format!("the document of {against}; a calibration is no specification"))
             } else {
@@ -158,7 +159,9 @@ pub fn accuracy(facts: &Facts, limit: f64) -> Judged {
             ),
             None => Judged::unknown(
                 format!("no accuracy is documented for {}", of_meter(meter)),
-                format!("a meter documented to {percent:.0} % or better; what is assumed for built-in sensors is a prior"),
+                format!(
+                    "a meter documented to {percent:.0} % or better; what is assumed for built-in sensors is a prior"
+                ),
             ),
         }
     })
@@ -171,7 +174,10 @@ pub fn fraction(facts: &Facts, kilowatts: f64, fraction: &str) -> Judged {
         let what = format!("one machine, {:.2} kW by {}", watts / 1e3, of_meter(meter));
         let rule = format!("{fraction} of the nodes, {kilowatts:.0} kW or 15 nodes, whichever is most");
         if meter.holds_machine() {
-            Judged::unknown(what, format!("how many nodes the system has; met if it is this machine alone, else {rule}"))
+            Judged::unknown(
+                what,
+                format!("how many nodes the system has; met if it is this machine alone, else {rule}"),
+            )
         } else {
             Judged::not_met(what, format!("the power of whole nodes, not of a part of one; and {rule}"))
         }
@@ -207,7 +213,8 @@ pub fn every_node(facts: &Facts) -> Judged {
 /// Mean power of the core phase.
 pub fn mean_power(facts: &Facts) -> Judged {
     with_meter(facts, |meter| {
-        let watts: Vec<f64> = facts.spans.iter().filter_map(|span| span.mean_power_w).map(|watts| watts.get()).collect();
+        let watts: Vec<f64> =
+            facts.spans.iter().filter_map(|span| span.mean_power_w).map(|watts| watts.get()).collect();
         let (low, high) = (watts.iter().copied().reduce(f64::min), watts.iter().copied().reduce(f64::max));
         match (low, high) {
             (Some(low), Some(high)) if watts.len() == facts.spans.len() => Judged::met(format!(

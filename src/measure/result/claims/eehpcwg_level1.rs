@@ -3,12 +3,8 @@
 use super::eehpcwg::{self as common, CHECKLIST, REPORTING, TEXT};
 use super::{Facts, Judged, Line, Table};
 
-pub const TABLE: Table = Table {
-    id: "eehpcwg-level-1",
-    name: "EE HPC WG methodology, requirements of quality level 1",
-    text: TEXT,
-    lines,
-};
+pub const TABLE: Table =
+    Table { id: "eehpcwg-level-1", name: "EE HPC WG methodology, requirements of quality level 1", text: TEXT, lines };
 
 const fn line(id: &'static str, requirement: &'static str, judge: fn(&Facts) -> Judged) -> Line {
     Line { id, requirement, reading: REPORTING, judge }

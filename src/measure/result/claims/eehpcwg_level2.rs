@@ -3,12 +3,8 @@
 use super::eehpcwg::{self as common, CHECKLIST, REPORTING, TEXT};
 use super::{Facts, Judged, Line, Table};
 
-pub const TABLE: Table = Table {
-    id: "eehpcwg-level-2",
-    name: "EE HPC WG methodology, requirements of quality level 2",
-    text: TEXT,
-    lines,
-};
+pub const TABLE: Table =
+    Table { id: "eehpcwg-level-2", name: "EE HPC WG methodology, requirements of quality level 2", text: TEXT, lines };
 
 const fn line(id: &'static str, requirement: &'static str, judge: fn(&Facts) -> Judged) -> Line {
     Line { id, requirement, reading: REPORTING, judge }
@@ -18,7 +14,11 @@ fn lines() -> Vec<Line> {
     vec![
         line("1a-granularity", "power is sampled at least once a second", common::one_sample_a_second),
         line("1b-core-phase", "the core phase lasts at least one minute", common::core_phase_of_a_minute),
-        line("1b-timespan", "readings at equal intervals cover the full run, not the core phase alone", common::full_run),
+        line(
+            "1b-timespan",
+            "readings at equal intervals cover the full run, not the core phase alone",
+            common::full_run,
+        ),
         line(
             "1b-interval",
             "the time between two readings is at most a tenth of the core phase",
@@ -44,9 +44,11 @@ fn lines() -> Vec<Line> {
             judge: common::every_node,
         },
         line("3-nodes", "compute nodes are measured as a whole", common::compute_nodes),
-        line("3-subsystems", "all other subsystems that take part are measured or estimated by their maximum", |facts| {
-            common::other_subsystems(facts, "interconnect or storage")
-        }),
+        line(
+            "3-subsystems",
+            "all other subsystems that take part are measured or estimated by their maximum",
+            |facts| common::other_subsystems(facts, "interconnect or storage"),
+        ),
         line(
             "4-location",
             "power is measured upstream of its conversion, or the loss is modelled from a measured power supply",

@@ -3,12 +3,8 @@
 use super::eehpcwg::{self as common, CHECKLIST, REPORTING, TEXT, with_meter};
 use super::{Facts, Judged, Line, Reading, Table};
 
-pub const TABLE: Table = Table {
-    id: "eehpcwg-level-3",
-    name: "EE HPC WG methodology, requirements of quality level 3",
-    text: TEXT,
-    lines,
-};
+pub const TABLE: Table =
+    Table { id: "eehpcwg-level-3", name: "EE HPC WG methodology, requirements of quality level 3", text: TEXT, lines };
 
 /// Most of the core phase that may lie outside the energy readings: five seconds at each end.
 const UNCOVERED_S: f64 = 10.0;
@@ -51,18 +47,22 @@ fn lines() -> Vec<Line> {
             reading: CHECKLIST,
             judge: common::every_node,
         },
-        line("3-subsystems", "every subsystem that takes part is measured, losses and internal cooling included", |facts| {
-            with_meter(facts, |meter| {
-                let rest = common::other_subsystems(facts, "interconnect or storage");
-                if meter.holds_machine() && !facts.foreign {
-                    Judged::met(format!("{} covers the {}; {}", meter.source, meter.scope, rest.has))
-                } else if meter.holds_machine() {
-                    rest
-                } else {
-                    common::compute_nodes(facts)
-                }
-            })
-        }),
+        line(
+            "3-subsystems",
+            "every subsystem that takes part is measured, losses and internal cooling included",
+            |facts| {
+                with_meter(facts, |meter| {
+                    let rest = common::other_subsystems(facts, "interconnect or storage");
+                    if meter.holds_machine() && !facts.foreign {
+                        Judged::met(format!("{} covers the {}; {}", meter.source, meter.scope, rest.has))
+                    } else if meter.holds_machine() {
+                        rest
+                    } else {
+                        common::compute_nodes(facts)
+                    }
+                })
+            },
+        ),
         line(
             "4-location",
             "power is measured upstream of its conversion, or the loss is measured at the same time",
@@ -119,9 +119,12 @@ fn energies(facts: &Facts) -> Judged {
 }
 
 fn ten_energy_readings(facts: &Facts) -> Judged {
-    with_meter(facts, |meter| {
-        if meter.counts_energy { common::ten_in_the_core_phase(facts) } else { counts_energy(facts) }
-    })
+    with_meter(
+        facts,
+        |meter| {
+            if meter.counts_energy { common::ten_in_the_core_phase(facts) } else { counts_energy(facts) }
+        },
+    )
 }
 
 fn whole_system(facts: &Facts) -> Judged {

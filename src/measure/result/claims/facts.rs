@@ -163,7 +163,7 @@ fn meter(record: &RunRecord, all: &SideBySide, row: &SourceRow, trace: &SourceTr
     let correction = channels.clone().find_map(|channel| channel.correction.as_ref());
     let whole = all.spans.iter().position(|span| span.whole_run).and_then(|index| row.spans.get(index));
     let idle = record.idle.iter().flat_map(|idle| &idle.windows).filter(|w| w.kind == WindowKind::IdleContext);
-    let idle_w = idle.filter_map(|window| {
+    let idle_w = idle.rev().find_map(|window| {
         let energies = window_energies(trace, window.start_ns, window.end_ns);
         energies.into_iter().find(|energy| energy.scope == row.scope)?.mean_power
     });
@@ -179,16 +179,11 @@ fn meter(record: &RunRecord, all: &SideBySide, row: &SourceRow, trace: &SourceTr
         counts_energy: channels.clone().any(|channel| channel.quantity == Quantity::EnergyCounter),
         run_coverage: whole.map_or(Ratio::new(0.0), |span| span.coverage),
         run_mean_power_w: whole.and_then(|span| span.mean_power_w),
-        idle_w: idle_w.last(),
+        idle_w,
     }
 }
 
-fn span_facts(
-    span: &SpanLabel,
-    index: usize,
-    row: Option<&SourceRow>,
-    trace: Option<&SourceTrace>,
-) -> SpanFacts {
+fn span_facts(span: &SpanLabel, index: usize, row: Option<&SourceRow>, trace: Option<&SourceTrace>) -> SpanFacts {
     let read = row.and_then(|row| row.spans.get(index));
     let found = trace.zip(row).map(|(trace, row)| Found::of(trace, row.scope, &span.windows)).unwrap_or_default();
     let none = found.readings == 0;

@@ -21,12 +21,7 @@ const PERFORMANCE: Reading = Reading::Confirmed { source: "inference_policies, i
 const CHECKER: Reading = Reading::Confirmed { source: "power-dev, compliance/check.py at c4b3ad8" };
 const SERVER: Reading = Reading::Confirmed { source: "power-dev, ptd_client_server/lib/server.py at c4b3ad8" };
 
-const fn line(
-    id: &'static str,
-    requirement: &'static str,
-    reading: Reading,
-    judge: fn(&Facts) -> Judged,
-) -> Line {
+const fn line(id: &'static str, requirement: &'static str, reading: Reading, judge: fn(&Facts) -> Judged) -> Line {
     Line { id, requirement, reading, judge }
 }
 
@@ -36,7 +31,10 @@ fn lines() -> Vec<Line> {
             Judged::not_met("kernels and programs of the user's choice", "the suite's own benchmark and load generator")
         }),
         line("workflow", "only the working group's own software measures and logs", RULES, |_| {
-            Judged::not_met("measured and logged by this tool", "the working group's workflow; this tool only shows what to expect")
+            Judged::not_met(
+                "measured and logged by this tool",
+                "the working group's workflow; this tool only shows what to expect",
+            )
         }),
         line("system", "the power of the whole system is measured, at the wall", RULES, at_the_wall),
         line("analyser", "an analyser that SPEC's PTDaemon supports is read through it", CHECKER, analyser),
@@ -57,12 +55,9 @@ fn lines() -> Vec<Line> {
         line("ranging", "a ranging run finds the analyser's ranges before the testing run", CHECKER, |_| {
             Judged::not_met("one run", "a ranging run and a testing run by the working group's workflow")
         }),
-        line(
-            "ranging-power",
-            "the testing run's mean power is at most 5 % below the ranging run's",
-            CHECKER,
-            |_| Judged::not_applicable("there is no ranging run"),
-        ),
+        line("ranging-power", "the testing run's mean power is at most 5 % below the ranging run's", CHECKER, |_| {
+            Judged::not_applicable("there is no ranging run")
+        }),
         line("settling", "the analyser settles for 10 s around each measurement", SERVER, |_| {
             Judged::unknown("the device is preheated; the analyser's settling is not recorded", "the analyser's log")
         }),

@@ -35,12 +35,16 @@ fn lines() -> Vec<Line> {
                 }
             })
         }),
-        line("location", "power is measured at the power supplies, all parts of the node together, or at its outlet", |facts| {
-            common::compute_nodes(facts)
-        }),
-        line("interconnect", "an interconnect that carries weights or activations is measured, or estimated by its maximum", |facts| {
-            common::other_subsystems(facts, "interconnect between nodes")
-        }),
+        line(
+            "location",
+            "power is measured at the power supplies, all parts of the node together, or at its outlet",
+            common::compute_nodes,
+        ),
+        line(
+            "interconnect",
+            "an interconnect that carries weights or activations is measured, or estimated by its maximum",
+            |facts| common::other_subsystems(facts, "interconnect between nodes"),
+        ),
         line("sampling", "power is reported at least once a second, evenly over the timed run", one_reading_a_second),
         line("timespan", "readings cover all timed operations", common::whole_core_phase),
         line("samples", "a run holds at least 60 samples", |facts| {
@@ -53,8 +57,12 @@ fn lines() -> Vec<Line> {
                 )
             })
         }),
-        line("accuracy", "the meter is of SPEC or revenue grade and better than 5 %, or was shown to agree with one within 5 %: \
-              idle and two loads, five durations of a minute each", accuracy),
+        line(
+            "accuracy",
+            "the meter is of SPEC or revenue grade and better than 5 %, or was shown to agree with one within 5 %: \
+              idle and two loads, five durations of a minute each",
+            accuracy,
+        ),
         line("energy", "energy is the sum of each reading times the time since the one before", right_sum),
         line("score", "several runs are scored with the best and the worst left out", |_| {
             Judged::not_met("one run; its windows are no runs", "the number of runs that the benchmark asks for")
