@@ -6,6 +6,7 @@
 use super::*;
 use crate::clock::Nanoseconds;
 use crate::figure::{Band, Cell, DOUBLE_COLUMN_MM, KeyEntry, Prefix, Scale, Span, Tone, TraceLine, TracePanel};
+use crate::measure::result::throttled_stretches;
 use crate::model::{ChannelTrace, Quantity, SourceTrace};
 use crate::units::Seconds;
 
@@ -257,7 +258,14 @@ fn bands(record: &RunRecord, of: Option<u32>) -> Vec<Band> {
             until_s: seconds(window.end_ns),
         })
     };
-    idle.chain(cases.flat_map(|measurement| &measurement.windows)).filter_map(band).collect()
+    let windows = idle.chain(cases.flat_map(|measurement| &measurement.windows)).filter_map(band);
+    let strip = |(_, from, until): (u32, Nanoseconds, Nanoseconds)| Band {
+        tone: Tone::Throttled,
+        from_s: seconds(from),
+        until_s: seconds(until),
+    };
+    let strips = throttled_stretches(&record.traces).into_iter().filter(|(device, ..)| concerns(*device)).map(strip);
+    windows.chain(strips).collect()
 }
 
 /// Stretches of one case, in order of time; a case whose windows take turns with others has several.
@@ -287,7 +295,7 @@ fn tone_legend(figure: &mut Figure) {
             _ => Vec::new(),
         })
         .collect();
-    for tone in [Tone::Idle, Tone::Preheat, Tone::Measured] {
+    for tone in [Tone::Idle, Tone::Preheat, Tone::Measured, Tone::Throttled] {
         if present.contains(&tone) {
             figure.legend.push(LegendEntry { sign: Sign::Tone(tone), text: tone.word().to_owned() });
         }
@@ -331,9 +339,13 @@ fn caption(record: &RunRecord, all: &[Series], empty: bool) -> String {
         .map(|source| format!("{}: {}", source.id, source.note.trim_end_matches('.')))
         .collect();
     let notes: String = notes.iter().map(|note| format!(" {note}.")).collect();
+    let strips = match throttled_stretches(&record.traces).is_empty() {
+        true => "",
+        false => "A strip along the bottom marks clocks held down by more than the power limit. ",
+    };
     format!(
         "Power over the whole run. Shading: idle, preheat, and the measured windows from which energies are taken; \
-         numbers name the cases. Lines keep the smallest and largest reading of each short stretch (at most about \
+         numbers name the cases. {strips}Lines keep the smallest and largest reading of each short stretch (at most about \
          {MOST_VERTICES} vertices). {gaps}{notes} {run}"
     )
 }
@@ -372,12 +384,21 @@ fn window_rows(table: &mut Table, record: &RunRecord) {
             Cell::Empty,
         ]);
     };
+    let throttled = |(device, from, until): (u32, Nanoseconds, Nanoseconds)| {
+        let name = format!("device {device}");
+        [Cell::from("Throttled"), name.into(), Cell::Empty, Cell::Empty, Cell::Empty, Cell::Empty]
+            .into_iter()
+            .chain([seconds(from).into(), seconds(until).into(), Cell::Empty])
+            .collect::<Vec<Cell>>()
+    };
+    let strips = throttled_stretches(&record.traces).into_iter().map(throttled);
     for idle in &record.idle {
         idle.windows.iter().for_each(|window| push(&format!("device {}", idle.device), window));
     }
     for measurement in &record.measurements {
         measurement.windows.iter().for_each(|window| push(&measurement.case.label(), window));
     }
+    strips.for_each(|row| table.push(row));
 }
 
 #[cfg(test)]
@@ -394,6 +415,28 @@ mod tests {
         assert!(thinned[0].len() <= MOST_VERTICES + 2);
         assert!(thinned[0].contains(&readings[54_321]) && thinned[0].contains(&readings[12_345]));
         assert_eq!((thinned[0].first(), thinned[0].last()), (readings.first(), readings.last()));
+    }
+
+    #[test]
+    fn heat_is_a_strip_with_a_legend_and_rows_and_the_power_cap_is_none() {
+        let golden = include_str!("../../../tests/fixtures/records/v1.0.json");
+        let mut record: RunRecord = serde_json::from_str(golden).unwrap();
+        let strips = |record: &RunRecord| bands(record, Some(0)).iter().filter(|b| b.tone == Tone::Throttled).count();
+        let trace = &mut record.traces[0];
+        trace.source.kind = "nvml".to_owned();
+        trace.source.channels.push(crate::model::Channel::new("reasons", Quantity::ThrottleReasons, Scope::Board));
+        trace.columns.push(ChannelTrace { channel: "reasons".into(), values: vec![Some(4.0); trace.t_ns.len()] });
+        assert_eq!(strips(&record), 0);
+        let before = power_trace(&record);
+        assert!(!before.caption.contains("strip"));
+        if let Some(column) = record.traces[0].columns.last_mut() {
+            column.values[10..20].fill(Some(36.0));
+        }
+        let figure = power_trace(&record);
+        assert_eq!(strips(&record), 1);
+        assert!(figure.caption.contains("A strip along the bottom marks clocks held down by more than the power limit."));
+        assert!(figure.legend.iter().any(|entry| entry.text == "clocks held down by heat or hardware"));
+        assert_eq!(figure.table.rows.len(), before.table.rows.len() + 1);
     }
 
     proptest! {

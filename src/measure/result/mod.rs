@@ -24,7 +24,7 @@ pub use found::Found;
 pub use link::{LinkResult, TransferResult, link};
 pub use reasons::{Cause, held_beyond_power};
 pub use sources::{SideBySide, SourceRow, SpanEnergy, SpanLabel, WattRatio, side_by_side};
-pub use throttle::{CounterShare, ReasonShare, Throttling};
+pub use throttle::{CounterShare, ReasonShare, Throttling, throttled_stretches};
 
 use crate::model::{Case, Counted, Estimate, Evidence, Scope, Skip, Warning};
 use crate::units::{
