@@ -11,6 +11,7 @@ mod conditions_text;
 mod csv;
 mod json;
 mod legend;
+mod live;
 mod markdown;
 mod number;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use claims_text::claims_text;
 pub use conditions_text::conditions_text;
 pub use csv::{csv_tidy, csv_traces};
 pub use json::json_summary;
+pub use live::{LIVE_ROWS_HEAD, live_rows, live_table};
 pub use markdown::markdown;
 pub use number::{compact_case, percent, scaled, significant};
 pub use sources_text::sources_text;

@@ -13,7 +13,7 @@ mod link;
 mod reasons;
 mod sources;
 #[cfg(test)]
-mod testing;
+pub(in crate::measure) mod testing;
 mod throttle;
 
 pub use ceilings::{Ceilings, Roof, RoofKind};
