@@ -10,6 +10,7 @@ mod claims_text;
 mod conditions_text;
 mod csv;
 mod json;
+mod json_views;
 mod legend;
 mod live;
 mod markdown;
