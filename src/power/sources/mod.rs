@@ -4,14 +4,21 @@
 //! kind that needs a file, an address or a program answers only when `--power` names it.
 
 pub mod amdgpu;
+mod command;
 pub mod estimate;
 mod gpu_metrics;
 pub mod intel_hwmon;
+pub mod ipmi;
 pub mod meter_csv;
+mod meter_format;
 pub mod nvml;
 pub(crate) mod options;
+pub mod ptdaemon;
 pub mod rapl;
 pub mod scripted;
+mod stamped;
+pub mod stdin;
+mod stdin_names;
 mod sysfs;
 mod unwrap;
 
@@ -23,7 +30,10 @@ pub const PROBES: &[&Probe] = &[
     &amdgpu::PROBE,
     &intel_hwmon::PROBE,
     &rapl::PROBE,
+    &ipmi::PROBE,
+    &ptdaemon::PROBE,
     &meter_csv::PROBE,
+    &stdin::PROBE,
     &scripted::PROBE,
     &estimate::PROBE,
 ];
