@@ -5,7 +5,12 @@
 //! compiled here with `cc`, gives it the answer to Get Power Reading byte by byte as DCMI 1.5 writes it; the power sensor
 //! of the other tests is the simulator's own.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test may fail, and says so when it does not run"
+)]
 
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};

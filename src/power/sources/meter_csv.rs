@@ -120,7 +120,8 @@ impl Meter {
             tally: Tally::default(),
         };
         let first_trouble = meter.take_new_rows().map_err(|error| error.to_string())?;
-        if let (true, Some(why)) = (meter.rows.is_exhausted(), first_trouble) {
+        let any = meter.rows.waiting().any(|(watts, energy)| watts.is_some() || energy.is_some());
+        if let (false, Some(why)) = (any, first_trouble) {
             return Err(format!("none of its rows can be read; {why}"));
         }
         meter.format.check_scale(meter.rows.waiting().filter_map(|(watts, _)| watts))?;
@@ -128,6 +129,12 @@ impl Meter {
         for channel in &mut meter.info.channels {
             channel.update_period_s = period;
         }
+        meter.note += match (meter.declared.period, period) {
+            (Some(_), _) => "; update period as declared",
+            (None, Some(_)) => "; update period is the median step of its rows",
+            (None, None) => "; update period unknown, because it had fewer than two rows at the start",
+        };
+        meter.info.note = meter.tally.note(&meter.note);
         Ok(meter)
     }
 
@@ -201,13 +208,8 @@ fn info(declared: &Declaration) -> SourceInfo {
         device: declared.device,
         evidence: Evidence::Measured,
         note: format!(
-            "external meter's file, clock offset {} s; each poll reports the last row whose time had come; the update \
-             period is {}",
-            declared.offset_s,
-            match declared.period {
-                Some(_) => "as declared",
-                None => "the file's median step, and a period unknown if the file was empty at the start",
-            }
+            "external meter's file, clock offset {} s; each poll reports the last row whose time had come",
+            declared.offset_s
         ),
         channels,
     }

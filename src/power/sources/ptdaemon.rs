@@ -190,7 +190,7 @@ impl Identity {
     fn parse(answer: &str) -> Result<Self, String> {
         let fields: Vec<&str> = answer.split(',').map(str::trim).collect();
         let number = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok());
-        if fields.iter().any(|field| *field == "mode=temperature") {
+        if fields.contains(&"mode=temperature") {
             return Err(format!("it serves a thermometer ({})", fields[0]));
         }
         let Some(interval) = number(1).filter(|_| fields.len() >= 9) else {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::stamped::{Fault, Tally, Timeline, number};
 use super::stdin_names::{Names, Unit};
 use crate::clock::{Clock, Nanoseconds, RunClock};
-use crate::model::{Channel, Evidence, Quantity, SourceInfo};
+use crate::model::{Channel, Evidence, Quantity, Scope, SourceInfo};
 use crate::power::{Findings, Obstacle, PollError, PowerSource, Probe, ProbeContext};
 use crate::units::Seconds;
 
@@ -103,7 +103,7 @@ fn listen(
         .name("wattmark-stdin".to_owned())
         .spawn(move || reader.read_all(input))
         .map_err(|error| format!("the reading thread did not start: {error}"))?;
-    let mut state = await_names(&feed, &names);
+    let mut state = await_names(&feed, &names, matches!(clock, RunClock::Simulated(_)));
     if state.streams.is_empty() {
         let why = if state.ended { "it ended before the first reading" } else { "no reading came" };
         return Err(state.tally.note(&format!("{why} within {} s, {} lines read", names.wait.get(), state.lines)));
@@ -128,8 +128,8 @@ fn listen(
 }
 
 /// Waits until every declared name has come, or without declarations until the first name comes again; no longer than the
-/// names' patience.
-fn await_names<'a>(feed: &'a Feed, names: &Names) -> MutexGuard<'a, State> {
+/// names' patience. With `all` it waits for the end: simulated time does not wait for a program that writes.
+fn await_names<'a>(feed: &'a Feed, names: &Names, all: bool) -> MutexGuard<'a, State> {
     let deadline = Instant::now() + Duration::from_secs_f64(names.wait.get());
     let mut state = feed.lock();
     loop {
@@ -137,7 +137,7 @@ fn await_names<'a>(feed: &'a Feed, names: &Names) -> MutexGuard<'a, State> {
         let complete =
             if names.has_declared() { names.declared().all(known) && state.repeated } else { state.repeated };
         let left = deadline.saturating_duration_since(Instant::now());
-        if complete || state.ended || left.is_zero() {
+        if (complete && !all) || state.ended || left.is_zero() {
             return state;
         }
         state = feed.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
@@ -216,8 +216,9 @@ impl Reader {
         stream.came += 1;
         let repeated = stream.came > 1;
         let value = value * stream.unit.factor;
-        if !stream.unit.counts && value < 0.0 {
-            stream.tally.add(Fault::Malformed, line, || format!("{value} W is negative"));
+        let machine = matches!(self.names.of(name).0, Scope::HostDc | Scope::WallAc);
+        if !stream.unit.counts && (value < 0.0 || (value == 0.0 && machine)) {
+            stream.tally.add(Fault::Malformed, line, || format!("{value} W cannot be"));
         } else if real && at_s > arrived_s + FUTURE_TOLERANCE_S {
             stream.tally.add(Fault::Ahead, line, || {
                 format!(

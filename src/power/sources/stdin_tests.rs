@@ -4,7 +4,7 @@ use std::io::{Cursor, Write, pipe};
 
 use super::*;
 use crate::clock::{SimulatedClock, WallClock};
-use crate::model::{Scope, SourceTrace};
+use crate::model::SourceTrace;
 use crate::power::{Sampler, left_out};
 
 fn now_ns() -> i128 {
@@ -96,7 +96,7 @@ fn what_is_left_out_is_counted_with_its_first_line() {
     for expected in [
         "1 with a duplicate stamp (first: line 3",
         "1 with a stamp that steps back (first: line 4: 1 s before",
-        "1 unreadable (first: line 8: -3 W is negative)",
+        "1 unreadable (first: line 8: -3 W cannot be)",
         "(first: line 5: `12,5` has a decimal comma",
     ] {
         assert!(told.contains(expected), "{expected}: {told}");
