@@ -9,6 +9,7 @@ mod ceilings_text;
 mod csv;
 mod json;
 mod legend;
+mod live;
 mod markdown;
 mod number;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use ceilings::{CeilingRow, DeviceCeilings, Finding, ceilings, ceilings_json}
 pub use ceilings_text::ceilings_text;
 pub use csv::{csv_tidy, csv_traces};
 pub use json::json_summary;
+pub use live::{LIVE_ROWS_HEAD, live_rows, live_table};
 pub use markdown::markdown;
 pub use number::{compact_case, percent, scaled, significant};
 pub use table::table;

@@ -8,7 +8,7 @@ mod energy;
 mod evaluate;
 mod link;
 #[cfg(test)]
-mod testing;
+pub(in crate::measure) mod testing;
 mod throttle;
 
 pub use ceilings::{Ceilings, Roof, RoofKind};
