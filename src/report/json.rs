@@ -54,7 +54,7 @@ pub fn json_summary(record: &RunRecord, result: &RunResult, carbon: Option<&Carb
         .skips
         .iter()
         .map(|skip| with(identity(&skip.case), json!({"reason": skip.reason, "detail": skip.detail})));
-    json!({
+    let summary = json!({
         "schema": SUMMARY_SCHEMA,
         "run_id": record.run_id,
         "started": record.started,
@@ -67,7 +67,8 @@ pub fn json_summary(record: &RunRecord, result: &RunResult, carbon: Option<&Carb
         "failed": failed.collect::<Vec<_>>(),
         "skips": skips.collect::<Vec<_>>(),
         "warnings": record.warnings,
-    })
+    });
+    super::json_views::with_views(summary, record, result)
 }
 
 /// The fields of `more` added to the object `base`.

@@ -6,8 +6,11 @@
 
 mod ceilings;
 mod ceilings_text;
+mod claims_text;
+mod conditions_text;
 mod csv;
 mod json;
+mod json_views;
 mod legend;
 mod live;
 mod markdown;
@@ -15,6 +18,7 @@ mod number;
 #[cfg(test)]
 mod sample;
 mod sheet;
+mod sources_text;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -22,11 +26,14 @@ mod tuning;
 
 pub use ceilings::{CeilingRow, DeviceCeilings, Finding, ceilings, ceilings_json};
 pub use ceilings_text::ceilings_text;
+pub use claims_text::claims_text;
+pub use conditions_text::conditions_text;
 pub use csv::{csv_tidy, csv_traces};
 pub use json::json_summary;
 pub use live::{LIVE_ROWS_HEAD, live_rows, live_table};
 pub use markdown::markdown;
 pub use number::{compact_case, percent, scaled, significant};
+pub use sources_text::sources_text;
 pub use table::table;
 
 use crate::measure::result::{CaseResult, RoofKind};

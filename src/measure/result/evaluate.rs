@@ -39,7 +39,7 @@ fn case_result(record: &RunRecord, measurement: &Measurement) -> CaseResult {
     let mut warnings = measurement.warnings.clone();
     if verified {
         warnings.extend(energy_warnings(&energy));
-        warnings.extend(throttle::warning(record, case.device, &windows));
+        warnings.extend(throttle::warning(&super::conditions::of_case(record, measurement, &energy)));
     }
     if let Verification::Failed { detail, when } = &measurement.verification {
         warnings.push(Warning {

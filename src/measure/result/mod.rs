@@ -4,17 +4,27 @@
 //! unit is the window, so `n` counts windows, not dispatches.
 
 mod ceilings;
+pub mod claims;
+mod conditions;
 mod energy;
 mod evaluate;
+mod found;
 mod link;
+mod reasons;
+mod sources;
 #[cfg(test)]
 pub(in crate::measure) mod testing;
 mod throttle;
 
 pub use ceilings::{Ceilings, Roof, RoofKind};
+pub use conditions::{Conditions, Course, PowerLimit, Processes, Settling, Spread, conditions};
 pub use energy::window_efficiency;
 pub use evaluate::evaluate;
+pub use found::Found;
 pub use link::{LinkResult, TransferResult, link};
+pub use reasons::{Cause, held_beyond_power};
+pub use sources::{SideBySide, SourceRow, SpanEnergy, SpanLabel, WattRatio, side_by_side};
+pub use throttle::{CounterShare, ReasonShare, Throttling, throttled_stretches};
 
 use crate::model::{Case, Counted, Estimate, Evidence, Scope, Skip, Warning};
 use crate::units::{
