@@ -461,6 +461,7 @@ fn a_kind_that_does_not_answer_or_does_not_exist_is_an_error_that_helps() {
     let (context, _) = context(Tree::empty().root());
     for (kind, expected) in [
         ("nvlm", "(did you mean `nvml`?); known: auto, none, nvml, amdgpu, intel, "),
+        ("ptdaemon", "--power ptdaemon:HOST"),
         ("barometer", "no power source `barometer`; known:"),
         ("amdgpu", "no such sensor"),
         ("csv", "name a file, --power csv:FILE"),

@@ -181,12 +181,22 @@ fn no_answer(probe: &Probe, wanted: &str, found: &Findings) -> PowerRequestError
     let why = if nothing { format!("this machine has no such sensor ({})", probe.summary) } else { tried.join("; ") };
     let remedy = match (nothing, probe.kind) {
         (true, "csv" | "scripted") => format!("name a file, --power {}:FILE", probe.kind),
+        (true, "ptdaemon") => "name the machine it runs on, --power ptdaemon:HOST[:8888]".to_owned(),
         (true, "estimate") => "declare the power with --assume-watts WATTS".to_owned(),
         (true, kind) if !probe.automatic => format!("say which, --power {kind}:… (docs/sources/{kind}.md)"),
         (true, _) => "use --power auto, or --power none to measure time only".to_owned(),
         (false, _) => remedies.join("; "),
     };
-    PowerRequestError::NoAnswer { kind: wanted.to_owned(), why, remedy }
+    PowerRequestError::NoAnswer { kind: without_secrets(wanted), why, remedy }
+}
+
+/// The request without passwords and tokens, which have no place in it but may have been written there.
+fn without_secrets(wanted: &str) -> String {
+    let hide = |item: &str| match item.split_once('=') {
+        Some((key, _)) if ["password", "token", "secret"].contains(&key.trim()) => format!("{key}=***"),
+        _ => item.to_owned(),
+    };
+    wanted.split(',').map(hide).collect::<Vec<_>>().join(",")
 }
 
 /// What can be asked for by name.
