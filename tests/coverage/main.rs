@@ -242,7 +242,12 @@ fn the_fast_sensor_of_this_proof_reads_what_the_scripted_sensor_reads() {
             }
             for ((at, fast), slow) in fast.t_ns.iter().zip(&fast.columns[0].values).zip(polls).skip(30) {
                 let fast = fast.unwrap();
-                assert!((fast - slow).abs() <= 1e-4 * slow, "{} {} at {at:?}: {fast}, {slow}", kind.name, KINDS[load_kind]);
+                assert!(
+                    (fast - slow).abs() <= 1e-4 * slow,
+                    "{} {} at {at:?}: {fast}, {slow}",
+                    kind.name,
+                    KINDS[load_kind]
+                );
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{EnergyMethod, EnergyResult, Term, Uncertainty};
+use super::{EnergyMethod, EnergyResult, GainOrigin, Term, Uncertainty};
 use crate::clock::Nanoseconds;
 use crate::model::{
     Case, Device, Estimate, EstimateMethod, Evidence, Interval, Quantity, RunRecord, Scope, SourceTrace, Window,
@@ -91,6 +91,7 @@ fn summarise(
         edge: edge_term(read, total_joules),
         sampling: sampling_term(read, total_joules),
         gain: Term::stated(trace_gain(trace, read)),
+        gain_from: gain_origin(read),
         edge_bound: edge_bound(trace, scope, read),
     };
     let n = u32::try_from(read.len()).unwrap_or(u32::MAX);
@@ -155,6 +156,16 @@ fn trace_gain(trace: &SourceTrace, read: &[Reading<'_>]) -> f64 {
         .map(Ratio::get)
         .reduce(f64::max)
         .unwrap_or_else(|| gain_prior(&trace.source.kind))
+}
+
+fn gain_origin(read: &[Reading<'_>]) -> GainOrigin {
+    if read.iter().any(|r| r.energy.correction.is_some()) {
+        GainOrigin::Correction
+    } else if read.iter().any(|r| r.energy.stated_error.is_some()) {
+        GainOrigin::Stated
+    } else {
+        GainOrigin::Prior
+    }
 }
 
 /// What is not known of the windows' edges, over the energy of all. Where an edge lies in the load's fine structure is of
