@@ -7,6 +7,7 @@
 pub mod case;
 mod checks;
 mod link;
+mod phase;
 pub mod plan;
 mod preheat;
 pub mod presets;
