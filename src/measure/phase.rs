@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn a_submission_is_moved_to_the_nearest_length_off_the_beat() {
-        for (aim, want) in [(0.16, 0.1618), (0.05, 0.0618), (0.1, 0.1382), (0.2, 0.2382), (0.01, 0.0382)] {
+        for (aim, want) in [(0.16, 0.1618), (0.05, 0.0618), (0.11, 0.1382), (0.21, 0.2382), (0.01, 0.0382)] {
             let found = off_beat(sensor(), Seconds::new(aim)).get();
             assert!((found - want).abs() < 1e-4, "{aim}: {found}");
         }

@@ -14,3 +14,4 @@ pub mod schema;
 pub mod show;
 pub mod tune;
 pub mod validate;
+pub mod watch;
