@@ -332,7 +332,7 @@ fn unseen_time_costs_by_fast_structure_and_by_steps_as_computed_by_hand() {
         trace.source.channels[0].averaging_window_s = Some(Seconds::new(0.1 * part));
         energy(&trace, 5.0, 15.0).error.sampling_j
     };
-    let alternating = |t: f64| if (t * 10.0).round() as u64 % 2 == 0 { 100.0 } else { 300.0 };
+    let alternating = |t: f64| if ((t * 10.0).round() as u64).is_multiple_of(2) { 100.0 } else { 300.0 };
     let found = seen_in(0.25, &alternating);
     assert!((found / 173.2 - 1.0).abs() < 0.03, "{found}");
     assert_eq!(seen_in(1.0, &alternating), 0.0, "a sensor that sees everything misses nothing");
