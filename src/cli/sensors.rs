@@ -48,12 +48,13 @@ pub fn request(list: Option<&str>, watts: Option<f64>, watts_name: &str) -> anyh
     })
 }
 
-/// Splits `nvml,csv:m.csv,scope=wall-ac,rapl` into sources: an item with `=` belongs to the source before it.
+/// Splits `nvml,csv:m.csv,scope=wall-ac,rapl` into sources: an item with `=` belongs to the source before it, unless a
+/// colon before the `=` begins another.
 fn split_sources(list: &str) -> Vec<String> {
     let mut kinds: Vec<String> = Vec::new();
     for item in list.split(',').map(str::trim).filter(|item| !item.is_empty()) {
         match kinds.last_mut() {
-            Some(last) if item.contains('=') && last.contains(':') => {
+            Some(last) if last.contains(':') && item.split_once('=').is_some_and(|(key, _)| !key.contains(':')) => {
                 last.push(',');
                 last.push_str(item);
             }
@@ -79,6 +80,10 @@ mod tests {
     #[test]
     fn a_list_of_sources_keeps_their_options_together() {
         assert_eq!(split_sources("nvml,csv:m.csv,scope=wall-ac,rapl"), ["nvml", "csv:m.csv,scope=wall-ac", "rapl"]);
+        assert_eq!(
+            split_sources("csv:m.csv,stdin:wall=wall-ac,gpu=board"),
+            ["csv:m.csv", "stdin:wall=wall-ac,gpu=board"]
+        );
         assert_eq!(split_sources(""), [""; 0]);
     }
 }

@@ -322,13 +322,14 @@ impl Bench<'_> {
         let needed = traces
             .iter()
             .filter(|t| t.source.device.is_none_or(|ordinal| ordinal == device.ordinal))
-            .flat_map(|t| &t.source.channels)
-            .filter(|channel| channel.quantity.is_energetic())
-            .map(|channel| {
+            .flat_map(|t| t.source.channels.iter().map(|channel| (t.source.id.as_str(), channel)))
+            .filter(|(_, channel)| channel.quantity.is_energetic())
+            .map(|(id, channel)| {
                 let updates = channel.update_period_s.map_or(0.0, |s| s.get() * UPDATES_PER_WINDOW);
-                updates.max(channel.averaging_window_s.map_or(0.0, |s| s.get() * AVERAGES_PER_WINDOW))
+                (updates.max(channel.averaging_window_s.map_or(0.0, |s| s.get() * AVERAGES_PER_WINDOW)), id)
             })
-            .fold(0.0, f64::max);
+            .fold((0.0, ""), |most, next| if next.0 > most.0 { next } else { most });
+        let (needed, slowest) = needed;
         let length = self.settings.window_s;
         if needed <= length.get() {
             (length, None)
@@ -336,7 +337,7 @@ impl Bench<'_> {
             (Seconds::new(needed), None)
         } else {
             let text = format!(
-                "windows of {:.1} s hold fewer than 20 updates or 10 averaging windows of the sensor ({needed:.0} s needed): \
+                "windows of {:.1} s hold fewer than 20 updates or 10 averaging windows of {slowest} ({needed:.0} s needed): \
                  watts and FLOP/J of {} are indicative; use --preset standard",
                 length.get(),
                 session.case.variant

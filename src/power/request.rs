@@ -3,10 +3,10 @@
 //! What surprises people: on the simulated clock `auto` looks for no hardware, because a real sensor knows nothing of
 //! simulated time; and an estimate is opened only for devices of which nothing measured answered.
 
-use super::sources::{estimate, rapl, scripted};
+use super::sources::{estimate, scripted};
 use super::{Findings, PROBES, Probe, ProbeContext};
 use crate::clock::RunClock;
-use crate::model::{Device, Evidence, PowerRequest};
+use crate::model::{Device, Evidence, PowerRequest, Scope};
 use crate::names;
 
 /// A request that cannot be met.
@@ -104,11 +104,13 @@ fn open_all(context: &ProbeContext) -> Findings {
         .map(|source| source.info())
         .filter(|info| info.evidence == Evidence::Measured)
         .filter(|info| info.channels.iter().any(|channel| channel.quantity.is_energetic()))
-        .map(|info| (info.device, info.kind == rapl::PROBE.kind))
+        .map(|info| (info.device, info.channels.iter().any(|channel| channel.scope == Scope::Package)))
         .collect();
     // The packages are what a software adapter runs on.
     let unmeasured = |device: &Device| {
-        !measured.iter().any(|(of, is_rapl)| *of == Some(device.ordinal) || (*is_rapl && device.is_software()))
+        !measured.iter().any(|(of, has_packages)| {
+            *of == Some(device.ordinal) || (of.is_none() && *has_packages && device.is_software())
+        })
     };
     let estimated = estimate::for_devices(context, &unmeasured);
     add(&mut findings, estimated);
@@ -124,11 +126,21 @@ fn no_answer(probe: &Probe, wanted: &str, found: &Findings) -> PowerRequestError
     let why = if nothing { format!("this machine has no such sensor ({})", probe.summary) } else { tried.join("; ") };
     let remedy = match (nothing, probe.kind) {
         (true, "csv" | "scripted") => format!("name a file, --power {}:FILE", probe.kind),
+        (true, "ptdaemon") => "name the machine it runs on, --power ptdaemon:HOST[:8888]".to_owned(),
         (true, "estimate") => "declare the power with --assume-watts WATTS".to_owned(),
         (true, _) => "use --power auto, or --power none to measure time only".to_owned(),
         (false, _) => remedies.join("; "),
     };
-    PowerRequestError::NoAnswer { kind: wanted.to_owned(), why, remedy }
+    PowerRequestError::NoAnswer { kind: without_secrets(wanted), why, remedy }
+}
+
+/// The request without passwords and tokens, which have no place in it but may have been written there.
+fn without_secrets(wanted: &str) -> String {
+    let hide = |item: &str| match item.split_once('=') {
+        Some((key, _)) if ["password", "token", "secret"].contains(&key.trim()) => format!("{key}=***"),
+        _ => item.to_owned(),
+    };
+    wanted.split(',').map(hide).collect::<Vec<_>>().join(",")
 }
 
 /// What can be asked for by name.

@@ -203,6 +203,10 @@ impl Tap {
         // A read that takes time is stamped at its middle.
         let at = Nanoseconds(before.0 + after.0.saturating_sub(before.0) / 2);
         let mut buffer = lock(&self.buffer);
+        let note = &self.source.info().note;
+        if *note != buffer.trace.source.note {
+            buffer.trace.source.note.clone_from(note);
+        }
         let alive = buffer.note(at, &self.scratch, outcome);
         let passed = (after.since(self.origin).get() * NANOSECONDS_PER_SECOND / self.period_ns).ceil() as u64;
         let next = passed.max(self.ticks + 1);

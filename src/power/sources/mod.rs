@@ -1,17 +1,28 @@
-//! Every kind of power source, one file each; what they share lies in `options`, `sysfs`, `unwrap` and `gpu_metrics`.
+//! Every kind of power source, one file each; what they share lies in `options`, `sysfs`, `unwrap`, `gpu_metrics`, `command`
+//! and `stamped`.
 //!
 //! To add one, write a file that exports a [`Probe`] and add one line to [`PROBES`]. What surprises people: a source of a
 //! kind that needs a file, an address or a program answers only when `--power` names it.
 
 pub mod amdgpu;
+pub mod apple_powermetrics;
+mod command;
 pub mod estimate;
 mod gpu_metrics;
+pub mod grace_hwmon;
 pub mod intel_hwmon;
+pub mod ipmi;
+pub mod jetson_ina3221;
 pub mod meter_csv;
+mod meter_format;
 pub mod nvml;
 pub(crate) mod options;
+pub mod ptdaemon;
 pub mod rapl;
 pub mod scripted;
+mod stamped;
+pub mod stdin;
+mod stdin_names;
 mod sysfs;
 mod unwrap;
 
@@ -22,8 +33,14 @@ pub const PROBES: &[&Probe] = &[
     &nvml::PROBE,
     &amdgpu::PROBE,
     &intel_hwmon::PROBE,
+    &apple_powermetrics::PROBE,
+    &grace_hwmon::PROBE,
+    &jetson_ina3221::PROBE,
     &rapl::PROBE,
+    &ipmi::PROBE,
+    &ptdaemon::PROBE,
     &meter_csv::PROBE,
+    &stdin::PROBE,
     &scripted::PROBE,
     &estimate::PROBE,
 ];

@@ -43,7 +43,6 @@ impl Options {
         self.values.get(key).map(String::as_str)
     }
 
-    #[allow(dead_code)] // until the first source with a cadence of its own
     /// A positive time in seconds.
     pub(crate) fn seconds(&self, key: &str) -> Result<Option<Seconds>, String> {
         let Some(text) = self.text(key) else { return Ok(None) };
