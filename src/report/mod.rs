@@ -23,6 +23,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod tuning;
+mod uncertainty_text;
 
 pub use ceilings::{CeilingRow, DeviceCeilings, Finding, ceilings, ceilings_json};
 pub use ceilings_text::ceilings_text;
@@ -35,6 +36,7 @@ pub use markdown::markdown;
 pub use number::{compact_case, percent, scaled, significant};
 pub use sources_text::sources_text;
 pub use table::table;
+pub use uncertainty_text::uncertainty_text;
 
 use crate::measure::result::{CaseResult, RoofKind};
 use crate::model::{Counted, CountedIn, Estimate};

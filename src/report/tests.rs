@@ -285,3 +285,33 @@ fn a_record_without_cases_or_sources_says_so_in_every_view() {
     assert!(sources_text(&record, 100).contains("no power source was read"));
     assert!(claims_text(&record, 100).contains("no measured source read a case"));
 }
+
+#[test]
+fn the_uncertainty_budgets_at_100_columns() {
+    let record = sample::record();
+    let text = uncertainty_text(&record, &sample::result(&record), 100);
+    assert!(widest(&text) <= 100, "{}: {text}", widest(&text));
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_corrected_energy_names_its_reference_and_a_record_without_energy_says_so() {
+    let record = sample::record();
+    let mut result = sample::result(&record);
+    for energy in result.cases.iter_mut().flat_map(|case| &mut case.energy) {
+        energy.uncertainty.gain_from = crate::measure::result::GainOrigin::Correction;
+        energy.correction = Some(crate::model::Correction {
+            gain: 0.95,
+            offset_w: crate::units::Watts::new(-20.0),
+            error: crate::units::Ratio::new(0.01),
+            against: "shelly:plug/power".to_owned(),
+            scope_note: Some("the whole machine at the wall".to_owned()),
+            measured: "2026-01-01T00:00:00Z".to_owned(),
+        });
+    }
+    let text = uncertainty_text(&record, &result, 100);
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("left by shelly:plug/power") && text.contains("the whole machine at the wall"), "{text}");
+    result.cases.iter_mut().for_each(|case| case.energy.clear());
+    assert!(uncertainty_text(&record, &result, 100).contains("no energy was read"));
+}

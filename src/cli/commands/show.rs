@@ -32,6 +32,9 @@ pub struct Args {
     /// Which requirements of published measurement methods the run meets, line by line, and what is missing.
     #[arg(long)]
     pub claims: bool,
+    /// Where the interval of each energy comes from: every term of its uncertainty budget.
+    #[arg(long)]
+    pub uncertainty: bool,
 }
 
 impl Args {
@@ -46,6 +49,9 @@ impl Args {
         }
         if self.claims {
             views.push(report::claims_text(record, width));
+        }
+        if self.uncertainty {
+            views.push(report::uncertainty_text(record, &evaluate(record), width));
         }
         views
     }

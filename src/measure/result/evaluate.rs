@@ -121,6 +121,24 @@ fn energy_warnings(energies: &[EnergyResult]) -> Vec<Warning> {
                 ),
             });
         }
+        if let Some(correction) = &energy.correction {
+            let holds = match &correction.scope_note {
+                Some(note) => {
+                    format!("they stand for what that source measures ({note}), not for the {}", energy.scope)
+                }
+                None => format!("they still stand for the {}", energy.scope),
+            };
+            warnings.push(Warning {
+                code: WarningCode::Other,
+                text: format!(
+                    "watts and joules of {} are corrected to {} (gain {:.4}, offset {:+.1} W): {holds}; the traces stay raw",
+                    energy.source,
+                    correction.against,
+                    correction.gain,
+                    correction.offset_w.get()
+                ),
+            });
+        }
         if energy.coverage.get() < 0.95 {
             warnings.push(Warning {
                 code: WarningCode::SensorGap,

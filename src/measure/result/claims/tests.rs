@@ -198,7 +198,9 @@ fn the_widest_measured_scope_is_judged_and_estimates_never_are() {
 #[test]
 fn the_training_rules_sum_is_computed_beside_our_own() {
     // 100 W, rising by 10 W/s from second 10: right-hand sums overshoot a ramp by half a step, 0.5 W on average 350 W.
-    let meter = power("meter", None, Scope::WallAc, |t| Some(100.0 + 10.0 * t));
+    let mut meter = power("meter", None, Scope::WallAc, |t| Some(100.0 + 10.0 * t));
+    // A reading whose update period is not known speaks of the instant of its poll.
+    meter.source.channels[0].update_period_s = None;
     let claims = methodology_claims(&record(vec![meter], &[(0, 50, 1)]));
     let claim = find(&claims, TRAINING, "energy");
     // Trapezoid: 50 s · 350 W = 17 500 J. Right sum: + 0.1 s · (600 − 100) W / 2 = 25 J, 0.14 %.
