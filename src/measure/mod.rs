@@ -7,6 +7,7 @@
 pub mod case;
 mod checks;
 mod link;
+pub mod meter;
 pub mod plan;
 mod preheat;
 pub mod presets;

@@ -6,6 +6,7 @@
 
 mod ceilings;
 mod ceilings_text;
+mod commands;
 mod csv;
 mod json;
 mod legend;
@@ -21,6 +22,7 @@ mod tuning;
 
 pub use ceilings::{CeilingRow, DeviceCeilings, Finding, ceilings, ceilings_json};
 pub use ceilings_text::ceilings_text;
+pub use commands::work_unit;
 pub use csv::{csv_tidy, csv_traces};
 pub use json::json_summary;
 pub use markdown::markdown;
