@@ -120,7 +120,8 @@ fn energy_grid(command: &CommandMeasurement, result: &CommandResult) -> Grid {
         column(Kind::Figure, "power\nW"),
         column(Kind::Interval, "±95%"),
     ];
-    if command.idle.is_some() {
+    let idles = result.energy.iter().any(|own| own.net.is_some());
+    if idles {
         columns.push(column(Kind::Figure, "idle\nW"));
         columns.push(column(Kind::Figure, "above idle\n/run"));
     }
@@ -136,7 +137,7 @@ fn energy_grid(command: &CommandMeasurement, result: &CommandResult) -> Grid {
             format!("{mark}{}", significant(energy.power.point.get())),
             plus_minus(&energy.power),
         ];
-        if command.idle.is_some() {
+        if idles {
             cells.push(energy.idle.map_or(MISSING.to_owned(), |idle| format!("{mark}{}", significant(idle.get()))));
             cells.push(own.net.map_or(MISSING.to_owned(), |net| joules(net.get())));
         }
@@ -173,7 +174,7 @@ fn work_grid(result: &CommandResult) -> Grid {
     let mut rows = Vec::new();
     for work in &result.work {
         let from = if work.printed { "printed" } else { "declared" };
-        let name = format!("{}, {from}", quantity(work.total, &work.unit));
+        let name = format!("{}, {from}", quantity(work.total, work_unit(&work.unit)));
         let rate = quantity(work.rate.point.get(), &format!("{}/s", work_unit(&work.unit)));
         if work.energy.is_empty() {
             let mut cells = vec![name.clone(), MISSING.to_owned(), rate.clone(), plus_minus(&work.rate)];
@@ -239,8 +240,8 @@ fn legend(command: &CommandMeasurement, result: &CommandResult) -> Vec<(String, 
                 .to_owned(),
         );
     }
-    if command.idle.is_some() && result.energy.iter().any(|own| own.net.is_some()) {
-        line("idle", "mean power before the first run; energies are gross, and stand above idle beside it".to_owned());
+    if result.energy.iter().any(|own| own.net.is_some()) {
+        line("idle", "mean power before the first run; all other figures are gross, idle power included".to_owned());
     }
     if result.energy.iter().any(|own| own.energy.evidence != Evidence::Measured) {
         line(ESTIMATED_MARK, "declared or estimated, not measured: no interval is given".to_owned());

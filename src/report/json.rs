@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{AMOUNT_BYTES, AMOUNT_FLOP, Carbon};
-use crate::measure::result::{CaseResult, EnergyMethod, EnergyResult, RunResult};
+use crate::measure::result::{CaseResult, CommandEnergy, CommandResult, EnergyMethod, EnergyResult, RunResult};
 use crate::model::{Case, Counted, Estimate, RunRecord, Shape, Unit, Verification};
 use crate::units::{FlopPerSecond, Quantity};
 
@@ -64,6 +64,7 @@ pub fn json_summary(record: &RunRecord, result: &RunResult, carbon: Option<&Carb
         "grid": carbon.map(|carbon| &carbon.grid),
         "devices": devices,
         "cases": result.cases.iter().filter(|case| case.verified).map(|case| case_value(case, carbon)).collect::<Vec<_>>(),
+        "commands": result.commands.iter().filter_map(|own| command_value(record, own)).collect::<Vec<_>>(),
         "failed": failed.collect::<Vec<_>>(),
         "skips": skips.collect::<Vec<_>>(),
         "warnings": record.warnings,
@@ -146,4 +147,56 @@ fn energy_value(energy: &EnergyResult) -> Value {
         "uncertainty_edge": energy.uncertainty.edge,
         "uncertainty_gain": energy.uncertainty.gain,
     })
+}
+
+/// A metered program: its work is foreign and was not verified.
+fn command_value(record: &RunRecord, own: &CommandResult) -> Option<Value> {
+    let command = record.commands.get(own.index)?;
+    let energies = |energies: &[CommandEnergy], each: &str| -> Vec<Value> {
+        let one = |own: &CommandEnergy| {
+            let energy = &own.energy;
+            let mut value = json!({
+                "source": energy.source,
+                "scope": energy.scope,
+                "evidence": energy.evidence,
+                "stands_for_the_program": own.stands,
+                "coverage": energy.coverage,
+                "power_w": estimate(&energy.power),
+                "idle_power_w": energy.idle,
+                "uncertainty_statistical": energy.uncertainty.statistical,
+                "uncertainty_edge": energy.uncertainty.edge,
+                "uncertainty_gain": energy.uncertainty.gain,
+            });
+            value[format!("energy_per_{each}_j")] = estimate(&energy.per_execution);
+            value[format!("energy_above_idle_per_{each}_j")] = json!(own.net);
+            if each == "unit" {
+                value["units_per_j"] = estimate(&own.per_joule());
+            }
+            value
+        };
+        energies.iter().map(one).collect()
+    };
+    let work = own.work.iter().map(|work| {
+        json!({
+            "unit": work.unit,
+            "origin": if work.printed { "printed" } else { "declared" },
+            "amount": work.total,
+            "units_per_s": estimate(&work.rate),
+            "energy": energies(&work.energy, "unit"),
+        })
+    });
+    Some(json!({
+        "label": own.label,
+        "command": command.command,
+        "foreign": !command.is_idle(),
+        "verified": false,
+        "failed": own.failed,
+        "device": command.device,
+        "equivalent": command.equivalent.as_ref().map(identity),
+        "runs": own.runs,
+        "time_per_run_s": own.time.as_ref().map(estimate),
+        "energy": energies(&own.energy, "run"),
+        "work": work.collect::<Vec<_>>(),
+        "warnings": own.warnings,
+    }))
 }

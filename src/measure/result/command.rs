@@ -7,7 +7,7 @@
 use super::energy::{self, Load};
 use super::{CaseResult, EnergyResult, evaluate, throttle};
 use crate::model::{
-    Case, CommandMeasurement, CommandRun, Estimate, RunRecord, Scope, SourceTrace, Warning, WarningCode, Window, Work,
+    Case, CommandMeasurement, CommandRun, Estimate, Evidence, RunRecord, Scope, SourceTrace, Warning, WarningCode, Window, Work,
 };
 use crate::power::{holds_device, integrate};
 use crate::stats;
@@ -174,8 +174,9 @@ impl Owner<'_> {
         }
     }
 
+    /// Mean power before the first execution; a declared power has no idle, and an estimate's is the model's.
     fn idle_power(&self, trace: &SourceTrace, scope: Scope) -> Option<Watts> {
-        let window = self.command.idle.as_ref()?;
+        let window = self.command.idle.as_ref().filter(|_| trace.source.evidence == Evidence::Measured)?;
         let energies = integrate::window_energies(trace, window.start_ns, window.end_ns);
         energies.into_iter().find(|energy| energy.scope == scope)?.mean_power
     }
