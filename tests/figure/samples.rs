@@ -109,7 +109,8 @@ fn result_of(row: &Row, scope: Scope, evidence: Evidence) -> CaseResult {
             per_execution: estimate(joules, width),
             flop_efficiency: (row.flop > 0.0).then(|| estimate(row.flop / joules, width)),
             byte_efficiency: estimate(row.bytes / joules, width),
-            uncertainty: Uncertainty { statistical: width.map(|_| 0.004), edge: 0.01, gain: 0.05 },
+            uncertainty: Uncertainty::of_half_widths(width.map(|_| 0.004), 0.01, 0.05),
+            correction: None,
         }],
         of_ceiling: None,
         roof: None,
@@ -348,6 +349,7 @@ pub fn h200() -> (RunRecord, RunResult, RegionChart) {
         cases: rows.iter().map(|row| result_of(row, Scope::Board, Evidence::Measured)).collect(),
         skips: Vec::new(),
         ceilings: BTreeMap::from([(0, ceiling)]),
+        commands: Vec::new(),
     };
     let regions = regions(1.7e7, Evidence::Measured, Scope::Board);
     (record, result, regions)
@@ -381,7 +383,7 @@ pub fn llvmpipe() -> (RunRecord, RunResult, RegionChart) {
         arithmetic: cases[0].flop_rate.map(|rate| ((Unit::Vector, F32), rate.point)).into_iter().collect(),
         bandwidth: cases[1].byte_rate.map(|rate| rate.point),
     };
-    let result = RunResult { cases, skips: record.skips.clone(), ceilings: BTreeMap::from([(0, ceiling)]) };
+    let result = RunResult { cases, skips: record.skips.clone(), ceilings: BTreeMap::from([(0, ceiling)]), commands: Vec::new() };
     let regions = regions(3.9e8, Evidence::Estimated, Scope::Package);
     (record, result, regions)
 }
