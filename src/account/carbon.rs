@@ -189,7 +189,9 @@ pub fn command_carbon(result: &RunResult, site: &Site) -> Vec<CommandCarbon> {
     let mut rows = Vec::new();
     for command in &result.commands {
         rows.extend(command.headline_energy().map(|own| row(&command.label, "run", own)));
-        rows.extend(command.work.iter().filter_map(|work| Some(row(&command.label, &work.unit, work.headline_energy()?))));
+        rows.extend(
+            command.work.iter().filter_map(|work| Some(row(&command.label, &work.unit, work.headline_energy()?))),
+        );
     }
     rows
 }

@@ -16,7 +16,8 @@ mod site;
 mod testing;
 
 pub use carbon::{
-    CarbonTable, CaseCarbon, CommandCarbon, LeftOut, WorkUnit, case_carbon, command_carbon, energy_per_unit, operational,
+    CarbonTable, CaseCarbon, CommandCarbon, LeftOut, WorkUnit, case_carbon, command_carbon, energy_per_unit,
+    operational,
 };
 pub use catalogue::{Entry, catalogue, factor_for, search, spread};
 pub use error::AccountError;

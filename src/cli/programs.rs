@@ -15,7 +15,8 @@ pub fn table(options: &Options, pairs: &[CommandPair]) -> String {
     let mut table = text::table(&header, &[2, 3, 4, 7]);
     let mut reasons: Vec<String> = Vec::new();
     for pair in pairs {
-        let scope = pair.energy.as_ref().map_or(String::new(), |basis| format!("  {} energy, {}", basis.evidence, basis.scope));
+        let scope =
+            pair.energy.as_ref().map_or(String::new(), |basis| format!("  {} energy, {}", basis.evidence, basis.scope));
         let unit = work_unit(&pair.unit);
         for (label, per, outcome) in [(pair.label.clone(), "s", &pair.speed), (scope, "J", &pair.efficiency)] {
             table.add_row(row(label, &format!("{unit}/{per}"), outcome));
@@ -28,7 +29,10 @@ pub fn table(options: &Options, pairs: &[CommandPair]) -> String {
     }
     reasons.iter().for_each(|reason| out.push_str(&text::entry("Note", reason)));
     let floor = options.noise.get() * 100.0;
-    out + &text::entry("Read", &format!("more is better; unit of n: executions; a difference below {floor} % is the same"))
+    out + &text::entry(
+        "Read",
+        &format!("more is better; unit of n: executions; a difference below {floor} % is the same"),
+    )
 }
 
 fn row(label: String, quantity: &str, outcome: &Outcome) -> Vec<String> {
@@ -77,7 +81,10 @@ pub fn carbon_table(site: &Site, rows: &[CommandCarbon]) -> String {
     }
     let mut out = format!("{HEADING}\n{}", text::lines(&table));
     if rows.iter().any(|row| row.evidence != Evidence::Measured) {
-        out.push_str(&text::entry("Note", "declared or estimated energy gives declared or estimated carbon: no interval"));
+        out.push_str(&text::entry(
+            "Note",
+            "declared or estimated energy gives declared or estimated carbon: no interval",
+        ));
     }
     out
 }

@@ -93,9 +93,9 @@ fn unit(word: &str) -> Result<String, String> {
     let known = UNITS.iter().flat_map(|(one, many)| [*one, *many]);
     // Short words are near to everything.
     match names::closest(&lower, known.filter(|name| name.len() > 3)) {
-        Some(near) if lower.len() > 3 && !near.starts_with(&lower) => Err(format!(
-            "did you mean `{near}`? A unit of your own must not look like a slip of a known one"
-        )),
+        Some(near) if lower.len() > 3 && !near.starts_with(&lower) => {
+            Err(format!("did you mean `{near}`? A unit of your own must not look like a slip of a known one"))
+        }
         _ => Ok(word.to_owned()),
     }
 }

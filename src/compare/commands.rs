@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::ratio::{Sample, Sensors, judge};
 use super::{EnergyBasis, Options, Outcome, provenance};
-use crate::measure::result::{CommandEnergy, CommandResult, RunResult, WorkResult};
+use crate::measure::result::{CommandEnergy, CommandResult, EXECUTION, RunResult, WorkResult};
 use crate::model::{CommandExit, CommandMeasurement, Estimate, Evidence, RunRecord};
 use crate::units::Quantity;
 
@@ -51,7 +51,9 @@ pub fn pairs(
         }
         let as_cases = x.result.case.is_some() && y.result.case.is_some();
         let mut units: Vec<&str> = x.result.work.iter().map(|work| work.unit.as_str()).collect();
-        units.retain(|unit| y.work(unit).is_some());
+        // What stands among the cases already is not said again.
+        let said = |unit: &str| as_cases && [EXECUTION, "flop", "op", "byte"].contains(&unit);
+        units.retain(|unit| y.work(unit).is_some() && !said(unit));
         if units.is_empty() && !as_cases && x.completes() && y.completes() {
             units.push(RUN);
         }

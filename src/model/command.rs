@@ -99,8 +99,7 @@ impl std::fmt::Display for CommandExit {
 impl CommandMeasurement {
     /// The executions whose figures stand: those that ended the way they should; where none did, all of them.
     pub fn counted(&self) -> Vec<&CommandRun> {
-        let good: Vec<&CommandRun> =
-            self.runs.iter().filter(|run| run.exit.succeeded(self.failure_allowed)).collect();
+        let good: Vec<&CommandRun> = self.runs.iter().filter(|run| run.exit.succeeded(self.failure_allowed)).collect();
         if good.is_empty() { self.runs.iter().collect() } else { good }
     }
     /// True if no execution ended the way it should; figures then say only what was drawn meanwhile.

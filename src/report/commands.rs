@@ -81,9 +81,11 @@ fn runs_fact(command: &CommandMeasurement, result: &CommandResult) -> String {
         .map(|(how, count)| if command.runs.len() > 1 { format!("{count} × {how}") } else { how })
         .collect();
     let Some(time) = &result.time else { return "none: it was interrupted before the first".to_owned() };
-    let width = time.relative_half_width().map_or(String::new(), |width| format!(" ±{} over n = {}", percent(width), time.n));
+    let width =
+        time.relative_half_width().map_or(String::new(), |width| format!(" ±{} over n = {}", percent(width), time.n));
     let warm = command.runs.iter().filter_map(|run| run.warm_up.as_ref()).map(|window| window.duration().get());
-    let warm = warm.reduce(f64::max).map_or(String::new(), |time| format!(", after a warm-up of {} s", significant(time)));
+    let warm =
+        warm.reduce(f64::max).map_or(String::new(), |time| format!(", after a warm-up of {} s", significant(time)));
     let ended = if command.is_idle() { String::new() } else { format!("; ended: {}", endings.join(", ")) };
     format!("{} of {} s{width}{warm}{ended}", result.runs, significant(time.point.get()))
 }

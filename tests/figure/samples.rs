@@ -383,7 +383,12 @@ pub fn llvmpipe() -> (RunRecord, RunResult, RegionChart) {
         arithmetic: cases[0].flop_rate.map(|rate| ((Unit::Vector, F32), rate.point)).into_iter().collect(),
         bandwidth: cases[1].byte_rate.map(|rate| rate.point),
     };
-    let result = RunResult { cases, skips: record.skips.clone(), ceilings: BTreeMap::from([(0, ceiling)]), commands: Vec::new() };
+    let result = RunResult {
+        cases,
+        skips: record.skips.clone(),
+        ceilings: BTreeMap::from([(0, ceiling)]),
+        commands: Vec::new(),
+    };
     let regions = regions(3.9e8, Evidence::Estimated, Scope::Package);
     (record, result, regions)
 }

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::account::{
-    self, AccountError, CarbonTable, CommandCarbon, Job, JobCarbon, LeftOut, Site, case_carbon, command_carbon, job_carbon,
+    self, AccountError, CarbonTable, CommandCarbon, Job, JobCarbon, LeftOut, Site, case_carbon, command_carbon,
+    job_carbon,
 };
 use crate::cli::accounting::{SiteArgs, device_name, job_text, site_text, usage};
 use crate::cli::records::load;
@@ -107,7 +108,8 @@ fn render(
     let mut out = format!("Carbon of {} at {}\n\n", record.run_id, site.profile.name);
     out.push_str(&site_text(site)?);
     if record.measurements.is_empty() && !commands.is_empty() {
-        let scope = "operational carbon of the gross energy within each row's scope times PUE; embodied carbon is not included";
+        let scope =
+            "operational carbon of the gross energy within each row's scope times PUE; embodied carbon is not included";
         out.push_str(&text::entry("Scope", scope));
     } else {
         out.push_str(&scope_text(record, table));

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use crate::cli::accounting::{SiteArgs, site_text};
 use crate::cli::records::load;
-use crate::cli::{programs, text};
 use crate::cli::{Console, Exit, Failure};
+use crate::cli::{programs, text};
 use crate::compare::{self, Comparison, Difference, Options, Outcome, Pair};
 use crate::measure::result::evaluate;
 use crate::model::{Case, RunRecord};

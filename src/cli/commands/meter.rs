@@ -118,7 +118,8 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     (meter.device, meter.device_assumed) = device_of(args, &devices, &test_bench)?;
     if let Some(text) = &args.equivalent {
         if !claims.iter().any(|claim| work::unit_of(claim) == EXECUTION) {
-            let how = "say how many of them the program does: --work executions=COUNT, or a pattern that finds the count";
+            let how =
+                "say how many of them the program does: --work executions=COUNT, or a pattern that finds the count";
             return Err(Failure::usage(format!("--as is `{text}`: {how}")).into());
         }
         meter.equivalent = Some(work::equivalent(text, &meter.label, meter.device)?);
@@ -194,8 +195,7 @@ fn check_command(args: &Args, metered: Option<Seconds>, idle: Seconds) -> anyhow
         let folders = std::env::var_os("PATH").unwrap_or_default();
         let extension = std::env::consts::EXE_SUFFIX;
         std::env::split_paths(&folders).any(|folder| {
-            folder.join(program).is_file()
-                || folder.join(format!("{}{extension}", program.to_string_lossy())).is_file()
+            folder.join(program).is_file() || folder.join(format!("{}{extension}", program.to_string_lossy())).is_file()
         })
     };
     if found {
@@ -221,7 +221,9 @@ fn device_of(args: &Args, devices: &[Device], bench: &TestBench) -> anyhow::Resu
     let software = bench.machine().devices().iter().any(|device| wanted.parse() == Ok(device.ordinal));
     let why = match (software, known.is_empty()) {
         (true, _) => "is a software adapter, which is the CPU: leave --device out".to_owned(),
-        (false, true) => "does not exist: no hardware GPU was found, and metering needs none; leave --device out".to_owned(),
+        (false, true) => {
+            "does not exist: no hardware GPU was found, and metering needs none; leave --device out".to_owned()
+        }
         (false, false) => format!("does not exist: the devices are {}", known.join(", ")),
     };
     Err(Failure::usage(format!("--device {wanted} {why}")).into())

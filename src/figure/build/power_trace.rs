@@ -55,7 +55,7 @@ pub fn power_trace(record: &RunRecord) -> Figure {
     if figure.panels.is_empty() {
         figure.panels.push(words("Power over the run", reason_for_nothing(record)));
     } else {
-        tone_legend(&mut figure);
+        tone_legend(&mut figure, record);
         figure.key = key(record);
         window_rows(&mut figure.table, record);
     }
@@ -300,7 +300,7 @@ fn spans(record: &RunRecord, of: Option<u32>) -> Vec<Span> {
     .collect()
 }
 
-fn tone_legend(figure: &mut Figure) {
+fn tone_legend(figure: &mut Figure, record: &RunRecord) {
     let present: Vec<Tone> = figure
         .panels
         .iter()
@@ -311,7 +311,9 @@ fn tone_legend(figure: &mut Figure) {
         .collect();
     for tone in [Tone::Idle, Tone::Preheat, Tone::Measured] {
         if present.contains(&tone) {
-            figure.legend.push(LegendEntry { sign: Sign::Tone(tone), text: tone.word().to_owned() });
+            let warms_up = tone == Tone::Preheat && record.measurements.is_empty();
+            let word = if warms_up { "warm-up" } else { tone.word() };
+            figure.legend.push(LegendEntry { sign: Sign::Tone(tone), text: word.to_owned() });
         }
     }
 }

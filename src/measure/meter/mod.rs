@@ -372,7 +372,7 @@ fn short_windows(record: &RunRecord, command: &CommandMeasurement) -> Option<War
     (!slow.is_empty()).then(|| Warning {
         code: WarningCode::WindowTooShort,
         text: format!(
-            "a window of {shortest:.2} s holds fewer than 20 updates or 10 averaging windows of {} ({longest:.1} s \
+            "a window of {shortest:.3} s holds fewer than 20 updates or 10 averaging windows of {} ({longest:.1} s \
              needed): watts and joules are indicative; meter more work, or a longer time with --for",
             names.join(", ")
         ),

@@ -106,16 +106,7 @@ impl Launch<'_> {
             // Nobody listens any more when the metering was given up.
             let _ = tell.send((watch.now(), status));
         })?;
-        Ok(Running {
-            id,
-            own_group: self.own_group,
-            clock: clock.clone(),
-            started,
-            end,
-            ended: None,
-            tallies,
-            pumps,
-        })
+        Ok(Running { id, own_group: self.own_group, clock: clock.clone(), started, end, ended: None, tallies, pumps })
     }
 }
 

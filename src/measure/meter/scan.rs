@@ -87,6 +87,9 @@ impl Scanner {
 
     /// Searches what was not ended by a line break.
     pub fn finish(&mut self) {
+        while matches!(self.line.last(), Some(b'\n' | b'\r')) {
+            self.line.pop();
+        }
         if self.line.is_empty() {
             return;
         }
@@ -163,7 +166,8 @@ fn without_thousands(text: &str, named: Option<char>) -> Result<String, String> 
         text.retain(|c| c != '.');
         return Ok(text);
     }
-    Err("may be read in two ways: name the sign between thousands with --thousands, for example --thousands ,".to_owned())
+    Err("may be read in two ways: name the sign between thousands with --thousands, for example --thousands ,"
+        .to_owned())
 }
 
 /// True if a sign cuts the text into groups of three digits, the first of one to three.

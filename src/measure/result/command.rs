@@ -7,7 +7,8 @@
 use super::energy::{self, Load};
 use super::{CaseResult, EnergyResult, evaluate, throttle};
 use crate::model::{
-    Case, CommandMeasurement, CommandRun, Estimate, Evidence, RunRecord, Scope, SourceTrace, Warning, WarningCode, Window, Work,
+    Case, CommandMeasurement, CommandRun, CountedIn, Estimate, Evidence, RunRecord, Scope, SourceTrace, Warning,
+    WarningCode, Window, Work,
 };
 use crate::power::{holds_device, integrate};
 use crate::stats;
@@ -210,21 +211,32 @@ impl Owner<'_> {
             }
         }
         let mut results = Vec::new();
-        for unit in units {
+        for unit in &units {
             let parts = parts_of(runs, unit);
             if parts.iter().any(|(_, amount)| *amount <= 0.0) {
                 let text = format!("an execution did 0 {unit}, so that there is no rate and no joule per {unit}");
                 warnings.push(Warning { code: WarningCode::Other, text });
                 continue;
             }
-            let printed = runs.iter().flat_map(|run| &run.work).any(|work| work.unit == unit && work.pattern.is_some());
-            let Some(each) = per_unit(&parts) else { continue };
-            let total = parts.iter().map(|(_, amount)| amount).sum();
-            let rate = energy::with_width(Ratio::new(1.0 / each.point.get()), each.relative_half_width(), each.n);
-            let energy = self.energies(parts, NO_WORK);
-            results.push(WorkResult { unit: unit.to_owned(), printed, total, rate, energy });
+            let printed =
+                runs.iter().flat_map(|run| &run.work).any(|work| work.unit == *unit && work.pattern.is_some());
+            results.extend(self.work_of(unit, printed, parts));
+            // Executions of a case are worth its operations, or its bytes, unless the user said how many those are.
+            let case = self.command.equivalent.as_ref().filter(|_| *unit == EXECUTION);
+            if let Some((unit, each)) = case.map(worth).filter(|(own, _)| !units.contains(own)) {
+                let parts = parts_of(runs, EXECUTION).into_iter().map(|(window, amount)| (window, amount * each));
+                results.extend(self.work_of(unit, printed, parts.collect()));
+            }
         }
         results
+    }
+
+    fn work_of(&self, unit: &str, printed: bool, parts: Vec<(&Window, f64)>) -> Option<WorkResult> {
+        let each = per_unit(&parts)?;
+        let total = parts.iter().map(|(_, amount)| amount).sum();
+        let rate = energy::with_width(Ratio::new(1.0 / each.point.get()), each.relative_half_width(), each.n);
+        let energy = self.energies(parts, NO_WORK);
+        Some(WorkResult { unit: unit.to_owned(), printed, total, rate, energy })
     }
 
     /// The case that the program amounts to, where it says how many executions it did.
@@ -253,6 +265,15 @@ impl Owner<'_> {
     }
 }
 
+/// What one execution of a case is worth: its unit of work, and how much.
+fn worth(case: &Case) -> (&'static str, f64) {
+    match case.counted_in() {
+        CountedIn::Flop => ("flop", case.work.flop.get()),
+        CountedIn::Op => ("op", case.work.flop.get()),
+        CountedIn::Bytes => ("byte", case.work.bytes.get()),
+    }
+}
+
 /// Windows in which an amount of a unit is known, with that amount.
 fn parts_of<'a>(runs: &[&'a CommandRun], unit: &str) -> Vec<(&'a Window, f64)> {
     let amount = |run: &CommandRun| run.work.iter().find(|work| work.unit == unit).map(|work| work.amount);
@@ -269,4 +290,116 @@ fn per_unit(parts: &[(&Window, f64)]) -> Option<Estimate<Seconds>> {
     let each: Vec<f64> = parts.iter().map(|(window, amount)| window.duration().get() / amount).collect();
     let width = stats::mean_half_width_95(&each).zip(stats::mean(&each)).map(|(half, mean)| half / mean);
     Some(energy::with_width(time / amount, width, u32::try_from(parts.len()).unwrap_or(u32::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::evaluate;
+    use super::super::testing::{case, empty, power, window};
+    use super::*;
+    use crate::model::{CommandExit, FOREIGN, ForeignWork, WindowKind};
+
+    fn run(from: u64, until: u64, exit: CommandExit, tokens: f64) -> CommandRun {
+        let work = vec![ForeignWork { unit: "token".to_owned(), amount: tokens, pattern: None }];
+        CommandRun { warm_up: None, window: window(WindowKind::Measure, from, until, 1), exit, work }
+    }
+
+    fn command(device: Option<u32>, runs: Vec<CommandRun>) -> CommandMeasurement {
+        CommandMeasurement {
+            label: "x".to_owned(),
+            command: vec!["x".to_owned()],
+            device,
+            device_assumed: false,
+            equivalent: None,
+            idle: Some(window(WindowKind::IdleCold, 1, 5, 0)),
+            failure_allowed: false,
+            runs,
+            warnings: Vec::new(),
+        }
+    }
+
+    fn said(traces: Vec<SourceTrace>, command: CommandMeasurement) -> CommandResult {
+        let mut record = empty();
+        (record.measurements, record.traces, record.commands) = (Vec::new(), traces, vec![command]);
+        evaluate(&record).commands.remove(0)
+    }
+
+    const GOOD: CommandExit = CommandExit::Code { code: 0 };
+
+    fn near(got: f64, want: f64) -> bool {
+        (got / want - 1.0).abs() < 1e-9
+    }
+
+    #[test]
+    fn joules_per_token_gross_and_above_idle_are_those_computed_by_hand() {
+        let wall = power("wall", None, Scope::WallAc, |t| Some(if t < 8.0 { 50.0 } else { 200.0 }));
+        let own = said(vec![wall], command(None, vec![run(10, 20, GOOD, 100.0), run(20, 30, GOOD, 300.0)]));
+        // 2000 J each: 4000 J for 400 tokens; idle 50 W over 20 s takes 1000 J off.
+        let work = &own.work[0];
+        assert!(near(work.rate.point.get(), 20.0) && work.rate.n == 2);
+        assert!(near(work.energy[0].energy.per_execution.point.get(), 10.0));
+        assert!(near(work.energy[0].net.unwrap().get(), 7.5));
+        assert!(near(work.energy[0].per_joule().point.get(), 0.1));
+        assert!(near(own.energy[0].energy.per_execution.point.get(), 2000.0));
+        assert!(near(own.energy[0].net.unwrap().get(), 1500.0));
+    }
+
+    #[test]
+    fn watts_stand_for_the_program_that_is_known_to_draw_them() {
+        let sources = || {
+            let board = |id: &str, device| power(id, Some(device), Scope::Board, |_| Some(200.0));
+            let wall = power("wall", None, Scope::WallAc, |_| Some(500.0));
+            vec![board("a", 0), board("b", 1), wall, power("cpu", None, Scope::Package, |_| Some(80.0))]
+        };
+        let of = |device| -> Vec<(String, bool)> {
+            let own = said(sources(), command(device, vec![run(10, 20, GOOD, 1.0)]));
+            own.energy.iter().map(|own| (own.energy.source.clone(), own.stands)).collect()
+        };
+        let owned =
+            |rows: &[(&str, bool)]| rows.iter().map(|(id, stands)| ((*id).to_owned(), *stands)).collect::<Vec<_>>();
+        // The package says nothing of a discrete GPU, and the other board nothing of this one.
+        assert_eq!(of(Some(0)), owned(&[("a", true), ("wall", true), ("cpu", false)]));
+        // Nobody knows which board it was.
+        assert_eq!(of(None), owned(&[("cpu", true), ("wall", true), ("a", false), ("b", false)]));
+    }
+
+    #[test]
+    fn a_failed_execution_counts_only_where_there_is_no_other_and_then_without_a_rate() {
+        let wall = || vec![power("wall", None, Scope::WallAc, |_| Some(100.0))];
+        let bad = CommandExit::Code { code: 7 };
+        let mixed = said(wall(), command(None, vec![run(10, 11, bad.clone(), 9.0), run(20, 30, GOOD, 10.0)]));
+        assert!(near(mixed.work[0].rate.point.get(), 1.0) && mixed.runs == 1);
+        assert!(mixed.warnings.iter().any(|warning| warning.text.contains("1 of 2 executions failed (first: code 7)")));
+        let failed = said(wall(), command(None, vec![run(10, 20, bad, 10.0)]));
+        assert!(failed.failed && failed.work.is_empty() && failed.case.is_none());
+        assert!(near(failed.energy[0].energy.power.point.get(), 100.0));
+    }
+
+    #[test]
+    fn no_work_is_no_rate_and_an_amount_in_some_executions_alone_counts_those() {
+        let wall = || vec![power("wall", None, Scope::WallAc, |_| Some(100.0))];
+        let zero = said(wall(), command(None, vec![run(10, 20, GOOD, 0.0)]));
+        assert!(zero.work.is_empty() && zero.warnings.iter().any(|warning| warning.text.contains("did 0 token")));
+        let mut without = run(20, 30, GOOD, 1.0);
+        without.work.clear();
+        let own = said(wall(), command(None, vec![run(10, 20, GOOD, 50.0), without]));
+        assert_eq!((own.runs, own.work[0].rate.n), (2, 1));
+        assert!(near(own.work[0].rate.point.get(), 5.0));
+    }
+
+    #[test]
+    fn executions_of_a_case_have_its_operations_and_its_rates() {
+        let wall = power("wall", None, Scope::WallAc, |_| Some(100.0));
+        let mut own = command(None, vec![run(10, 20, GOOD, 1.0)]);
+        own.runs[0].work[0].unit = EXECUTION.to_owned();
+        own.runs[0].work[0].amount = 40.0;
+        own.equivalent = Some(Case { variant: format!("{FOREIGN}x"), ..case() });
+        let own = said(vec![wall], own);
+        let units: Vec<&str> = own.work.iter().map(|work| work.unit.as_str()).collect();
+        assert_eq!(units, [EXECUTION, "flop"]);
+        assert!(near(own.work[1].rate.point.get(), 4000.0), "1000 FLOP, 40 times in 10 s");
+        let case = own.case.unwrap();
+        assert!(!case.verified && near(case.flop_rate.unwrap().point.get(), 4000.0));
+        assert!(near(case.energy[0].flop_efficiency.unwrap().point.get(), 40.0));
+    }
 }
