@@ -297,7 +297,7 @@ mod tests {
     use super::super::evaluate;
     use super::super::testing::{case, empty, power, window};
     use super::*;
-    use crate::model::{CommandExit, FOREIGN, ForeignWork, WindowKind};
+    use crate::model::{CommandExit, Counted, FOREIGN, ForeignWork, WindowKind};
 
     fn run(from: u64, until: u64, exit: CommandExit, tokens: f64) -> CommandRun {
         let work = vec![ForeignWork { unit: "token".to_owned(), amount: tokens, pattern: None }];
@@ -393,7 +393,7 @@ mod tests {
         let mut own = command(None, vec![run(10, 20, GOOD, 1.0)]);
         own.runs[0].work[0].unit = EXECUTION.to_owned();
         own.runs[0].work[0].amount = 40.0;
-        own.equivalent = Some(Case { variant: format!("{FOREIGN}x"), ..case() });
+        own.equivalent = Some(Case { variant: format!("{FOREIGN}x"), counted: Counted::Flop, ..case() });
         let own = said(vec![wall], own);
         let units: Vec<&str> = own.work.iter().map(|work| work.unit.as_str()).collect();
         assert_eq!(units, [EXECUTION, "flop"]);
