@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{AMOUNT_BYTES, AMOUNT_FLOP, Carbon};
+use crate::measure::result::claims::methodology_claims;
 use crate::measure::result::{
-    CaseResult, Combined, CommandEnergy, CommandResult, EnergyMethod, EnergyResult, Evaluation, RunResult, Term,
-    Uncertainty,
+    CaseResult, Combined, CommandEnergy, CommandResult, Conditions, EnergyMethod, EnergyResult, Evaluation, GainOrigin,
+    RunResult, Term, Uncertainty, conditions, side_by_side,
 };
 use crate::model::{Case, Counted, Estimate, Evidence, RunRecord, Shape, Unit, Verification};
 use crate::units::{FlopPerSecond, Quantity};
@@ -57,6 +58,12 @@ pub fn json_summary(record: &RunRecord, result: &RunResult, carbon: Option<&Carb
         .skips
         .iter()
         .map(|skip| with(identity(&skip.case), json!({"reason": skip.reason, "detail": skip.detail})));
+    let conditions = conditions(record);
+    let conditions_of = |case: &CaseResult| {
+        let own = record.measurements.iter().position(|measurement| measurement.case == case.case);
+        own.and_then(|index| conditions.get(index))
+    };
+    let cases = result.cases.iter().filter(|case| case.verified);
     json!({
         "schema": SUMMARY_SCHEMA,
         "run_id": record.run_id,
@@ -66,11 +73,13 @@ pub fn json_summary(record: &RunRecord, result: &RunResult, carbon: Option<&Carb
         "preset": record.plan.preset,
         "grid": carbon.map(|carbon| &carbon.grid),
         "devices": devices,
-        "cases": result.cases.iter().filter(|case| case.verified).map(|case| case_value(case, carbon)).collect::<Vec<_>>(),
+        "cases": cases.map(|case| case_value(case, carbon, conditions_of(case))).collect::<Vec<_>>(),
         "commands": result.commands.iter().filter_map(|own| command_value(record, own)).collect::<Vec<_>>(),
         "failed": failed.collect::<Vec<_>>(),
         "skips": skips.collect::<Vec<_>>(),
         "warnings": record.warnings,
+        "sources": side_by_side(record),
+        "methodology_claims": methodology_claims(record),
     })
 }
 
@@ -106,7 +115,7 @@ fn estimate<Q: Quantity>(estimate: &Estimate<Q>) -> Value {
     })
 }
 
-fn case_value(case: &CaseResult, carbon: Option<&Carbon>) -> Value {
+fn case_value(case: &CaseResult, carbon: Option<&Carbon>, conditions: Option<&Conditions>) -> Value {
     let grams = carbon.and_then(|carbon| (carbon.of)(case));
     let (flop, bytes) = match case.case.counted {
         Counted::Flop => (Some(AMOUNT_FLOP), None),
@@ -125,6 +134,7 @@ fn case_value(case: &CaseResult, carbon: Option<&Carbon>) -> Value {
             "carbon_gas": carbon.map(|carbon| &carbon.gas),
             "carbon_for_flop": flop,
             "carbon_for_bytes": bytes,
+            "conditions": conditions,
             "warnings": case.warnings,
         }),
     )
@@ -183,6 +193,11 @@ fn budget(uncertainty: &Uncertainty) -> Value {
         "edge": term(&uncertainty.edge),
         "edge_bound": uncertainty.edge_bound,
         "gain": term(&uncertainty.gain),
+        "gain_from": match uncertainty.gain_from {
+            GainOrigin::Stated => "stated",
+            GainOrigin::Correction => "correction",
+            GainOrigin::Prior => "prior",
+        },
         "of_case": uncertainty.of_case().map(combined),
         "of_case_without_gain": uncertainty.without_gain().map(combined),
         "of_windows": combined(uncertainty.of_windows()),

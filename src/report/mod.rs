@@ -6,7 +6,9 @@
 
 mod ceilings;
 mod ceilings_text;
+mod claims_text;
 mod commands;
+mod conditions_text;
 mod csv;
 mod json;
 mod legend;
@@ -15,19 +17,25 @@ mod number;
 #[cfg(test)]
 mod sample;
 mod sheet;
+mod sources_text;
 mod table;
 #[cfg(test)]
 mod tests;
 mod tuning;
+mod uncertainty_text;
 
 pub use ceilings::{CeilingRow, DeviceCeilings, Finding, ceilings, ceilings_json};
 pub use ceilings_text::ceilings_text;
+pub use claims_text::claims_text;
 pub use commands::work_unit;
+pub use conditions_text::conditions_text;
 pub use csv::{csv_tidy, csv_traces};
 pub use json::json_summary;
 pub use markdown::markdown;
 pub use number::{compact_case, percent, scaled, significant};
+pub use sources_text::sources_text;
 pub use table::table;
+pub use uncertainty_text::uncertainty_text;
 
 use crate::measure::result::{CaseResult, RoofKind};
 use crate::model::{Counted, CountedIn, Estimate};

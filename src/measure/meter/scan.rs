@@ -159,7 +159,8 @@ fn without_thousands(text: &str, named: Option<char>) -> Result<String, String> 
     }
     let whole = text.split('.').next().unwrap_or_default();
     let decimals = text.split('.').nth(1).unwrap_or_default();
-    if commas >= 1 && dots == 1 && !decimals.contains(',') && grouped(whole, ',') || commas >= 2 && dots == 0 && grouped(&text, ',') {
+    let before_decimals = commas >= 1 && dots == 1 && !decimals.contains(',') && grouped(whole, ',');
+    if before_decimals || (commas >= 2 && dots == 0 && grouped(&text, ',')) {
         text.retain(|c| c != ',');
         return Ok(text);
     }

@@ -5,7 +5,7 @@
 //! them *stand* for the program, and only those are compared.
 
 use super::energy::{self, Load};
-use super::{CaseResult, EnergyResult, evaluate, throttle};
+use super::{CaseResult, EnergyResult, Found, conditions, evaluate, throttle};
 use crate::model::{
     Case, CommandMeasurement, CommandRun, CountedIn, Estimate, Evidence, RunRecord, Scope, SourceTrace, Warning,
     WarningCode, Window, Work,
@@ -110,8 +110,12 @@ fn result(record: &RunRecord, index: usize, command: &CommandMeasurement) -> Com
     if !windows.is_empty() {
         let shown: Vec<EnergyResult> = energy.iter().map(|own| own.energy.clone()).collect();
         warnings.extend(evaluate::energy_warnings(&shown));
+        let standing: Vec<EnergyResult> =
+            energy.iter().filter(|own| own.stands).map(|own| own.energy.clone()).collect();
+        let steady = || Found::missing("a metered program is not preheated");
+        let conditions = |device| conditions::within(record, device, &windows, &standing, steady());
+        warnings.extend(command.device.and_then(|device| throttle::warning(&conditions(device))));
     }
-    warnings.extend(command.device.and_then(|device| throttle::warning(record, device, &windows)));
     warnings.extend(endings(command));
     let work = if failed { Vec::new() } else { own.work(&runs, &mut warnings) };
     let case = if failed { None } else { own.case(&runs) };

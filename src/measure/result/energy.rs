@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{EnergyMethod, EnergyResult, Term, Uncertainty};
+use super::{EnergyMethod, EnergyResult, GainOrigin, Term, Uncertainty};
 use crate::clock::Nanoseconds;
 use crate::model::{
     Case, Device, Estimate, EstimateMethod, Evidence, Interval, Quantity, RunRecord, Scope, SourceTrace, Window,
@@ -103,6 +103,7 @@ fn summarise(trace: &SourceTrace, scope: Scope, load: &Load<'_>, read: &[Reading
         edge: edge_term(read, total_joules),
         sampling: sampling_term(read, total_joules),
         gain: Term::stated(trace_gain(trace, read)),
+        gain_from: gain_origin(read),
         edge_bound: edge_bound(trace, scope, read),
     };
     let n = u32::try_from(read.len()).unwrap_or(u32::MAX);
@@ -168,6 +169,16 @@ fn trace_gain(trace: &SourceTrace, read: &[Reading<'_>]) -> f64 {
         .map(Ratio::get)
         .reduce(f64::max)
         .unwrap_or_else(|| gain_prior(&trace.source.kind))
+}
+
+fn gain_origin(read: &[Reading<'_>]) -> GainOrigin {
+    if read.iter().any(|r| r.energy.correction.is_some()) {
+        GainOrigin::Correction
+    } else if read.iter().any(|r| r.energy.stated_error.is_some()) {
+        GainOrigin::Stated
+    } else {
+        GainOrigin::Prior
+    }
 }
 
 /// What is not known of the windows' edges, over the energy of all. Where an edge lies in the load's fine structure is of
@@ -284,14 +295,14 @@ mod tests {
     }
 
     #[test]
-    fn the_edge_term_does_not_shrink_with_the_number_of_windows() {
-        // 100 W until second 20, 200 W from then on; 25 → 26 hold 100 W again, before the second window.
+    fn the_bound_of_the_edge_does_not_shrink_with_the_number_of_windows() {
+        // 100 W until second 20, 200 W from then on; 30 → 40 hold 100 W again, before the second window.
         let watts = |t: f64| Some(if t < 20.0 || (30.0..40.0).contains(&t) { 100.0 } else { 200.0 });
         let energy = &energies(vec![board(watts)], &[(20, 30, 10), (40, 50, 10)])[0];
-        // The poll before each window says 100 W, joined by a line to 200 W: mean 150 W over the 0.1 s before it.
-        // Inside: second window 2000 J; the first falls to 100 W at its last poll: 1995 J, 199.5 W.
-        let first = 2.0 * 0.1 / 10.0 * (199.5 - 150.0) / 199.5;
-        let second = 2.0 * 0.1 / 10.0 * (200.0 - 150.0) / 200.0;
+        // Readings come half an update late, so the 0.1 s before a window are those up to 0.05 s behind its start: from 150 W
+        // on the line to 200 W, and on at 200 W, 187.5 W in the mean. The first window ends 0.05 s behind its fall: 1990 J.
+        let first = 2.0 * 0.1 / 10.0 * (199.0 - 187.5) / 199.0;
+        let second = 2.0 * 0.1 / 10.0 * (200.0 - 187.5) / 200.0;
         assert!(near(energy.uncertainty.edge_bound, (first + second) / 2.0), "{}", energy.uncertainty.edge_bound);
     }
 
@@ -319,9 +330,11 @@ mod tests {
     fn a_hole_inside_a_window_takes_the_mean_around_it() {
         let watts = |t: f64| (t <= 22.0 || t >= 26.0).then_some(if t < 24.0 { 100.0 } else { 300.0 });
         let energy = &energies(vec![board(watts)], &[(20, 30, 1)])[0];
-        // 2 s at 100 W and 4 s at 300 W are 1400 J in 6 s; over 10 s that is 2333.3 J.
+        // Readings come half an update late: 1.95 s at 100 W and 4.05 s at 300 W are 1410 J in 6 s; over 10 s, 2350 J.
         assert!(near(energy.coverage.get(), 0.6));
-        assert!(near(energy.window_energy[0].get(), 1400.0 / 0.6));
+        assert!(near(energy.window_energy[0].get(), 1410.0 / 0.6));
+        // What the hole held is not known to better than the spread of the rest, about 94 W over 4 s of 2350 J.
+        assert!((energy.uncertainty.sampling.standard - 0.16).abs() < 0.01, "{:?}", energy.uncertainty.sampling);
     }
 
     #[test]

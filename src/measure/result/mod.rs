@@ -4,10 +4,15 @@
 //! unit is the window, so `n` counts windows, not dispatches.
 
 mod ceilings;
+pub mod claims;
 mod command;
+mod conditions;
 mod energy;
 mod evaluate;
+mod found;
 mod link;
+mod reasons;
+mod sources;
 #[cfg(test)]
 mod testing;
 mod throttle;
@@ -15,10 +20,15 @@ mod uncertainty;
 
 pub use ceilings::{Ceilings, Roof, RoofKind};
 pub use command::{CommandEnergy, CommandResult, EXECUTION, WorkResult};
+pub use conditions::{Conditions, Course, PowerLimit, Processes, Settling, Spread, conditions};
 pub use energy::window_efficiency;
 pub use evaluate::evaluate;
+pub use found::Found;
 pub use link::{LinkResult, TransferResult, link};
-pub use uncertainty::{Combined, Evaluation, Term, Uncertainty, coverage_factor};
+pub use reasons::{Cause, held_beyond_power};
+pub use sources::{SideBySide, SourceRow, SpanEnergy, SpanLabel, WattRatio, side_by_side};
+pub use throttle::{CounterShare, ReasonShare, Throttling};
+pub use uncertainty::{Combined, Evaluation, GainOrigin, Term, Uncertainty, coverage_factor};
 
 use crate::model::{Case, Correction, Counted, Estimate, Evidence, Scope, Skip, Warning};
 use crate::units::{
