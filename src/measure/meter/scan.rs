@@ -193,8 +193,7 @@ mod tests {
         let mut scanner = Scanner::new(patterns, Arc::clone(&tallies));
         output.iter().for_each(|bytes| scanner.feed(bytes));
         scanner.finish();
-        let tally = tallies.lock().unwrap()[0].clone();
-        tally
+        tallies.lock().unwrap().remove(0)
     }
 
     #[test]

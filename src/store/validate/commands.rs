@@ -106,10 +106,12 @@ mod tests {
         found.0.iter().map(ToString::to_string).collect()
     }
 
+    type Fault = fn(&mut CommandMeasurement);
+
     #[test]
     fn a_sound_program_is_accepted_and_each_fault_is_named_with_its_field() {
         assert_eq!(found(|_| {}), [""; 0]);
-        let faults: [(fn(&mut CommandMeasurement), &str); 7] = [
+        let faults: [(Fault, &str); 7] = [
             (|own| own.label = " ".to_owned(), "commands[0].label: is empty"),
             (|own| own.device = Some(99), "commands[0].device: the record has no device 99"),
             (|own| own.runs[0].window.start_ns = Nanoseconds(25), "begins before the one before it ends"),
