@@ -385,6 +385,25 @@ fn idle_power_alone_needs_no_program_and_is_printed_on_standard_output() {
 }
 
 #[test]
+fn a_machine_without_any_adapter_meters_with_the_sensors_of_its_host() {
+    let desk = Desk::new();
+    let nowhere = |command: &mut Command| {
+        command.env("VK_DRIVER_FILES", "/nonexistent").env("VK_ICD_FILENAMES", "/nonexistent").output().unwrap()
+    };
+    // `devices` finds nothing there, or the test would prove nothing.
+    assert_eq!(nowhere(&mut desk.command(&["devices"])).status.code(), Some(3));
+    let args = ["meter", "--power", "scripted:wall.toml", "--idle", "0", "--", "sleep", "0.5"];
+    let output = nowhere(&mut desk.command(&args));
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let record = desk.record();
+    assert!(record.devices.is_empty());
+    assert!(near(only(&record).headline_energy().unwrap().energy.power.point.get(), 100.0));
+    let refused = nowhere(&mut desk.command(&["meter", "--device", "0", "--", "true"]));
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("metering needs none"), "{}", text(&refused.stderr));
+}
+
+#[test]
 fn windows_shorter_than_twenty_updates_of_the_sensor_are_told() {
     let desk = Desk::new();
     let output = desk.meter(&["--", "true"]);

@@ -141,7 +141,10 @@ fn energy_grid(command: &CommandMeasurement, result: &CommandResult) -> Grid {
         ];
         if idles {
             cells.push(energy.idle.map_or(MISSING.to_owned(), |idle| format!("{mark}{}", significant(idle.get()))));
-            cells.push(own.net.map_or(MISSING.to_owned(), |net| joules(net.get())));
+            // A difference within the rounding of its terms is none.
+            let rounding = energy.per_execution.point.get() * 1e-9;
+            let net = own.net.map(|net| if net.get().abs() < rounding { 0.0 } else { net.get() });
+            cells.push(net.map_or(MISSING.to_owned(), joules));
         }
         cells.push(energy.power.n.to_string());
         cells.push(notes(own));

@@ -149,8 +149,6 @@ fn meter_plan(args: &Args) -> anyhow::Result<MeterPlan> {
         return Err(Failure::usage("--label must be a name of one line").into());
     }
     let input_is_terminal = std::io::stdin().is_terminal();
-    let sources = args.power.power.as_deref().unwrap_or_default();
-    let input_is_meter = sources.split(',').any(|kind| kind == "stdin" || kind.starts_with("stdin:"));
     let own_group = metered.is_some() || !input_is_terminal;
     Ok(MeterPlan {
         label,
@@ -169,7 +167,7 @@ fn meter_plan(args: &Args) -> anyhow::Result<MeterPlan> {
         failure_allowed: args.allow_failure,
         own_group,
         // A background group that reads from the terminal would be stopped by it.
-        no_input: input_is_meter || (own_group && input_is_terminal),
+        no_input: own_group && input_is_terminal,
     })
 }
 
@@ -229,7 +227,12 @@ fn device_of(args: &Args, devices: &[Device], bench: &TestBench) -> anyhow::Resu
     Err(Failure::usage(format!("--device {wanted} {why}")).into())
 }
 
-fn resolve(args: &Args, file: FileConfig, config_file: Option<String>, meter: MeterPlan) -> anyhow::Result<Resolved> {
+fn resolve(
+    args: &Args,
+    file: FileConfig,
+    config_file: Option<String>,
+    mut meter: MeterPlan,
+) -> anyhow::Result<Resolved> {
     let account = AccountRequest {
         grid: args.site.grid.clone().or(file.grid),
         pue: args.site.pue.or(file.pue),
@@ -238,6 +241,9 @@ fn resolve(args: &Args, file: FileConfig, config_file: Option<String>, meter: Me
     let site = SiteArgs::default().resolve(Some(&account))?;
     let site = crate::account::Site { notes: Vec::new(), ..site };
     let list = args.power.power.clone().or(file.power.map(|list| list.join(",")));
+    // Two readers of one input would each get half of it.
+    let reads_input = |kind: &str| kind == "stdin" || kind.starts_with("stdin:");
+    meter.no_input |= list.as_deref().is_some_and(|list| list.split(',').map(str::trim).any(reads_input));
     let power = sensors::request(list.as_deref(), args.power.assume_watts.or(file.assume_watts), "--assume-watts")?;
     let mut settings = presets::settings(Preset::Quick);
     settings.idle_s = meter.idle;
