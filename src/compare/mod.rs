@@ -322,6 +322,8 @@ mod tests {
     use super::testing::{Run, Spec, run, skip};
     use super::*;
     use crate::account::resolve_site;
+    use crate::model::Correction;
+    use crate::units::Watts;
 
     fn compared(a: &Run, b: &Run) -> Comparison {
         let site = resolve_site(Some("CN-QH"), Some(1.0), None, Path::new(".")).unwrap();
@@ -383,6 +385,34 @@ mod tests {
         assert!(efficiency.reason.contains("not distinguishable with these sensors"), "{}", efficiency.reason);
         let again = run("X", &[spec(&less)]);
         assert_eq!(compared(&x, &again).pairs[0].efficiency.judged().unwrap().verdict, Verdict::Better);
+    }
+
+    #[test]
+    fn what_the_sensors_bring_in_is_shown_and_a_correction_makes_another_sensor_of_one() {
+        let spec = |joules| Spec { joules, gain: 0.05, ..Spec::default() };
+        let x = run("X", &[spec(&JOULES)]);
+        let own = compared(&x, &x).pairs[0].efficiency.judged().unwrap().sensors.unwrap();
+        assert!(own.gain_cancels && own.gain == 0.0);
+        let other = compared(&x, &run("Y", &[spec(&JOULES)])).pairs[0].efficiency.judged().unwrap().clone();
+        let sensors = other.sensors.unwrap();
+        assert!(!sensors.gain_cancels && (sensors.gain - 0.05f64.hypot(0.05)).abs() < 1e-12, "{sensors:?}");
+        assert!((other.systematic - sensors.gain.hypot(sensors.edge)).abs() < 1e-12);
+        let mut corrected = run("X", &[spec(&JOULES)]);
+        let correction = |note: Option<&str>| Correction {
+            gain: 0.95,
+            offset_w: Watts::new(-20.0),
+            error: Ratio::new(0.05),
+            against: "meter/power".to_owned(),
+            scope_note: note.map(str::to_owned),
+            measured: String::new(),
+        };
+        corrected.result.cases[0].energy[0].correction = Some(correction(None));
+        let judged = compared(&x, &corrected).pairs[0].efficiency.judged().unwrap().clone();
+        assert!(!judged.sensors.unwrap().gain_cancels, "with and without a correction are two rulers");
+        corrected.result.cases[0].energy[0].correction = Some(correction(Some("wall AC")));
+        let pair = &compared(&x, &corrected).pairs[0];
+        assert!(refusal(&pair.efficiency).contains("corrected to wall AC"), "{:?}", pair.efficiency);
+        assert!(compared(&corrected, &corrected).pairs[0].efficiency.judged().is_some());
     }
 
     #[test]

@@ -310,6 +310,7 @@ fn a_corrected_energy_names_its_reference_and_a_record_without_energy_says_so() 
         });
     }
     let text = uncertainty_text(&record, &result, 100);
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(text.contains("left by shelly:plug/power") && text.contains("the whole machine at the wall"), "{text}");
     result.cases.iter_mut().for_each(|case| case.energy.clear());
     assert!(uncertainty_text(&record, &result, 100).contains("no energy was read"));

@@ -102,7 +102,7 @@ fn table(energy: &EnergyResult, width: usize) -> String {
         ),
     }
     table.note(of_term("unseen", &budget.sampling), "time between looks, holes, noise".to_owned());
-    let bound = format!("delay and averaging; at most ±{} as a bound", percent(budget.edge_bound));
+    let bound = format!("delay, averaging; bound ±{}", percent(budget.edge_bound));
     table.note(of_term("edges", &budget.edge), bound);
     table.note(of_term("gain", &budget.gain), gain_line(energy));
     let watts = energy.power.point;
@@ -110,7 +110,7 @@ fn table(energy: &EnergyResult, width: usize) -> String {
         table.note(of_combined("case", &all), interval(watts, &all));
     }
     if let Some(left) = budget.without_gain() {
-        let told = "against a run on the same board and sensor: gain cancels".to_owned();
+        let told = "against its own board and sensor: no gain".to_owned();
         table.note(of_combined("case, same board", &left), told);
     }
     let windows = budget.of_windows();

@@ -186,6 +186,10 @@ fn remarks(options: &Options, comparison: &Comparison) -> String {
         };
         out.push_str(&text::entry("Note", &format!("{who}: {reason}")));
     }
+    for (told, cases) in sensors(&comparison.pairs) {
+        let who = if cases == comparison.pairs.len() { String::new() } else { format!(" ({cases} of the pairs)") };
+        out.push_str(&text::entry("Sensors", &format!("{told}{who}")));
+    }
     let floor = options.noise.get() * 100.0;
     out.push_str(&text::entry(
         "Read",
@@ -196,6 +200,28 @@ fn remarks(options: &Options, comparison: &Comparison) -> String {
         ),
     ));
     out
+}
+
+/// What the sensors bring into the ratios of work per joule, and how many pairs have it so.
+fn sensors(pairs: &[Pair]) -> Vec<(String, usize)> {
+    let mut found: Vec<(String, usize)> = Vec::new();
+    for own in pairs.iter().filter_map(|pair| pair.efficiency.judged()?.sensors) {
+        let gain = if own.gain_cancels {
+            "same board, same sensor: its gain cancels".to_owned()
+        } else {
+            format!("two sensors: their gains add ±{:.1} % to a ratio of joules", own.gain * 100.0)
+        };
+        let told = format!(
+            "{gain}; edges of windows ±{:.1} %, time that was not seen ±{:.1} %",
+            own.edge * 100.0,
+            own.sampling * 100.0
+        );
+        match found.iter_mut().find(|(known, _)| *known == told) {
+            Some((_, count)) => *count += 1,
+            None => found.push((told, 1)),
+        }
+    }
+    found
 }
 
 /// Notes of the pairing and reasons of refusals and unclear verdicts in order of appearance, with the cases of each.

@@ -225,11 +225,16 @@ fn edge_bound(trace: &SourceTrace, scope: Scope, read: &[Reading<'_>]) -> f64 {
     stats::mean(&terms).unwrap_or(0.0)
 }
 
-/// Mean power of the idle window with an open device.
+/// Mean power of the idle window with an open device, without as much of its ends as readings need to forget what was
+/// before, and at most a quarter of it each: idle is level, and the steps at its ends are not part of it.
 fn idle_power(record: &RunRecord, trace: &SourceTrace, scope: Scope, device: u32) -> Option<Watts> {
     let baseline = record.idle.iter().find(|idle| idle.device == device)?;
     let window = baseline.windows.iter().rev().find(|w| w.kind == WindowKind::IdleContext)?;
-    let energies = integrate::window_energies(trace, window.start_ns, window.end_ns);
+    let own = record.device(device)?;
+    let forget = integrate::settling_time(std::slice::from_ref(trace), own).to_nanoseconds();
+    let trim = forget.min((window.end_ns.0 - window.start_ns.0) / 4);
+    let (from, until) = (Nanoseconds(window.start_ns.0 + trim), Nanoseconds(window.end_ns.0 - trim));
+    let energies = integrate::window_energies(trace, from, until);
     energies.into_iter().find(|energy| energy.scope == scope)?.mean_power
 }
 
