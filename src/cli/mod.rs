@@ -46,6 +46,8 @@ pub enum Command {
     Meter(Box<commands::meter::Args>),
     /// Measure what a device can do at most: arithmetic, memory, launches, transfers, and watts.
     Ceilings(commands::ceilings::Args),
+    /// Show power, clocks, temperature and throttling of all sensors, live.
+    Watch(commands::watch::Args),
     /// List GPUs and the power source that belongs to each.
     Devices(commands::devices::Args),
     /// Check drivers, sensors and permissions, with a remedy for each finding.
@@ -152,6 +154,7 @@ fn dispatch(command: &Command, console: &mut Console) -> anyhow::Result<Exit> {
         Command::Tune(args) => commands::tune::run(args, console),
         Command::Meter(args) => commands::meter::run(args, console),
         Command::Ceilings(args) => commands::ceilings::run(args, console),
+        Command::Watch(args) => commands::watch::run(args, console),
         Command::Devices(args) => commands::devices::run(args, console),
         Command::Doctor(args) => commands::doctor::run(args, console),
         Command::List(args) => commands::list::run(args, console),

@@ -3,10 +3,10 @@
 //! What surprises people: on the simulated clock `auto` looks for no hardware, because a real sensor knows nothing of
 //! simulated time; and an estimate is opened only for devices of which nothing measured answered.
 
-use super::sources::{estimate, rapl, scripted};
+use super::sources::{estimate, scripted};
 use super::{Findings, PROBES, Probe, ProbeContext};
 use crate::clock::RunClock;
-use crate::model::{Device, Evidence, PowerRequest};
+use crate::model::{Device, Evidence, PowerRequest, Scope};
 use crate::names;
 
 /// A request that cannot be met.
@@ -104,7 +104,7 @@ fn open_all(context: &ProbeContext) -> Findings {
         .map(|source| source.info())
         .filter(|info| info.evidence == Evidence::Measured)
         .filter(|info| info.channels.iter().any(|channel| channel.quantity.is_energetic()))
-        .map(|info| (info.device, info.kind == rapl::PROBE.kind))
+        .map(|info| (info.device, info.channels.iter().any(|channel| channel.scope == Scope::Package)))
         .collect();
     // Without a device the declared watts are the host's, and one measured source is enough.
     if context.devices.is_empty() && !measured.is_empty() {
@@ -112,7 +112,9 @@ fn open_all(context: &ProbeContext) -> Findings {
     }
     // The packages are what a software adapter runs on.
     let unmeasured = |device: &Device| {
-        !measured.iter().any(|(of, is_rapl)| *of == Some(device.ordinal) || (*is_rapl && device.is_software()))
+        !measured.iter().any(|(of, has_packages)| {
+            *of == Some(device.ordinal) || (of.is_none() && *has_packages && device.is_software())
+        })
     };
     let estimated = estimate::for_devices(context, &unmeasured);
     add(&mut findings, estimated);

@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{AMOUNT_BYTES, AMOUNT_FLOP, Carbon};
-use crate::measure::result::claims::methodology_claims;
 use crate::measure::result::{
-    CaseResult, Combined, CommandEnergy, CommandResult, Conditions, EnergyMethod, EnergyResult, Evaluation, GainOrigin,
-    RunResult, Term, Uncertainty, conditions, side_by_side,
+    CaseResult, Combined, CommandEnergy, CommandResult, EnergyMethod, EnergyResult, Evaluation, GainOrigin, RunResult,
+    Term, Uncertainty,
 };
 use crate::model::{Case, Counted, Estimate, Evidence, RunRecord, Shape, Unit, Verification};
 use crate::units::{FlopPerSecond, Quantity};
@@ -58,13 +57,7 @@ pub fn json_summary(record: &RunRecord, result: &RunResult, carbon: Option<&Carb
         .skips
         .iter()
         .map(|skip| with(identity(&skip.case), json!({"reason": skip.reason, "detail": skip.detail})));
-    let conditions = conditions(record);
-    let conditions_of = |case: &CaseResult| {
-        let own = record.measurements.iter().position(|measurement| measurement.case == case.case);
-        own.and_then(|index| conditions.get(index))
-    };
-    let cases = result.cases.iter().filter(|case| case.verified);
-    json!({
+    let summary = json!({
         "schema": SUMMARY_SCHEMA,
         "run_id": record.run_id,
         "started": record.started,
@@ -73,14 +66,13 @@ pub fn json_summary(record: &RunRecord, result: &RunResult, carbon: Option<&Carb
         "preset": record.plan.preset,
         "grid": carbon.map(|carbon| &carbon.grid),
         "devices": devices,
-        "cases": cases.map(|case| case_value(case, carbon, conditions_of(case))).collect::<Vec<_>>(),
+        "cases": result.cases.iter().filter(|case| case.verified).map(|case| case_value(case, carbon)).collect::<Vec<_>>(),
         "commands": result.commands.iter().filter_map(|own| command_value(record, own)).collect::<Vec<_>>(),
         "failed": failed.collect::<Vec<_>>(),
         "skips": skips.collect::<Vec<_>>(),
         "warnings": record.warnings,
-        "sources": side_by_side(record),
-        "methodology_claims": methodology_claims(record),
-    })
+    });
+    super::json_views::with_views(summary, record, result)
 }
 
 /// The fields of `more` added to the object `base`.
@@ -115,7 +107,7 @@ fn estimate<Q: Quantity>(estimate: &Estimate<Q>) -> Value {
     })
 }
 
-fn case_value(case: &CaseResult, carbon: Option<&Carbon>, conditions: Option<&Conditions>) -> Value {
+fn case_value(case: &CaseResult, carbon: Option<&Carbon>) -> Value {
     let grams = carbon.and_then(|carbon| (carbon.of)(case));
     let (flop, bytes) = match case.case.counted {
         Counted::Flop => (Some(AMOUNT_FLOP), None),
@@ -134,7 +126,6 @@ fn case_value(case: &CaseResult, carbon: Option<&Carbon>, conditions: Option<&Co
             "carbon_gas": carbon.map(|carbon| &carbon.gas),
             "carbon_for_flop": flop,
             "carbon_for_bytes": bytes,
-            "conditions": conditions,
             "warnings": case.warnings,
         }),
     )

@@ -11,7 +11,9 @@ mod commands;
 mod conditions_text;
 mod csv;
 mod json;
+mod json_views;
 mod legend;
+mod live;
 mod markdown;
 mod number;
 #[cfg(test)]
@@ -31,6 +33,7 @@ pub use commands::work_unit;
 pub use conditions_text::conditions_text;
 pub use csv::{csv_tidy, csv_traces};
 pub use json::json_summary;
+pub use live::{LIVE_ROWS_HEAD, live_rows, live_table};
 pub use markdown::markdown;
 pub use number::{compact_case, percent, scaled, significant};
 pub use sources_text::sources_text;

@@ -15,3 +15,4 @@ pub mod schema;
 pub mod show;
 pub mod tune;
 pub mod validate;
+pub mod watch;

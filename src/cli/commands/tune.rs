@@ -62,7 +62,7 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let test_bench = TestBench::open(args.simulate.as_deref())?;
     let resolved = resolve::resolve(&as_run(args), &test_bench, console)?;
     let sources = bench::open_power(&resolved, &test_bench, &args.sensor_root)?.sources;
-    let interrupted = run::interruption()?;
+    let interrupted = run::interruption(run::STOPPING)?;
     let flags = TuningArgs {
         retune: args.retune,
         tune_budget: args.tune_budget.clone(),

@@ -6,6 +6,7 @@
 use super::*;
 use crate::clock::Nanoseconds;
 use crate::figure::{Band, Cell, DOUBLE_COLUMN_MM, KeyEntry, Prefix, Scale, Span, Tone, TraceLine, TracePanel};
+use crate::measure::result::throttled_stretches;
 use crate::model::{ChannelTrace, CommandMeasurement, Quantity, SourceTrace, Window};
 use crate::units::Seconds;
 
@@ -58,8 +59,12 @@ pub fn power_trace(record: &RunRecord) -> Figure {
         tone_legend(&mut figure, record);
         figure.key = key(record);
         window_rows(&mut figure.table, record);
+        strip_rows(&mut figure.table, record);
     }
     figure.caption = caption(record, &all, figure.is_empty());
+    if !figure.is_empty() && !throttled_stretches(&record.traces).is_empty() {
+        figure.caption.push_str(" A strip along the bottom marks clocks held down by more than the power limit.");
+    }
     let lines: Vec<String> = all.iter().map(name_of).collect();
     let items = match (record.measurements.len(), record.commands.len()) {
         (0, programs @ 1..) => format!("{programs} metered program{}", if programs == 1 { "" } else { "s" }),
@@ -246,7 +251,8 @@ fn panel(
         high: end.max(1e-3),
     };
     let y = Axis::from_zero("Power", "W", highest * 1.05);
-    Panel::Trace(TracePanel { heading, x, y, bands: bands(record, of), spans: spans(record, of), lines })
+    let bands = [bands(record, of), strips(record, of)].concat();
+    Panel::Trace(TracePanel { heading, x, y, bands, spans: spans(record, of), lines })
 }
 
 /// Idle, warm-up and metered stretches of a program, in order of time.
@@ -275,6 +281,21 @@ fn bands(record: &RunRecord, of: Option<u32>) -> Vec<Band> {
     };
     let windows = idle.chain(cases.flat_map(|measurement| &measurement.windows));
     windows.chain(commands.flat_map(command_windows)).filter_map(band).collect()
+}
+
+/// Stretches in which the clocks of one device, or of all, were held down by more than the power limit.
+fn strips(record: &RunRecord, of: Option<u32>) -> Vec<Band> {
+    let all = throttled_stretches(&record.traces).into_iter();
+    let own = all.filter(|(device, ..)| of.is_none_or(|ordinal| ordinal == *device));
+    own.map(|(_, from, until)| Band { tone: Tone::Throttled, from_s: seconds(from), until_s: seconds(until) }).collect()
+}
+
+fn strip_rows(table: &mut Table, record: &RunRecord) {
+    for (device, from, until) in throttled_stretches(&record.traces) {
+        let name = format!("device {device}");
+        let lead = [Cell::from("Throttled"), name.into(), Cell::Empty, Cell::Empty, Cell::Empty, Cell::Empty];
+        table.push(lead.into_iter().chain([seconds(from).into(), seconds(until).into(), Cell::Empty]).collect());
+    }
 }
 
 /// Stretches of one case, in order of time; a case whose windows take turns with others has several.
@@ -309,7 +330,7 @@ fn tone_legend(figure: &mut Figure, record: &RunRecord) {
             _ => Vec::new(),
         })
         .collect();
-    for tone in [Tone::Idle, Tone::Preheat, Tone::Measured] {
+    for tone in [Tone::Idle, Tone::Preheat, Tone::Measured, Tone::Throttled] {
         if present.contains(&tone) {
             let warms_up = tone == Tone::Preheat && record.measurements.is_empty();
             let word = if warms_up { "warm-up" } else { tone.word() };
@@ -430,6 +451,29 @@ mod tests {
         assert!(thinned[0].len() <= MOST_VERTICES + 2);
         assert!(thinned[0].contains(&readings[54_321]) && thinned[0].contains(&readings[12_345]));
         assert_eq!((thinned[0].first(), thinned[0].last()), (readings.first(), readings.last()));
+    }
+
+    #[test]
+    fn heat_is_a_strip_with_a_legend_and_rows_and_the_power_cap_is_none() {
+        let golden = include_str!("../../../tests/fixtures/records/v1.0.json");
+        let mut record: RunRecord = serde_json::from_str(golden).unwrap();
+        let trace = &mut record.traces[0];
+        trace.source.kind = "nvml".to_owned();
+        trace.source.channels.push(crate::model::Channel::new("reasons", Quantity::ThrottleReasons, Scope::Board));
+        trace.columns.push(ChannelTrace { channel: "reasons".into(), values: vec![Some(4.0); trace.t_ns.len()] });
+        assert!(strips(&record, Some(0)).is_empty());
+        let before = power_trace(&record);
+        assert!(!before.caption.contains("strip"));
+        if let Some(column) = record.traces[0].columns.last_mut() {
+            column.values[10..20].fill(Some(36.0));
+        }
+        let figure = power_trace(&record);
+        assert_eq!((strips(&record, Some(0)).len(), strips(&record, Some(1)).len()), (1, 0));
+        assert!(
+            figure.caption.contains("A strip along the bottom marks clocks held down by more than the power limit.")
+        );
+        assert!(figure.legend.iter().any(|entry| entry.text == "clocks held down by heat or hardware"));
+        assert_eq!(figure.table.rows.len(), before.table.rows.len() + 1);
     }
 
     proptest! {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::ceilings::{cache_warning, ceilings_of, share_of};
-use super::{CaseResult, Ceilings, EnergyMethod, EnergyResult, RunResult, command, conditions, energy, throttle};
+use super::{CaseResult, Ceilings, EnergyMethod, EnergyResult, RunResult, command, energy, throttle};
 use crate::model::{Estimate, Evidence, Measurement, RunRecord, Verification, Warning, WarningCode, Window};
 use crate::stats;
 use crate::units::{Bytes, Flop, Quantity, Seconds};
@@ -39,7 +39,7 @@ fn case_result(record: &RunRecord, measurement: &Measurement) -> CaseResult {
     let mut warnings = measurement.warnings.clone();
     if verified {
         warnings.extend(energy_warnings(&energy));
-        warnings.extend(throttle::warning(&conditions::of_case(record, measurement, &energy)));
+        warnings.extend(throttle::warning(&super::conditions::of_case(record, measurement, &energy)));
     }
     if let Verification::Failed { detail, when } = &measurement.verification {
         warnings.push(Warning {

@@ -14,7 +14,7 @@ mod link;
 mod reasons;
 mod sources;
 #[cfg(test)]
-mod testing;
+pub(in crate::measure) mod testing;
 mod throttle;
 mod uncertainty;
 
@@ -27,7 +27,7 @@ pub use found::Found;
 pub use link::{LinkResult, TransferResult, link};
 pub use reasons::{Cause, held_beyond_power};
 pub use sources::{SideBySide, SourceRow, SpanEnergy, SpanLabel, WattRatio, side_by_side};
-pub use throttle::{CounterShare, ReasonShare, Throttling};
+pub use throttle::{CounterShare, ReasonShare, Throttling, throttled_stretches};
 pub use uncertainty::{Combined, Evaluation, GainOrigin, Term, Uncertainty, coverage_factor};
 
 use crate::model::{Case, Correction, Counted, Estimate, Evidence, Scope, Skip, Warning};

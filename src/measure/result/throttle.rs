@@ -7,7 +7,8 @@
 use serde::Serialize;
 
 use super::found::Found;
-use super::reasons::{Cause, Reason, reasons};
+use super::reasons::{Cause, Reason, held_beyond_power, reasons};
+use crate::clock::Nanoseconds;
 use crate::model::{Quantity, SourceTrace, Warning, WarningCode, Window};
 use crate::power::integrate::BRIDGED_PERIODS;
 use crate::units::{Ratio, Seconds};
@@ -143,6 +144,31 @@ fn held_in(trace: &SourceTrace, window: &Window) -> Vec<Held> {
             (nanoseconds > 0).then(|| Held { mask, seconds: Seconds::from_nanoseconds(nanoseconds).get() })
         })
         .collect()
+}
+
+/// Stretches of the whole run in which a device's clocks were held down by more than its power limit, by the polled
+/// reasons: device, start, end.
+pub fn throttled_stretches(traces: &[SourceTrace]) -> Vec<(u32, Nanoseconds, Nanoseconds)> {
+    let mut stretches: Vec<(u32, Nanoseconds, Nanoseconds)> = Vec::new();
+    for trace in traces {
+        let (Some(device), Some((_, column))) = (trace.source.device, trace.by_quantity(Quantity::ThrottleReasons))
+        else {
+            continue;
+        };
+        let mut open = false;
+        for (index, (read, value)) in trace.t_ns.iter().zip(&column.values).enumerate() {
+            let held = value.is_some_and(|mask| held_beyond_power(&trace.source.kind, mask) != 0);
+            let until =
+                trace.t_ns.get(index + 1).map_or(read.0, |next| next.0.min(read.0.saturating_add(reach(trace))));
+            match stretches.last_mut() {
+                Some(last) if held && open && last.2 >= *read => last.2 = Nanoseconds(until),
+                _ if held => stretches.push((device, *read, Nanoseconds(until))),
+                _ => {}
+            }
+            open = held;
+        }
+    }
+    stretches
 }
 
 /// Time that a driver's own counter says clocks were held down.

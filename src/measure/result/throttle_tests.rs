@@ -93,6 +93,24 @@ fn amdgpus_status_has_its_own_bits() {
     assert_eq!(found.reasons[0].reason, "current limit");
 }
 
+#[test]
+fn stretches_of_heat_are_found_over_the_whole_run_and_the_power_cap_is_none() {
+    let mask = |t: f64| {
+        Some(match t {
+            t if t < 5.0 => 4.0,
+            t if t < 9.9 => 36.0,
+            t if t < 20.0 => 4.0,
+            t if t < 20.1 => 8.0,
+            _ => 0.0,
+        })
+    };
+    let seconds =
+        |(device, from, until): (u32, Nanoseconds, Nanoseconds)| (device, from.0 / 100_000_000, until.0 / 100_000_000);
+    let found: Vec<_> = throttled_stretches(&[masks(mask)]).into_iter().map(seconds).collect();
+    // Polls every 0.2 s; the last hot one, at 9.8 s, stands until 10.0 s.
+    assert_eq!(found, [(0, 50, 100), (0, 200, 202)]);
+}
+
 fn counter(value: impl Fn(f64) -> Option<f64>, windows: &[Window]) -> Found<CounterShare> {
     let trace = telemetry("nvml", 0, &[("throttle.thermal", Quantity::ThermalThrottleTime, &value)]);
     let windows: Vec<&Window> = windows.iter().collect();

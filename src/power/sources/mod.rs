@@ -4,9 +4,12 @@
 //! kind that needs a file, an address or a program answers only when `--power` names it.
 
 pub mod amdgpu;
+pub mod apple_powermetrics;
 pub mod estimate;
 mod gpu_metrics;
+pub mod grace_hwmon;
 pub mod intel_hwmon;
+pub mod jetson_ina3221;
 pub mod meter_csv;
 pub mod nvml;
 pub(crate) mod options;
@@ -22,6 +25,9 @@ pub const PROBES: &[&Probe] = &[
     &nvml::PROBE,
     &amdgpu::PROBE,
     &intel_hwmon::PROBE,
+    &apple_powermetrics::PROBE,
+    &grace_hwmon::PROBE,
+    &jetson_ina3221::PROBE,
     &rapl::PROBE,
     &meter_csv::PROBE,
     &scripted::PROBE,
