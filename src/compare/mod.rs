@@ -4,6 +4,7 @@
 //! where the energies differ in scope or evidence; speed is still compared. Two boards whose sensors cannot tell them
 //! apart are "unclear", however tight their windows.
 
+mod commands;
 mod pair;
 mod provenance;
 mod ratio;
@@ -18,6 +19,7 @@ use crate::model::{Case, Counted, Estimate, Evidence, RunRecord, Scope};
 use crate::stats;
 use crate::units::{Joules, Ratio};
 
+pub use commands::CommandPair;
 pub use provenance::{Difference, Place};
 pub use ratio::{Judged, Sensors, Verdict};
 
@@ -139,6 +141,8 @@ pub struct Comparison {
     pub noise: Ratio,
     /// Pairs in A's order.
     pub pairs: Vec<Pair>,
+    /// Metered programs with one label, by unit of work; those that amount to a case of ours stand among the pairs.
+    pub commands: Vec<CommandPair>,
     /// Cases and skips without a partner.
     pub unpaired: Vec<Unpaired>,
     /// Everything that differs between the two runs besides the figures.
@@ -157,6 +161,8 @@ pub fn compare(
     record_b: &RunRecord,
     options: &Options,
 ) -> Comparison {
+    let commands = commands::pairs((result_a, record_a), (result_b, record_b), options);
+    let (result_a, result_b) = (&with_foreign(result_a), &with_foreign(result_b));
     let pairing = pair::pair(result_a, result_b);
     let pairs: Vec<Pair> = pairing
         .pairs
@@ -174,8 +180,16 @@ pub fn compare(
         mean_efficiency_ratio: mean_of(&|pair| pair.efficiency.judged().map(|judged| judged.ratio)),
         differences: provenance::differences(record_a, record_b, &pairing.devices, &pairs),
         unpaired: pairing.unpaired,
+        commands,
         pairs,
     }
+}
+
+/// A result with the cases that its metered programs amount to.
+fn with_foreign(result: &RunResult) -> RunResult {
+    let mut all = result.clone();
+    all.cases.extend(result.commands.iter().filter_map(|command| command.case.clone()));
+    all
 }
 
 fn compare_pair(
@@ -214,7 +228,7 @@ fn compare_pair(
 
 fn unverified(x: &CaseResult, y: &CaseResult) -> Option<String> {
     let wrong = |side: Side| format!("outputs of {side} were wrong, so it has no rate");
-    match (x.verified, y.verified) {
+    match (x.has_rates(), y.has_rates()) {
         (true, true) => None,
         (false, true) => Some(wrong(Side::A)),
         (true, false) => Some(wrong(Side::B)),

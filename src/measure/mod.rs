@@ -8,6 +8,7 @@ pub mod case;
 mod checks;
 mod link;
 pub mod live;
+pub mod meter;
 mod phase;
 pub mod plan;
 mod preheat;

@@ -18,13 +18,11 @@ use crate::clock::{Activity, Nanoseconds, RunClock};
 use crate::model::{Device, SourceInfo};
 use crate::units::Watts;
 
-pub use integrate::{Chosen, ScopeEnergy, frozen_channels, holds_device, power_series, window_energies};
-pub use request::{PowerRequestError, accepting_any_certificate, open, refuse_secrets};
 pub use integrate::{
     Chosen, PartTime, ScopeEnergy, WindowError, frozen_channels, holds_device, part_time_look, power_series,
     settling_time, window_energies,
 };
-pub use request::{PowerRequestError, open};
+pub use request::{PowerRequestError, accepting_any_certificate, open, refuse_secrets};
 pub use sampler::Sampler;
 pub use sources::PROBES;
 pub use sources::scripted::PowerScript;

@@ -7,6 +7,7 @@
 mod ceilings;
 mod ceilings_text;
 mod claims_text;
+mod commands;
 mod conditions_text;
 mod csv;
 mod json;
@@ -28,6 +29,7 @@ mod uncertainty_text;
 pub use ceilings::{CeilingRow, DeviceCeilings, Finding, ceilings, ceilings_json};
 pub use ceilings_text::ceilings_text;
 pub use claims_text::claims_text;
+pub use commands::work_unit;
 pub use conditions_text::conditions_text;
 pub use csv::{csv_tidy, csv_traces};
 pub use json::json_summary;

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use crate::cli::accounting::{SiteArgs, site_text};
 use crate::cli::records::load;
-use crate::cli::text;
 use crate::cli::{Console, Exit, Failure};
+use crate::cli::{programs, text};
 use crate::compare::{self, Comparison, Difference, Options, Outcome, Pair};
 use crate::measure::result::evaluate;
 use crate::model::{Case, RunRecord};
@@ -67,16 +67,21 @@ fn parse_noise(given: &str) -> anyhow::Result<Ratio> {
 fn render(a: &RunRecord, b: &RunRecord, options: &Options, comparison: &Comparison) -> anyhow::Result<String> {
     let devices = |record: &RunRecord| {
         let names: Vec<&str> = record.devices.iter().map(|device| device.name.as_str()).collect();
+        let names = if names.is_empty() { vec!["no device"] } else { names };
         format!("{} ({})", record.run_id, names.join(", "))
     };
     let mut out = text::entry("A", &devices(a)) + &text::entry("B", &devices(b)) + &site_text(&options.site)?;
     out.push('\n');
     if comparison.pairs.is_empty() {
-        out.push_str("No case of A has a partner in B.\n");
+        let nothing = if comparison.commands.is_empty() { "No case of A has a partner in B.\n" } else { "" };
+        out.push_str(nothing);
     } else {
         out.push_str(&summary(&comparison.pairs));
         out.push_str(&pair_table(options, comparison));
         out.push_str(&remarks(options, comparison));
+    }
+    if !comparison.commands.is_empty() {
+        out.push_str(&programs::table(options, &comparison.commands));
     }
     if !comparison.unpaired.is_empty() {
         out.push_str("\nWithout a partner:\n");

@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod export;
 pub mod factors;
 pub mod list;
+pub mod meter;
 pub mod plot;
 pub mod run;
 pub mod schema;

@@ -80,7 +80,11 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     if args.figure.iter().any(|name| name == "bandwidth") && !figures.iter().any(|figure| figure.id == "bandwidth") {
         console.note("wattmark: bandwidth is not drawn: no memory probe of this record ran at several sizes");
     }
-    if regions.is_none() && (args.figure.is_empty() || args.figure.iter().any(|name| name == "carbon-regions")) {
+    let of_programs = record.plan.cases.is_empty() && !record.commands.is_empty();
+    if regions.is_none()
+        && !of_programs
+        && (args.figure.is_empty() || args.figure.iter().any(|name| name == "carbon-regions"))
+    {
         console.note("wattmark: carbon-regions is not drawn: no case of this record has the energy that its job needs");
     }
     for path in write_figures(&figures, &folder)? {

@@ -121,19 +121,29 @@ pub struct Conditions {
 
 /// Conditions of a measured case; its energies give the power for the limit's attainment.
 pub fn of_case(record: &RunRecord, measurement: &Measurement, energies: &[EnergyResult]) -> Conditions {
-    let device = measurement.case.device;
     let windows: Vec<&Window> = measurement.measured().collect();
-    let inside = Inside { traces: &record.traces, device, windows: &windows };
+    within(record, measurement.case.device, &windows, energies, settling(record, measurement))
+}
+
+/// Conditions of a device within some windows: those of a case, or of a metered program.
+pub(super) fn within(
+    record: &RunRecord,
+    device: u32,
+    windows: &[&Window],
+    energies: &[EnergyResult],
+    steady: Found<Settling>,
+) -> Conditions {
+    let inside = Inside { traces: &record.traces, device, windows };
     Conditions {
-        throttle: throttle::by_reason(&record.traces, device, &windows),
-        power_counter: throttle::by_counter(&record.traces, device, Quantity::PowerThrottleTime, &windows),
-        thermal_counter: throttle::by_counter(&record.traces, device, Quantity::ThermalThrottleTime, &windows),
+        throttle: throttle::by_reason(&record.traces, device, windows),
+        power_counter: throttle::by_counter(&record.traces, device, Quantity::PowerThrottleTime, windows),
+        thermal_counter: throttle::by_counter(&record.traces, device, Quantity::ThermalThrottleTime, windows),
         core_clock_hz: inside.spread(Quantity::CoreClock, "core clock"),
         memory_clock_hz: inside.spread(Quantity::MemoryClock, "memory clock"),
         temperature_c: inside.course(),
         power_limit: inside.power_limit(energies),
         processes: inside.processes(),
-        steady: settling(record, measurement),
+        steady,
     }
 }
 

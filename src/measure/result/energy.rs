@@ -6,7 +6,7 @@ use super::{EnergyMethod, EnergyResult, GainOrigin, Term, Uncertainty};
 use crate::clock::Nanoseconds;
 use crate::model::{
     Case, Device, Estimate, EstimateMethod, Evidence, Interval, Quantity, RunRecord, Scope, SourceTrace, Window,
-    WindowKind,
+    WindowKind, Work,
 };
 use crate::power::holds_device;
 use crate::power::integrate::{self, Chosen, ScopeEnergy};
@@ -26,17 +26,40 @@ pub fn gain_prior(kind: &str) -> f64 {
     if kind.starts_with("nvml") { 0.05 } else { 0.10 }
 }
 
+/// Work done in windows, and which energies are of it: the seam between cases, metered programs and sensors.
+pub(super) struct Load<'a> {
+    /// The windows, each with the amount of work done in it: executions of a case, or any unit of a program's.
+    pub parts: Vec<(&'a Window, f64)>,
+    /// Work of one such unit; zero where it has no FLOP and no bytes.
+    pub work: Work,
+    /// Whether a source's watts of a scope are of this load.
+    pub holds: &'a dyn Fn(&SourceTrace, Scope) -> bool,
+    /// Idle power of a source within a scope.
+    pub idle: &'a dyn Fn(&SourceTrace, Scope) -> Option<Watts>,
+}
+
 /// Energy of a case for each source and scope that holds its device; empty when nothing was read.
 pub fn of_case(record: &RunRecord, device: &Device, case: &Case, windows: &[&Window]) -> Vec<EnergyResult> {
+    let load = Load {
+        parts: windows.iter().map(|window| (*window, window.dispatches as f64)).collect(),
+        work: case.work,
+        holds: &|trace, scope| {
+            let other = trace.source.device.is_some_and(|ordinal| ordinal != device.ordinal);
+            !other && holds_device(scope, trace.source.device, device)
+        },
+        idle: &|trace, scope| idle_power(record, trace, scope, case.device),
+    };
+    of_load(record, &load)
+}
+
+/// Energy of a load for each source and scope that holds it; empty when nothing was read.
+pub(super) fn of_load(record: &RunRecord, load: &Load<'_>) -> Vec<EnergyResult> {
     let mut results = Vec::new();
     for trace in &record.traces {
-        if trace.source.device.is_some_and(|ordinal| ordinal != device.ordinal) {
-            continue;
-        }
         let mut by_scope: BTreeMap<Scope, Vec<(usize, ScopeEnergy)>> = BTreeMap::new();
-        for (index, window) in windows.iter().enumerate() {
+        for (index, (window, _)) in load.parts.iter().enumerate() {
             for energy in integrate::window_energies(trace, window.start_ns, window.end_ns) {
-                if holds_device(energy.scope, trace.source.device, device) && energy.chosen.is_some() {
+                if (load.holds)(trace, energy.scope) && energy.chosen.is_some() {
                     by_scope.entry(energy.scope).or_default().push((index, energy));
                 }
             }
@@ -48,10 +71,11 @@ pub fn of_case(record: &RunRecord, device: &Device, case: &Case, windows: &[&Win
                     // A device at work draws power: no joule at all is a sensor that failed, not a reading.
                     let joules = energy.chosen?.1;
                     let counts = joules.get() > 0.0 && energy.coverage.get() >= LEAST_COVERAGE;
-                    counts.then_some(Reading { window: windows[*index], energy, joules })
+                    let (window, amount) = load.parts[*index];
+                    counts.then_some(Reading { window, amount, energy, joules })
                 })
                 .collect();
-            results.extend(summarise(record, trace, scope, case, windows, &read));
+            results.extend(summarise(trace, scope, load, &read));
         }
     }
     results
@@ -60,32 +84,20 @@ pub fn of_case(record: &RunRecord, device: &Device, case: &Case, windows: &[&Win
 /// A measured window with the energy that was chosen for it.
 struct Reading<'a> {
     window: &'a Window,
+    /// Work done in it.
+    amount: f64,
     energy: &'a ScopeEnergy,
     joules: Joules,
 }
 
-impl Reading<'_> {
-    fn executions(&self) -> f64 {
-        self.window.dispatches as f64
-    }
-}
-
-fn summarise(
-    record: &RunRecord,
-    trace: &SourceTrace,
-    scope: Scope,
-    case: &Case,
-    windows: &[&Window],
-    read: &[Reading<'_>],
-) -> Option<EnergyResult> {
-    let per_execution: Vec<f64> = read.iter().map(|r| r.joules.get() / r.executions()).collect();
+fn summarise(trace: &SourceTrace, scope: Scope, load: &Load<'_>, read: &[Reading<'_>]) -> Option<EnergyResult> {
+    let per_execution: Vec<f64> = read.iter().map(|r| r.joules.get() / r.amount).collect();
     let total_joules: Joules = read.iter().map(|r| r.joules).sum();
-    let executions: f64 = read.iter().map(Reading::executions).sum();
+    let executions: f64 = read.iter().map(|r| r.amount).sum();
     if executions <= 0.0 || total_joules.get() <= 0.0 {
         return None;
     }
     let time: f64 = read.iter().map(|r| r.window.duration().get()).sum();
-    let idle = idle_power(record, trace, scope, case.device);
     let uncertainty = Uncertainty {
         statistical: Term::scatter(&per_execution),
         edge: edge_term(read, total_joules),
@@ -100,21 +112,22 @@ fn summarise(
     // The point is total work over total energy, so that J, W and FLOP/J of one row agree exactly.
     let joules_each = total_joules / executions;
     let power = Watts::new(total_joules.get() / time);
-    let flop = case.work.flop;
+    let flop = load.work.flop;
+    let windows: Vec<&Window> = load.parts.iter().map(|(window, _)| *window).collect();
     Some(EnergyResult {
         source: trace.source.id.clone(),
         scope,
         evidence: trace.source.evidence,
         method: method_of(read),
         disagreement: worst_disagreement(read),
-        coverage: coverage(windows, read),
+        coverage: coverage(&windows, read),
         window_energy: read.iter().map(|r| r.joules).collect(),
         power: with_width(power, width, n),
-        idle,
+        idle: (load.idle)(trace, scope),
         per_execution: with_width(joules_each, width, n),
         flop_efficiency: (flop.get() > 0.0)
             .then(|| with_width(FlopPerJoule::new((flop * executions / total_joules).get()), width, n)),
-        byte_efficiency: with_width(efficiency_of_bytes(case.work.bytes * executions, total_joules), width, n),
+        byte_efficiency: with_width(efficiency_of_bytes(load.work.bytes * executions, total_joules), width, n),
         uncertainty,
         correction: read.iter().find_map(|r| r.energy.correction.clone()),
     })

@@ -82,11 +82,15 @@ fn a_metered_program_has_a_span_for_each_execution() {
     let mut record = record(vec![power("wall", None, Scope::WallAc, |_| Some(300.0))]);
     record.measurements.clear();
     let run = |from, until| CommandRun {
+        warm_up: None,
         window: window(WindowKind::Measure, from, until, 1),
         exit: CommandExit::Code { code: 0 },
         work: Vec::new(),
     };
     record.commands = vec![CommandMeasurement {
+        device_assumed: false,
+        idle: None,
+        failure_allowed: false,
         label: "train.py".into(),
         command: vec!["python".into()],
         device: None,
