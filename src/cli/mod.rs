@@ -9,6 +9,7 @@ pub mod config;
 pub mod exit;
 pub mod layout;
 pub mod outcome;
+pub mod profiles;
 pub mod progress;
 pub mod records;
 pub mod resolve;

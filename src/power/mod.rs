@@ -4,6 +4,7 @@
 //! failed read is a gap with a reason, never a zero, and never ends a run.
 
 pub mod integrate;
+pub mod profiled;
 pub mod request;
 pub mod sampler;
 pub mod sources;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use crate::cli::bench::TestBench;
 use crate::cli::commands::{plot, run};
+use crate::cli::profiles::ProfileArgs;
 use crate::cli::{Console, Exit, layout, resolve};
 use crate::figure;
 use crate::measure::result::evaluate;
@@ -28,6 +29,9 @@ pub struct Args {
     /// Watts to assume where no sensor answers; figures are then marked as declared.
     #[arg(long, value_name = "WATTS", allow_negative_numbers = true)]
     pub assume_watts: Option<f64>,
+    /// What calibrations found of the sensors.
+    #[command(flatten)]
+    pub profiles: ProfileArgs,
     /// Seed of inputs and random gaps.
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     pub seed: Option<u64>,
@@ -65,6 +69,7 @@ impl Args {
             device: self.device.clone(),
             power: self.power.clone(),
             assume_watts: self.assume_watts,
+            profiles: self.profiles.clone(),
             seed: self.seed,
             results: self.results.clone(),
             redact: self.redact,

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use crate::account::Job;
 use crate::cli::accounting::SiteArgs;
 use crate::cli::bench::{self, TestBench};
+use crate::cli::profiles::ProfileArgs;
 use crate::cli::progress::Progress;
 use crate::cli::resolve::{self, Resolved};
 use crate::cli::shaders::ShaderArgs;
@@ -49,6 +50,9 @@ pub struct Args {
     /// Watts to assume where no sensor answers; figures are then marked as declared.
     #[arg(long, value_name = "WATTS", allow_negative_numbers = true)]
     pub assume_watts: Option<f64>,
+    /// What calibrations found of the sensors.
+    #[command(flatten)]
+    pub profiles: ProfileArgs,
     /// Where the energy is accounted.
     #[command(flatten)]
     pub site: SiteArgs,
@@ -152,12 +156,13 @@ pub(super) fn carry_out(
     console: &Console,
 ) -> anyhow::Result<(RunRecord, PathBuf)> {
     // Before the folder is made: a power source that is refused leaves nothing behind.
-    let findings = bench::open_power(resolved, test_bench, &args.sensor_root)?;
+    let findings = bench::open_power(resolved, test_bench, &args.sensor_root, &args.profiles)?;
     let interrupted = interruption()?;
     let tuner = Tuner {
         args: &args.tuning,
         bench: test_bench,
         sensor_root: &args.sensor_root,
+        profiles: &args.profiles,
         interrupted: &|| interrupted.load(Ordering::Relaxed),
     };
     tuner.check(resolved, &findings.sources.iter().map(|source| source.info().clone()).collect::<Vec<_>>())?;

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::cli::bench::{self, TestBench};
 use crate::cli::commands::run;
+use crate::cli::profiles::ProfileArgs;
 use crate::cli::resolve::{self, Resolved};
 use crate::cli::tuning::{Tuner, TuningArgs};
 use crate::cli::{Console, Exit, text};
@@ -46,6 +47,9 @@ pub struct Args {
     /// Power sources for --objective efficiency: auto, or a list such as nvml,rapl.
     #[arg(long, value_name = "SOURCES")]
     pub power: Option<String>,
+    /// What calibrations found of the sensors.
+    #[command(flatten)]
+    pub profiles: ProfileArgs,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -61,7 +65,7 @@ pub struct Args {
 pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let test_bench = TestBench::open(args.simulate.as_deref())?;
     let resolved = resolve::resolve(&as_run(args), &test_bench, console)?;
-    let sources = bench::open_power(&resolved, &test_bench, &args.sensor_root)?.sources;
+    let sources = bench::open_power(&resolved, &test_bench, &args.sensor_root, &args.profiles)?.sources;
     let interrupted = run::interruption()?;
     let flags = TuningArgs {
         retune: args.retune,
@@ -73,6 +77,7 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
         args: &flags,
         bench: &test_bench,
         sensor_root: &args.sensor_root,
+        profiles: &args.profiles,
         interrupted: &|| interrupted.load(Ordering::Relaxed),
     };
     tuner.check(&resolved, &sources.iter().map(|source| source.info().clone()).collect::<Vec<_>>())?;
@@ -106,6 +111,7 @@ fn as_run(args: &Args) -> run::Args {
         shape: args.shape.clone(),
         device: args.device.clone(),
         power: args.power.clone(),
+        profiles: args.profiles.clone(),
         // What was named is tuned, and nothing beside it.
         no_ceilings: true,
         simulate: args.simulate.clone(),
