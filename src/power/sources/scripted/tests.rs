@@ -1,9 +1,12 @@
 //! Tests of the scripted sensor against hand-computed joules.
 
 use super::*;
+use crate::clock::{Activity, Nanoseconds};
 use crate::clock::{Busy, Clock, RunClock, SimulatedClock};
+use crate::model::Quantity;
 use crate::model::SourceTrace;
 use crate::power::{Chosen, Sampler, frozen_channels, window_energies};
+use crate::units::{Joules, Ratio, Seconds, Watts};
 
 const SECOND: u64 = 1_000_000_000;
 
