@@ -43,6 +43,8 @@ pub enum Command {
     Tune(commands::tune::Args),
     /// Measure what a device can do at most: arithmetic, memory, launches, transfers, and watts.
     Ceilings(commands::ceilings::Args),
+    /// Find how power sensors answer, with square waves of load, and keep it for later runs.
+    Calibrate(Box<commands::calibrate::Args>),
     /// List GPUs and the power source that belongs to each.
     Devices(commands::devices::Args),
     /// Check drivers, sensors and permissions, with a remedy for each finding.
@@ -148,6 +150,7 @@ fn dispatch(command: &Command, console: &mut Console) -> anyhow::Result<Exit> {
         Command::Run(args) => commands::run::run(args, console),
         Command::Tune(args) => commands::tune::run(args, console),
         Command::Ceilings(args) => commands::ceilings::run(args, console),
+        Command::Calibrate(args) => commands::calibrate::run(args, console),
         Command::Devices(args) => commands::devices::run(args, console),
         Command::Doctor(args) => commands::doctor::run(args, console),
         Command::List(args) => commands::list::run(args, console),

@@ -94,6 +94,17 @@ pub fn apply(
     sources
 }
 
+/// Tells sources their profiles, for a listing: no corrections, and nothing is said but of a spoiled file.
+pub fn apply_quietly(sources: Vec<Box<dyn PowerSource>>, devices: &[Device]) -> Vec<Box<dyn PowerSource>> {
+    let Some(sensors) = known_sensors(false) else { return sources };
+    let host = hostname();
+    let of = |source: &SourceInfo, channel: &Channel| Known {
+        profile: sensors.profile(&SensorKey::of(device_of(source, devices), &host, source, channel)).cloned(),
+        correction: None,
+    };
+    sources.into_iter().map(|source| profiled::with_known(source, &of)).collect()
+}
+
 /// Says a line once in the life of the process, however often sensors are opened.
 fn say_once(line: String) {
     static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());

@@ -244,7 +244,8 @@ fn power_request(args: &Args, merge: &mut Merge) -> anyhow::Result<PowerRequest>
     sensors::request(text.as_deref(), watts, &merge.named("assume-watts"))
 }
 
-fn select_devices(wanted: &[String], bench: &TestBench, console: &Console) -> anyhow::Result<Vec<Device>> {
+/// The devices that were asked for; by default every hardware GPU, else the software adapter.
+pub fn select_devices(wanted: &[String], bench: &TestBench, console: &Console) -> anyhow::Result<Vec<Device>> {
     let all = bench.machine().devices();
     if all.is_empty() {
         return Err(Failure::no_device(

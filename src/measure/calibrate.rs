@@ -18,13 +18,14 @@ use crate::model::{
     Settings, SquareWave, Verification, Window, WindowKind,
 };
 use crate::power::Sampler;
+use crate::power::characterise::PlannedWave;
 use crate::units::Seconds;
 use crate::workload;
 
 /// Submissions in flight while the load is on: with two, the device never waits for the host.
 const IN_FLIGHT: u32 = 2;
-/// Submissions that fit at least into the shortest half period, so that its edges lie where they were meant to.
-const SUBMISSIONS_PER_HALF: f64 = 10.0;
+/// Submissions that fit at least into the shortest phase, so that its edges lie where they were meant to.
+const SUBMISSIONS_PER_PHASE: f64 = 10.0;
 /// Longest and shortest aim for a submission: above it the edges suffer, below it the host cannot keep up.
 const SUBMISSION: (Seconds, Seconds) = (Seconds::new(0.000_5), Seconds::new(0.005));
 /// Edges of the square matrices that are tried; the largest whose product is no longer than a submission is taken.
@@ -38,14 +39,8 @@ const NAP: Seconds = Seconds::new(0.05);
 /// Outputs compared with the float64 reference before and after the load, as in every run.
 const VERIFY_SAMPLES: u32 = 256;
 
-/// A square wave to drive.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Wave {
-    /// Period, on and off together.
-    pub period: Seconds,
-    /// Periods.
-    pub cycles: u32,
-}
+/// Name of the device detail that says what a calibration loaded the device with.
+pub const LOAD_DETAIL: &str = "calibration_load";
 
 /// What is driven, in order.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +50,7 @@ pub struct Protocol {
     /// Time without load: with the device open before the preheat, between it and the first wave, and after the last.
     pub rest: Seconds,
     /// The waves.
-    pub waves: Vec<Wave>,
+    pub waves: Vec<PlannedWave>,
     /// Seed of the kernel's inputs.
     pub seed: u64,
 }
@@ -63,14 +58,14 @@ pub struct Protocol {
 impl Protocol {
     /// How long it takes, without building and checking the kernel.
     pub fn duration(&self) -> Seconds {
-        let waves: f64 = self.waves.iter().map(|wave| wave.period.get() * f64::from(wave.cycles)).sum();
-        self.preheat + self.rest * 3.0 + Seconds::new(waves)
+        self.preheat + self.rest * 3.0 + self.waves.iter().map(PlannedWave::duration).sum()
     }
 
     /// Aimed length of one submission.
     pub fn submission(&self) -> Seconds {
-        let shortest = self.waves.iter().map(|wave| wave.period.get()).fold(f64::INFINITY, f64::min);
-        Seconds::new((shortest / 2.0 / SUBMISSIONS_PER_HALF).clamp(SUBMISSION.0.get(), SUBMISSION.1.get()))
+        let phases = self.waves.iter().flat_map(|wave| &wave.phases_s);
+        let shortest = phases.map(|phase| phase.get()).fold(f64::INFINITY, f64::min);
+        Seconds::new((shortest / SUBMISSIONS_PER_PHASE).clamp(SUBMISSION.0.get(), SUBMISSION.1.get()))
     }
 }
 
@@ -167,6 +162,8 @@ fn drive(
     let mut load = Load { accelerator: accelerator.as_mut(), clock: clock.clone(), batch, each: protocol.submission() };
     let idle = rest(&clock, protocol.rest, setup.interrupted);
     record.idle.push(IdleBaseline { device: device.ordinal, windows: vec![idle] });
+    let unchecked = format!("{}, {batch} per submission; outputs right before", session.measurement.case.label());
+    note(record, device, unchecked);
     (setup.say)(&format!("warming up for {} s with {}", protocol.preheat.get(), session.measurement.case.label()));
     load.warm(protocol.preheat, setup.interrupted)?;
     record.calibrations.push(SensorCalibration { device: device.ordinal, waves: Vec::new() });
@@ -177,9 +174,13 @@ fn drive(
         if (setup.interrupted)() {
             break;
         }
-        (setup.say)(&format!("wave {number} of {count}: {} periods of {:.0} ms", wave.cycles, wave.period.get() * 1e3));
-        let mut driven = SquareWave { period_s: wave.period, phases: before.take().into_iter().collect() };
-        let outcome = load.wave(*wave, &mut driven.phases, setup.interrupted);
+        (setup.say)(&format!(
+            "wave {number} of {count}: {} periods of about {} s",
+            wave.phases_s.len() / 2,
+            wave.period_s.get()
+        ));
+        let mut driven = SquareWave { period_s: wave.period_s, phases: before.take().into_iter().collect() };
+        let outcome = load.wave(wave, &mut driven.phases, setup.interrupted);
         if let Some(calibration) = record.calibrations.last_mut() {
             calibration.waves.push(driven);
         }
@@ -189,7 +190,17 @@ fn drive(
     settle(record, &clock, protocol.rest, setup.interrupted);
     let verdict = session.checks.look(accelerator.as_mut())?;
     accelerator.unload();
-    verdict.map(|_| ()).map_err(|detail| wrong(device, &session.measurement.case, "after the load", detail))
+    let case = &session.measurement.case;
+    let check = verdict.map_err(|detail| wrong(device, case, "after the load", detail))?;
+    let outputs = format!("{} outputs right before and after, every output word written", check.sampled);
+    note(record, device, format!("{}, {batch} per submission; {outputs}", case.label()));
+    Ok(())
+}
+
+/// Writes down what loaded a device, with the details of the device.
+fn note(record: &mut RunRecord, device: &Device, load: String) {
+    let details = record.provenance.device_details.entry(device.ordinal).or_default();
+    details.insert(LOAD_DETAIL.to_owned(), load);
 }
 
 /// A last time without load, so that slow sensors are seen to follow; the last phase lasts until its end.
@@ -354,18 +365,21 @@ impl Load<'_> {
     /// Drives one wave; each phase is noted as it is over, also where the device fails in a later one.
     fn wave(
         &mut self,
-        wave: Wave,
+        wave: &PlannedWave,
         phases: &mut Vec<LoadPhase>,
         interrupted: &dyn Fn() -> bool,
     ) -> Result<(), GpuError> {
-        let start = self.clock.now();
-        for cycle in 0..wave.cycles {
-            let begin = start.plus(wave.period * f64::from(cycle));
-            nap_until(&self.clock, begin, interrupted);
+        let mut edge = self.clock.now();
+        for (index, length) in wave.phases_s.iter().enumerate() {
+            edge = edge.plus(*length);
             if interrupted() {
                 break;
             }
-            let on = self.on_until(begin.plus(wave.period * 0.5), interrupted)?;
+            if index % 2 == 1 {
+                nap_until(&self.clock, edge, interrupted);
+                continue;
+            }
+            let on = self.on_until(edge, interrupted)?;
             if on.until_ns <= on.from_ns {
                 break;
             }
@@ -375,7 +389,6 @@ impl Load<'_> {
             let off = LoadPhase { from_ns: on.until_ns, until_ns: on.until_ns, on: false };
             phases.extend([on, off]);
         }
-        nap_until(&self.clock, start.plus(wave.period * f64::from(wave.cycles)), interrupted);
         let now = self.clock.now();
         if let Some(last) = phases.last_mut() {
             last.until_ns = now.max(last.until_ns);

@@ -97,7 +97,12 @@ impl PowerSource for Profiled {
         self.useful_hz
     }
     fn poll(&mut self, now: Nanoseconds, values: &mut [Option<f64>]) -> Result<(), PollError> {
-        self.inner.poll(now, values)
+        let outcome = self.inner.poll(now, values);
+        // A source may count in its note what it had to leave out.
+        if self.inner.info().note != self.info.note {
+            self.info.note.clone_from(&self.inner.info().note);
+        }
+        outcome
     }
 }
 

@@ -36,20 +36,20 @@ pub fn ceilings_text(record: &RunRecord, result: &RunResult, width: usize) -> St
 }
 
 /// Lines of cells, columns aligned; the first `left` columns to the left, the others to the right.
-struct Columns {
-    left: usize,
-    lines: Vec<(Vec<String>, Option<String>)>,
+pub(super) struct Columns {
+    pub(super) left: usize,
+    pub(super) lines: Vec<(Vec<String>, Option<String>)>,
 }
 
 impl Columns {
-    fn cells(&mut self, cells: Vec<String>) {
+    pub(super) fn cells(&mut self, cells: Vec<String>) {
         self.lines.push((cells, None));
     }
     /// A line whose text runs from behind its cells to the edge.
-    fn note(&mut self, cells: Vec<String>, note: String) {
+    pub(super) fn note(&mut self, cells: Vec<String>, note: String) {
         self.lines.push((cells, Some(note)));
     }
-    fn text(&self, width: usize) -> String {
+    pub(super) fn text(&self, width: usize) -> String {
         let count = self.lines.iter().map(|(cells, _)| cells.len()).max().unwrap_or(0);
         let widest = |column: usize| {
             self.lines.iter().filter_map(|(cells, _)| cells.get(column)).map(|cell| cell.chars().count()).max()

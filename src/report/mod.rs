@@ -4,6 +4,7 @@
 //! What surprises people: cases that count FLOP, integer operations and bytes stand in tables of their own, so that every column has
 //! one unit.
 
+mod calibration;
 mod ceilings;
 mod ceilings_text;
 mod csv;
@@ -19,6 +20,7 @@ mod table;
 mod tests;
 mod tuning;
 
+pub use calibration::{calibration_text, correction_in_words, profile_in_words};
 pub use ceilings::{CeilingRow, DeviceCeilings, Finding, ceilings, ceilings_json};
 pub use ceilings_text::ceilings_text;
 pub use csv::{csv_tidy, csv_traces};

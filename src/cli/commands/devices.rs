@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 use comfy_table::{ContentArrangement, Table, TableStyle};
 use serde::Serialize;
 
-use crate::cli::{Console, Exit, Failure};
+use crate::cli::{Console, Exit, Failure, profiles};
 use crate::clock::{RunClock, WallClock};
 use crate::gpu::{Machine, WgpuMachine};
-use crate::model::{Device, DeviceLimits, Feature, Quantity, Scope, SourceInfo};
+use crate::model::{Device, DeviceLimits, Evidence, Feature, Quantity, Scope, SourceInfo};
 use crate::power::{Obstacle, PROBES, PowerSource, ProbeContext};
+use crate::report;
 
 /// Arguments of `wattmark devices`.
 #[derive(Debug, Clone, clap::Args)]
@@ -77,7 +78,12 @@ pub(super) fn survey(devices: &[Device], root: &Path, clock: WallClock) -> Vec<F
         let (sources, obstacles) = (findings.sources, findings.obstacles);
         Found { kind: probe.kind, summary: probe.summary, sources, obstacles }
     };
-    PROBES.iter().map(open).collect()
+    let mut found: Vec<Found> = PROBES.iter().map(open).collect();
+    for one in &mut found {
+        let sources = std::mem::take(&mut one.sources);
+        one.sources = profiles::apply_quietly(sources, devices);
+    }
+    found
 }
 
 /// The whole answer, as JSON shows it.
@@ -196,7 +202,23 @@ fn describe(source: &SourceInfo) -> String {
     let scopes: Vec<String> = scopes.iter().map(Scope::to_string).collect();
     let scope = if scopes.is_empty() { "no power".to_owned() } else { scopes.join(" and ") };
     let note = if source.note.is_empty() { String::new() } else { format!("\n{}", source.note) };
-    format!("{scope}, {}; {}{note}", source.evidence, channels(source))
+    let known = calibration(source).map(|text| format!("\n{text}")).unwrap_or_default();
+    format!("{scope}, {}; {}{note}{known}", source.evidence, channels(source))
+}
+
+/// Whether the channels of a sensor were calibrated, and what was found; `None` for what is no sensor of power.
+pub(super) fn calibration(source: &SourceInfo) -> Option<String> {
+    let mut energetic = source.channels.iter().filter(|channel| channel.quantity.is_energetic()).peekable();
+    if source.evidence != Evidence::Measured || energetic.peek().is_none() {
+        return None;
+    }
+    let known: Vec<String> = energetic
+        .filter_map(|channel| Some(format!("{}: {}", channel.id, report::profile_in_words(channel.profile.as_ref()?))))
+        .collect();
+    Some(match known.is_empty() {
+        true => "not calibrated (`wattmark calibrate`)".to_owned(),
+        false => format!("calibrated; {}", known.join("; ")),
+    })
 }
 
 /// Quantities that a source reads, energetic ones first, each once.

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use crate::cli::accounting::SiteArgs;
+use crate::cli::commands::calibrate;
 use crate::cli::records::load;
 use crate::cli::{Console, Exit, outcome};
 use crate::measure::result::evaluate;
@@ -26,6 +27,10 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let loaded = load(&args.run, console)?;
+    if loaded.record.plan.cases.is_empty() && !loaded.record.calibrations.is_empty() {
+        calibrate::show(&loaded.record, console)?;
+        return Ok(Exit::Ok);
+    }
     let result = evaluate(&loaded.record);
     let site = args.site.resolve(Some(&loaded.record.plan.account))?;
     let table = outcome::table(&loaded.record, &result, &site, args.warnings, console);
