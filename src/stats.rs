@@ -126,6 +126,14 @@ pub fn ratio_of_means_95(a: &[f64], b: &[f64]) -> Option<RatioOfMeans> {
     })
 }
 
+/// Effective degrees of freedom of a sum of independent terms, each a standard uncertainty with its degrees of freedom, after
+/// Welch and Satterthwaite: (Σu²)²/Σ(u⁴/ν). Infinite where no term has a finite number.
+pub fn effective_degrees(terms: &[(f64, f64)]) -> f64 {
+    let sum: f64 = terms.iter().map(|(u, _)| u * u).sum();
+    let weighted: f64 = terms.iter().map(|(u, degrees)| u.powi(4) / degrees).sum();
+    if weighted > 0.0 { sum * sum / weighted } else { f64::INFINITY }
+}
+
 /// SplitMix64 (Steele, Lea and Flood 2014): a small generator whose whole state is its seed.
 #[derive(Debug, Clone)]
 pub struct SplitMix64(u64);

@@ -29,7 +29,8 @@ pub fn energy(joules: f64, half: f64) -> EnergyResult {
         per_execution: estimate(joules, half),
         flop_efficiency: None,
         byte_efficiency: Estimate::bare(BytesPerJoule::new(1.0), 5),
-        uncertainty: Uncertainty { statistical: Some(half), edge: 0.0, gain: 0.0 },
+        uncertainty: Uncertainty::of_half_widths(Some(half), 0.0, 0.0),
+        correction: None,
     }
 }
 

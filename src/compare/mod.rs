@@ -19,7 +19,7 @@ use crate::stats;
 use crate::units::{Joules, Ratio};
 
 pub use provenance::{Difference, Place};
-pub use ratio::{Judged, Verdict};
+pub use ratio::{Judged, Sensors, Verdict};
 
 use ratio::{Sample, judge};
 
@@ -229,7 +229,7 @@ fn compare_speed(
 ) -> Result<Judged, String> {
     let sample =
         |record: &RunRecord, case, side| Sample::of_speed(record, case).ok_or_else(|| format!("{side} has no time"));
-    judge(&sample(a, x, Side::A)?, &sample(b, y, Side::B)?, 0.0, options.noise.get())
+    judge(&sample(a, x, Side::A)?, &sample(b, y, Side::B)?, None, options.noise.get())
 }
 
 fn compare_efficiency(
@@ -241,12 +241,14 @@ fn compare_efficiency(
         Sample::of_efficiency(record, case, energy).ok_or_else(|| format!("{side} has no energy per work"))
     };
     let (first, second) = (sample(a, x, energy_x, Side::A)?, sample(b, y, energy_y, Side::B)?);
+    // A gain error of one and the same sensor cancels in the ratio; the error of window edges does not. A counter and a
+    // power reading of one chip are two sensors, and so is a reading with and without a correction.
     let same_sensor = provenance::same_board(a, x.case.device, b, y.case.device)
-        && provenance::kind_of(&energy_x.source) == provenance::kind_of(&energy_y.source);
-    let (u, v) = (energy_x.uncertainty, energy_y.uncertainty);
-    // A gain error of one and the same sensor cancels in the ratio; the error of window edges does not.
-    let gain = if same_sensor { 0.0 } else { u.gain.hypot(v.gain) };
-    judge(&first, &second, gain.hypot(u.edge.hypot(v.edge)), options.noise.get())
+        && provenance::kind_of(&energy_x.source) == provenance::kind_of(&energy_y.source)
+        && energy_x.method == energy_y.method
+        && energy_x.correction == energy_y.correction;
+    let sensors = Sensors::of(&energy_x.uncertainty, &energy_y.uncertainty, same_sensor);
+    judge(&first, &second, Some(sensors), options.noise.get())
 }
 
 /// At one site and PUE the carbon per work is the reciprocal of the efficiency times a constant.
@@ -281,13 +283,19 @@ fn common_energy<'a>(x: &'a CaseResult, y: &'a CaseResult) -> Result<(&'a Energy
         return Err(format!("{side} has no power reading"));
     };
     let matching = |energy: &EnergyResult, side: &'a CaseResult| {
-        side.energy.iter().find(|own| own.scope == energy.scope && own.evidence == energy.evidence)
+        // Watts that were corrected to those of another scope are compared with their like alone.
+        side.energy.iter().find(|own| {
+            own.scope == energy.scope && own.evidence == energy.evidence && own.scope_note() == energy.scope_note()
+        })
     };
     if let Some(partner) = matching(head_x, y) {
         return Ok((head_x, partner));
     }
     x.energy.iter().find_map(|energy| Some((energy, matching(energy, y)?))).ok_or_else(|| {
-        let text = |energy: &EnergyResult| format!("{} {} ({})", energy.evidence, energy.scope, energy.source);
+        let text = |energy: &EnergyResult| {
+            let note = energy.scope_note().map(|note| format!(", corrected to {note}")).unwrap_or_default();
+            format!("{} {}{note} ({})", energy.evidence, energy.scope, energy.source)
+        };
         let why = if head_x.evidence == head_y.evidence { "scopes differ" } else { "evidence differs" };
         format!("energy {why}: A is {}, B is {}", text(head_x), text(head_y))
     })

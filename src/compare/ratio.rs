@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::measure::result::{CaseResult, EnergyResult};
+use crate::measure::result::{CaseResult, EnergyResult, Term, Uncertainty};
 use crate::model::{Counted, Estimate, Evidence, Measurement, RunRecord, TimingMethod, Window};
 use crate::stats;
 use crate::units::{Quantity, Seconds};
@@ -48,8 +48,10 @@ pub struct Judged {
     pub ratio: f64,
     /// 95 % interval of the ratio; `None` where none is honest. For energies it includes what the sensors cannot tell.
     pub interval: Option<(f64, f64)>,
-    /// Part of the interval's half-width that comes from sensors and window edges, as a ratio at 95 %.
+    /// Part of the interval's half-width that more windows do not shrink, as a ratio at 95 %: that of gain and edges.
     pub systematic: f64,
+    /// What the sensors bring in, part by part; `None` for a quantity without energy.
+    pub sensors: Option<Sensors>,
     /// Windows of A.
     pub n_a: usize,
     /// Windows of B.
@@ -60,6 +62,32 @@ pub struct Judged {
     pub verdict: Verdict,
     /// Why, in a few words.
     pub reason: String,
+}
+
+/// What the two sensors bring into a ratio of energies, as half-widths at 95 %.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Sensors {
+    /// True if both energies come from one sensor of one board, read and corrected in the same way: its gain then cancels.
+    pub gain_cancels: bool,
+    /// Gains of both; 0 where they cancel.
+    pub gain: f64,
+    /// Edges of the windows of both.
+    pub edge: f64,
+    /// What both did not see between their looks. It is in the windows' scatter already, so it counts where it is larger.
+    pub sampling: f64,
+}
+
+impl Sensors {
+    /// Of two budgets.
+    pub fn of(u: &Uncertainty, v: &Uncertainty, same_sensor: bool) -> Self {
+        let both = |x: Term, y: Term| x.half_width().hypot(y.half_width());
+        Self {
+            gain_cancels: same_sensor,
+            gain: if same_sensor { 0.0 } else { both(u.gain, v.gain) },
+            edge: both(u.edge, v.edge),
+            sampling: both(u.sampling, v.sampling),
+        }
+    }
 }
 
 /// A quantity of one side.
@@ -119,7 +147,9 @@ impl Sample {
         let sample = Self { unit: case.case.counted_in().per_joule(), ..sample };
         Some(match energy.evidence {
             // The systematic parts are added once, by `judge`.
-            Evidence::Measured => Self { half_width: energy.uncertainty.statistical, ..sample },
+            Evidence::Measured => {
+                Self { half_width: energy.uncertainty.random().map(|term| term.half_width()), ..sample }
+            }
             Evidence::Declared | Evidence::Estimated => Self { windows: Vec::new(), half_width: None, ..sample },
         })
     }
@@ -135,8 +165,8 @@ fn window_speeds(measurement: &Measurement) -> Vec<f64> {
     measurement.measured().map(|window| window.dispatches as f64 / time(window).get()).collect()
 }
 
-/// Compares two samples of a quantity of which more is better; `systematic` is what neither more windows nor the ratio removes, as a ratio at 95 %.
-pub fn judge(a: &Sample, b: &Sample, systematic: f64, noise: f64) -> Result<Judged, String> {
+/// Compares two samples of a quantity of which more is better; `sensors` is what neither more windows nor the ratio removes.
+pub fn judge(a: &Sample, b: &Sample, sensors: Option<Sensors>, noise: f64) -> Result<Judged, String> {
     let ratio = b.point / a.point;
     if !(ratio.is_finite() && ratio > 0.0) {
         return Err(format!("no ratio: A is {} {}, B is {} {}", a.point, a.unit, b.point, b.unit));
@@ -145,6 +175,8 @@ pub fn judge(a: &Sample, b: &Sample, systematic: f64, noise: f64) -> Result<Judg
         Some(of_windows) => Some(of_windows.log_half_width),
         None => a.half_width.zip(b.half_width).map(|(x, y)| x.hypot(y)),
     };
+    let systematic = sensors.map_or(0.0, |own| own.gain.hypot(own.edge));
+    let statistical = statistical.map(|half| half.max(sensors.map_or(0.0, |own| own.sampling)));
     let (verdict, reason) = verdict(ratio.ln(), statistical, systematic, noise);
     let half = statistical.map(|half| half.hypot(systematic));
     Ok(Judged {
@@ -154,6 +186,7 @@ pub fn judge(a: &Sample, b: &Sample, systematic: f64, noise: f64) -> Result<Judg
         ratio,
         interval: half.map(|half| (ratio * (-half).exp(), ratio * half.exp())),
         systematic,
+        sensors,
         n_a: a.n,
         n_b: b.n,
         p: stats::mann_whitney_p(&a.windows, &b.windows),
@@ -212,8 +245,9 @@ mod tests {
             unit: "FLOP/s",
         }
     }
-    fn say(a: &[f64], b: &[f64], systematic: f64) -> Judged {
-        judge(&sample(a), &sample(b), systematic, 0.01).unwrap()
+    fn say(a: &[f64], b: &[f64], gain: f64) -> Judged {
+        let sensors = Sensors { gain_cancels: false, gain, edge: 0.0, sampling: 0.0 };
+        judge(&sample(a), &sample(b), Some(sensors), 0.01).unwrap()
     }
 
     const A: [f64; 5] = [100.0, 100.1, 99.9, 100.05, 99.95];
@@ -245,7 +279,7 @@ mod tests {
         assert_eq!(judged.verdict, Verdict::Unclear);
         assert!(judged.reason.contains("spans 1"));
         let single = Sample { windows: vec![], n: 1, ..sample(&[100.0]) };
-        let judged = judge(&single, &sample(&A), 0.0, 0.01).unwrap();
+        let judged = judge(&single, &sample(&A), None, 0.01).unwrap();
         assert_eq!((judged.verdict, judged.interval, judged.p), (Verdict::Unclear, None, None));
     }
 

@@ -89,7 +89,8 @@ fn case_result(spec: &Spec<'_>) -> CaseResult {
         per_execution: mean(spec.joules),
         flop_efficiency: Some(mean(&efficiencies)),
         byte_efficiency: Estimate::bare(BytesPerJoule::new(1.0), 5),
-        uncertainty: Uncertainty { statistical: Some(0.0), edge: 0.0, gain: spec.gain },
+        uncertainty: Uncertainty::of_half_widths(Some(0.0), 0.0, spec.gain),
+        correction: None,
     };
     CaseResult {
         case: case_of(spec.variant),

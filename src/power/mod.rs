@@ -3,8 +3,12 @@
 //! Each source is one file in [`sources`]; to add one, write it and add one line to [`PROBES`]. What surprises people: a
 //! failed read is a gap with a reason, never a zero, and never ends a run.
 
+mod counter;
+mod frozen;
 pub mod integrate;
 pub mod profiled;
+mod lag;
+mod readings;
 pub mod request;
 pub mod sampler;
 pub mod sources;
@@ -15,7 +19,10 @@ use crate::clock::{Activity, Nanoseconds, RunClock};
 use crate::model::{Device, SourceInfo};
 use crate::units::Watts;
 
-pub use integrate::{Chosen, ScopeEnergy, frozen_channels, holds_device, power_series, window_energies};
+pub use integrate::{
+    Chosen, PartTime, ScopeEnergy, WindowError, frozen_channels, holds_device, part_time_look, power_series,
+    settling_time, window_energies,
+};
 pub use request::{PowerRequestError, open};
 pub use sampler::Sampler;
 pub use sources::PROBES;

@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{AMOUNT_BYTES, AMOUNT_FLOP, Carbon};
-use crate::measure::result::{CaseResult, EnergyMethod, EnergyResult, RunResult};
-use crate::model::{Case, Counted, Estimate, RunRecord, Shape, Unit, Verification};
+use crate::measure::result::{
+    CaseResult, Combined, EnergyMethod, EnergyResult, Evaluation, RunResult, Term, Uncertainty,
+};
+use crate::model::{Case, Counted, Estimate, Evidence, RunRecord, Shape, Unit, Verification};
 use crate::units::{FlopPerSecond, Quantity};
 
 /// Value of the `schema` field; the version rises when a field changes its meaning.
@@ -142,8 +144,45 @@ fn energy_value(energy: &EnergyResult) -> Value {
         "energy_per_execution_j": estimate(&energy.per_execution),
         "flop_efficiency_flop_per_j": energy.flop_efficiency.as_ref().map(estimate),
         "byte_efficiency_bytes_per_j": estimate(&energy.byte_efficiency),
-        "uncertainty_statistical": energy.uncertainty.statistical,
-        "uncertainty_edge": energy.uncertainty.edge,
-        "uncertainty_gain": energy.uncertainty.gain,
+        "scope_note": energy.scope_note(),
+        "correction": energy.correction,
+        "uncertainty_statistical": energy.uncertainty.statistical.map(|term| term.half_width()),
+        "uncertainty_edge": energy.uncertainty.edge.half_width(),
+        "uncertainty_gain": energy.uncertainty.gain.half_width(),
+        "uncertainty": (energy.evidence == Evidence::Measured).then(|| budget(&energy.uncertainty)),
+    })
+}
+
+/// The budget: relative standard uncertainties (0.01 is 1 %), and what they come to at 95 %. Infinite degrees of freedom are
+/// `null`, as JSON has no infinity.
+fn budget(uncertainty: &Uncertainty) -> Value {
+    let finite = |degrees: f64| degrees.is_finite().then_some(degrees);
+    let term = |term: &Term| {
+        json!({
+            "standard": term.standard,
+            "degrees_of_freedom": finite(term.degrees),
+            "type": match term.evaluation {
+                Evaluation::A => "A",
+                Evaluation::B => "B",
+            },
+        })
+    };
+    let combined = |all: Combined| {
+        json!({
+            "standard": all.standard,
+            "degrees_of_freedom": finite(all.degrees),
+            "coverage_factor": all.factor,
+            "expanded_95": all.expanded(),
+        })
+    };
+    json!({
+        "statistical": uncertainty.statistical.as_ref().map(term),
+        "sampling": term(&uncertainty.sampling),
+        "edge": term(&uncertainty.edge),
+        "edge_bound": uncertainty.edge_bound,
+        "gain": term(&uncertainty.gain),
+        "of_case": uncertainty.of_case().map(combined),
+        "of_case_without_gain": uncertainty.without_gain().map(combined),
+        "of_windows": combined(uncertainty.of_windows()),
     })
 }

@@ -49,7 +49,8 @@ pub fn result_of(measurement: &Measurement, time: f64, power: f64, scope: Scope,
         per_execution: within(power * time, 0.009),
         flop_efficiency: Some(within(flop / (power * time), 0.0091)),
         byte_efficiency: within(bytes / (power * time), 0.0091),
-        uncertainty: Uncertainty { statistical: Some(0.004), edge: 0.001, gain: 0.008 },
+        uncertainty: Uncertainty::of_half_widths(Some(0.004), 0.001, 0.008),
+        correction: None,
     };
     CaseResult {
         verified: measurement.verified(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{EnergyMethod, EnergyResult, Uncertainty};
+use super::{EnergyMethod, EnergyResult, Term, Uncertainty};
 use crate::clock::Nanoseconds;
 use crate::model::{
     Case, Device, Estimate, EstimateMethod, Evidence, Interval, Quantity, RunRecord, Scope, SourceTrace, Window,
@@ -87,13 +87,15 @@ fn summarise(
     let time: f64 = read.iter().map(|r| r.window.duration().get()).sum();
     let idle = idle_power(record, trace, scope, case.device);
     let uncertainty = Uncertainty {
-        statistical: relative(stats::mean_half_width_95(&per_execution), stats::mean(&per_execution)),
-        edge: edge_term(trace, scope, read),
-        gain: trace_gain(trace, read),
+        statistical: Term::scatter(&per_execution),
+        edge: edge_term(read, total_joules),
+        sampling: sampling_term(read, total_joules),
+        gain: Term::stated(trace_gain(trace, read)),
+        edge_bound: edge_bound(trace, scope, read),
     };
     let n = u32::try_from(read.len()).unwrap_or(u32::MAX);
     // Only a measured figure carries an interval.
-    let width = if trace.source.evidence == Evidence::Measured { uncertainty.combined() } else { None };
+    let width = if trace.source.evidence == Evidence::Measured { uncertainty.expanded() } else { None };
     // The point is total work over total energy, so that J, W and FLOP/J of one row agree exactly.
     let joules_each = total_joules / executions;
     let power = Watts::new(total_joules.get() / time);
@@ -113,6 +115,7 @@ fn summarise(
             .then(|| with_width(FlopPerJoule::new((flop * executions / total_joules).get()), width, n)),
         byte_efficiency: with_width(efficiency_of_bytes(case.work.bytes * executions, total_joules), width, n),
         uncertainty,
+        correction: read.iter().find_map(|r| r.energy.correction.clone()),
     })
 }
 
@@ -137,11 +140,6 @@ pub fn with_width<Q: crate::units::Quantity>(point: Q, width: Option<f64>, n: u3
     Estimate { point, interval, n, method: EstimateMethod::Mean }
 }
 
-fn relative(half_width: Option<f64>, mean: Option<f64>) -> Option<f64> {
-    let (half, mean) = (half_width?, mean?);
-    (mean != 0.0).then(|| (half / mean).abs())
-}
-
 fn method_of(read: &[Reading<'_>]) -> EnergyMethod {
     let integral = read.iter().any(|r| matches!(r.energy.chosen, Some((Chosen::Integral, _))));
     if integral { EnergyMethod::Integral } else { EnergyMethod::Counter }
@@ -159,9 +157,29 @@ fn trace_gain(trace: &SourceTrace, read: &[Reading<'_>]) -> f64 {
         .unwrap_or_else(|| gain_prior(&trace.source.kind))
 }
 
-/// 2·τ/T·ΔP/P: τ is the longer of update period and averaging window, ΔP the step between the power just before a window
-/// and the power inside it. Load runs on across the windows' edges, so the step is small once the device has settled.
-fn edge_term(trace: &SourceTrace, scope: Scope, read: &[Reading<'_>]) -> f64 {
+/// What is not known of the windows' edges, over the energy of all. Where an edge lies in the load's fine structure is of
+/// its own at each edge; how much later the readings come is the same in all windows, so that their joules add first.
+fn edge_term(read: &[Reading<'_>], total: Joules) -> Term {
+    let own: f64 = read.iter().map(|r| r.energy.error.edge_j.powi(2)).sum();
+    let common: f64 = read.iter().map(|r| r.energy.error.shift_j).sum();
+    Term::known(own.sqrt().hypot(common) / total.get())
+}
+
+/// What was not seen between looks, over the energy of all windows; of its own in each. Found from the readings' own
+/// differences, so its degrees of freedom are about the number of updates.
+fn sampling_term(read: &[Reading<'_>], total: Joules) -> Term {
+    let variance: f64 = read.iter().map(|r| r.energy.error.sampling_j.powi(2)).sum();
+    let updates: f64 = read.iter().map(|r| r.energy.error.updates).sum();
+    Term {
+        standard: variance.sqrt() / total.get(),
+        degrees: (updates - 1.0).max(1.0),
+        evaluation: super::Evaluation::A,
+    }
+}
+
+/// The bound 2·τ/T·ΔP/P: τ is the longer of update period and averaging window, ΔP the step between the power just before a
+/// window and the power inside it; the mean over windows.
+fn edge_bound(trace: &SourceTrace, scope: Scope, read: &[Reading<'_>]) -> f64 {
     let terms: Vec<f64> = read
         .iter()
         .filter_map(|r| {
@@ -180,7 +198,6 @@ fn edge_term(trace: &SourceTrace, scope: Scope, read: &[Reading<'_>]) -> f64 {
             Some((2.0 * tau / length.get() * (inside - before.get()).abs() / inside).min(1.0))
         })
         .collect();
-    // A sensor lags the same way at every edge, so that more windows do not make the mean smaller.
     stats::mean(&terms).unwrap_or(0.0)
 }
 
@@ -248,8 +265,8 @@ mod tests {
         assert!(near(energy.byte_efficiency.point.get(), 10.0));
         assert!(near(energy.idle.unwrap().get(), 40.0) && near(energy.coverage.get(), 1.0));
         // 20 and 6.667 J: mean 13.333, deviation 9.428, times 12.706/√2 = 84.706; over the mean 6.353.
-        assert!((energy.uncertainty.statistical.unwrap() - 6.353).abs() < 1e-3);
-        assert_eq!((energy.uncertainty.edge, energy.uncertainty.gain), (0.0, 0.0));
+        assert!((energy.uncertainty.statistical.unwrap().half_width() - 6.353).abs() < 1e-3);
+        assert_eq!((energy.uncertainty.edge.standard, energy.uncertainty.gain.standard), (0.0, 0.0));
         assert_eq!(energy.power.n, 2);
     }
 
@@ -262,7 +279,7 @@ mod tests {
         // Inside: second window 2000 J; the first falls to 100 W at its last poll: 1995 J, 199.5 W.
         let first = 2.0 * 0.1 / 10.0 * (199.5 - 150.0) / 199.5;
         let second = 2.0 * 0.1 / 10.0 * (200.0 - 150.0) / 200.0;
-        assert!(near(energy.uncertainty.edge, (first + second) / 2.0), "{}", energy.uncertainty.edge);
+        assert!(near(energy.uncertainty.edge_bound, (first + second) / 2.0), "{}", energy.uncertainty.edge_bound);
     }
 
     #[test]
@@ -350,11 +367,11 @@ mod tests {
     fn a_sensor_without_a_stated_error_has_the_prior_and_a_stated_zero_is_kept() {
         let mut nvml = board(|_| Some(200.0));
         nvml.source.kind = "nvml".to_owned();
-        assert_eq!(energies(vec![nvml.clone()], &[(10, 20, 10)])[0].uncertainty.gain, 0.0);
+        assert_eq!(energies(vec![nvml.clone()], &[(10, 20, 10)])[0].uncertainty.gain, Term::stated(0.0));
         nvml.source.channels[0].stated_error = None;
-        assert_eq!(energies(vec![nvml.clone()], &[(10, 20, 10)])[0].uncertainty.gain, 0.05);
+        assert_eq!(energies(vec![nvml.clone()], &[(10, 20, 10)])[0].uncertainty.gain, Term::stated(0.05));
         nvml.source.kind = "csv".to_owned();
-        assert_eq!(energies(vec![nvml], &[(10, 20, 10)])[0].uncertainty.gain, 0.10);
+        assert_eq!(energies(vec![nvml], &[(10, 20, 10)])[0].uncertainty.gain, Term::stated(0.10));
     }
 
     #[test]

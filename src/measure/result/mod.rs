@@ -11,13 +11,15 @@ mod link;
 #[cfg(test)]
 mod testing;
 mod throttle;
+mod uncertainty;
 
 pub use ceilings::{Ceilings, Roof, RoofKind};
 pub use energy::window_efficiency;
 pub use evaluate::evaluate;
 pub use link::{LinkResult, TransferResult, link};
+pub use uncertainty::{Combined, Evaluation, Term, Uncertainty, coverage_factor};
 
-use crate::model::{Case, Counted, Estimate, Evidence, Scope, Skip, Warning};
+use crate::model::{Case, Correction, Counted, Estimate, Evidence, Scope, Skip, Warning};
 use crate::units::{
     Bytes, BytesPerJoule, BytesPerSecond, Flop, FlopPerJoule, FlopPerSecond, Joules, Ratio, Seconds, Watts,
 };
@@ -29,24 +31,6 @@ pub enum EnergyMethod {
     Counter,
     /// Trapezoid integral of power samples, interpolated to the window's edges.
     Integral,
-}
-
-/// Parts of the relative uncertainty of an energy, each at 95 % as a ratio (0.05 is 5 %).
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Uncertainty {
-    /// Scatter between windows (Student's t); `None` with fewer than two windows.
-    pub statistical: Option<f64>,
-    /// Window edges: 2·τ/T·ΔP/P.
-    pub edge: f64,
-    /// Systematic gain of the sensor, stated or taken as a prior.
-    pub gain: f64,
-}
-
-impl Uncertainty {
-    /// All parts combined as the root of the sum of squares; `None` without a statistical part.
-    pub fn combined(&self) -> Option<f64> {
-        self.statistical.map(|s| (s * s + self.edge * self.edge + self.gain * self.gain).sqrt())
-    }
 }
 
 /// Energy of a case within one scope.
@@ -78,6 +62,16 @@ pub struct EnergyResult {
     pub byte_efficiency: Estimate<BytesPerJoule>,
     /// Where the width of the interval comes from.
     pub uncertainty: Uncertainty,
+    /// The correction that is applied to the readings. Where it has a `scope_note`, the watts include what that says, and
+    /// stand for the scope of the reference, not for `scope`.
+    pub correction: Option<Correction>,
+}
+
+impl EnergyResult {
+    /// What the watts include where a correction made them those of another scope, in the words of the correction.
+    pub fn scope_note(&self) -> Option<&str> {
+        self.correction.as_ref()?.scope_note.as_deref()
+    }
 }
 
 /// What one measured case says.
