@@ -7,8 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use assert_cmd::Command;
-use wattmark::model::{Correction, Quantity, Response, RunRecord, RunStatus, SensorProfile, Verification};
+use wattmark::measure::result::evaluate;
+use wattmark::model::{
+    Correction, Estimate, Quantity, Response, RunRecord, RunStatus, Scope, SensorProfile, Verification,
+};
 use wattmark::store;
+use wattmark::units::Watts;
 
 const DEVICE: &str = r#"
 [[device]]
@@ -147,9 +151,11 @@ fn every_kind_of_sensor_is_recovered_within_ten_percent_and_its_profile_is_kept(
         }
         assert!(found.residual.get() < 0.1 && found.delay_s.get().abs() < 0.02, "{shown}");
     }
+    let said = text(&output.stdout);
+    assert!(said.lines().all(|line| line.chars().count() <= 100), "{said}");
     let part_time = bench.profile("scripted:2", "power.instant");
     assert!(near(part_time.coverage.get(), 0.25, 0.1), "{part_time:?}");
-    assert!(text(&output.stdout).contains("Kept         5 profiles in cache/sensors-v1.json"));
+    assert!(said.contains("Kept         5 profiles in cache/sensors-v1.json"));
 }
 
 #[test]
@@ -227,16 +233,21 @@ fn a_later_run_polls_and_waits_as_the_profile_says_unless_it_is_told_not_to() {
 #[test]
 fn gain_and_offset_against_a_meter_are_recovered_and_applied_only_where_the_user_asks() {
     let board = "update_period_s = 0.1\naveraging_window_s = 0.1\ngain = 0.95\noffset_w = -20.0\nstated_error = 0.05";
-    let meter = "update_period_s = 0.2\naveraging_window_s = 0.2\ndelay_s = 0.4\nstated_error = 0.005";
+    let meter =
+        "scope = \"wall-ac\"\nupdate_period_s = 0.2\naveraging_window_s = 0.2\ndelay_s = 0.4\nstated_error = 0.005";
     let bench = Bench::with_sensors(&[board, meter]);
     let said = text(&bench.ok(&["calibrate", "--against", "scripted:1", "--source", "scripted:0"]).stdout);
     let found = bench.correction();
     assert!(near(found.gain, 0.95, 0.01) && (found.offset_w.get() + 20.0).abs() < 2.0, "{found:?}\n{said}");
     assert_eq!(found.against, "scripted:1/power.average");
-    let run = ["run", "--no-ceilings", "--no-figures", "--kernel", "gemm/naive-f32", "--shape", "m=n=k=256"];
+    let protocol = ["--preset", "standard", "--idle", "1", "--preheat-min", "2", "--preheat-max", "2"];
+    let kernel = ["run", "--no-ceilings", "--no-figures", "--kernel", "gemm/naive-f32", "--shape", "m=n=k=256"];
+    let run = [&kernel[..], &protocol].concat();
     let output = bench.ok(&run);
     assert!(bench.record().traces[0].source.channels[0].correction.is_none());
     assert!(text(&output.stderr).contains("--correct applies it"), "{}", text(&output.stderr));
+    let (board, wall) = watts(&bench.record());
+    assert!(limits(&board).1 < limits(&wall).0, "uncorrected, the two disagree: {board:?} {wall:?}");
     let output = bench.ok(&[&run[..], &["--correct"]].concat());
     let record = bench.record();
     assert_eq!(record.traces[0].source.channels[0].correction.as_ref(), Some(&found));
@@ -244,6 +255,23 @@ fn gain_and_offset_against_a_meter_are_recovered_and_applied_only_where_the_user
     assert!(text(&output.stdout).contains("corrected by gain 0.95"), "{}", text(&output.stdout));
     let raw = record.traces[0].columns[0].values.iter().flatten().copied().fold(0.0, f64::max);
     assert!(near(raw, 265.0, 0.01), "the readings stay raw: {raw} W of 300 W");
+    let (board, wall) = watts(&record);
+    let (low, high) = limits(&board);
+    assert!(low <= 300.0 && 300.0 <= high && (low..=high).contains(&wall.point.get()), "{board:?} {wall:?}");
+    assert!(high - low < 0.05 * 300.0, "the interval is that of the correction, not of the prior: {board:?}");
+}
+
+/// Both ends of an interval.
+fn limits(watts: &Estimate<Watts>) -> (f64, f64) {
+    let interval = watts.interval.as_ref().unwrap();
+    (interval.low.get(), interval.high.get())
+}
+
+/// Mean power of the only case by board and by wall meter.
+fn watts(record: &RunRecord) -> (Estimate<Watts>, Estimate<Watts>) {
+    let result = evaluate(record);
+    let of = |scope: Scope| result.cases[0].energy.iter().find(|energy| energy.scope == scope).unwrap().power;
+    (of(Scope::Board), of(Scope::WallAc))
 }
 
 #[test]

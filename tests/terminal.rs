@@ -37,8 +37,21 @@ fn help(command: &str) -> String {
 fn the_help_of_every_command() {
     insta::assert_snapshot!("help", help(""));
     for command in [
-        "run", "tune", "ceilings", "devices", "doctor", "list", "show", "compare", "carbon", "factors", "plot",
-        "export", "validate", "schema",
+        "run",
+        "tune",
+        "ceilings",
+        "calibrate",
+        "devices",
+        "doctor",
+        "list",
+        "show",
+        "compare",
+        "carbon",
+        "factors",
+        "plot",
+        "export",
+        "validate",
+        "schema",
     ] {
         insta::assert_snapshot!(format!("help-{command}"), help(command));
     }
