@@ -279,6 +279,11 @@ fn prepare(
         let session = match begin(&case) {
             Ok(session) => session,
             Err(Outcome::Device(error)) => return Err((*error).into()),
+            // A smaller one may fit.
+            Err(Outcome::Skipped(_)) if index > 0 => {
+                (index, shrunk) = (index - 1, true);
+                continue;
+            }
             Err(Outcome::Skipped(skip)) => {
                 refused = skip.detail;
                 break;
@@ -287,11 +292,11 @@ fn prepare(
         let time = checked(&device, &session)?;
         let larger = ((aim / time).ln() / GROWTH.ln()).floor().max(0.0) as usize;
         let wanted = if time > aim { index.saturating_sub(1) } else { (index + larger).min(EDGES.len() - 1) };
-        shrunk |= wanted < index;
         if wanted == index || (shrunk && wanted > index) {
             let batch = session.measurement.calibration.as_ref().map_or(1, |found| found.dispatches_per_submission);
             return Ok((session, batch));
         }
+        shrunk |= wanted < index;
         index = wanted;
     }
     let chain = chain(&device, protocol.seed);

@@ -326,6 +326,24 @@ mod tests {
         assert_eq!(text.matches("fake:host").count(), 1);
     }
 
+    #[test]
+    fn a_sensor_says_whether_it_was_calibrated_and_an_estimate_says_nothing_of_it() {
+        let mut info = source("fake:1", Some(1), Scope::Board).info().clone();
+        assert_eq!(calibration(&info).as_deref(), Some("not calibrated (`wattmark calibrate`)"));
+        info.channels[1].profile = Some(crate::model::SensorProfile {
+            response: crate::model::Response::PartTime { window_s: crate::units::Seconds::new(0.025) },
+            update_period_s: crate::units::Seconds::new(0.1),
+            delay_s: crate::units::Seconds::new(0.01),
+            coverage: crate::units::Ratio::new(0.25),
+            residual: crate::units::Ratio::new(0.01),
+            measured: "2026-01-01T00:00:00Z".to_owned(),
+        });
+        let found = "calibrated; InstantPower: 100 ms updates, part-time 25.0 ms (25% seen), delay 10.0 ms";
+        assert_eq!(calibration(&info).as_deref(), Some(found));
+        info.evidence = Evidence::Estimated;
+        assert_eq!(calibration(&info), None);
+    }
+
     fn simulated_devices() -> Vec<Device> {
         use crate::gpu::simulated::{DeviceScript, Rate, SimulatedMachine};
         let rate = Rate::SecondsPerDispatch(crate::units::Seconds::new(1.0));
