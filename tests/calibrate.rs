@@ -231,6 +231,19 @@ fn a_later_run_polls_and_waits_as_the_profile_says_unless_it_is_told_not_to() {
 }
 
 #[test]
+fn a_sensor_that_proved_fast_is_polled_faster_than_the_others_unless_the_user_chose_the_cadence() {
+    let counter = "power = false\ncounter = true\nupdate_period_s = 0.02\ndeclares = false";
+    let bench = Bench::with_sensors(&[counter, "update_period_s = 0.1\naveraging_window_s = 0.1"]);
+    bench.ok(&["calibrate", "--source", "scripted:0"]);
+    let run = ["run", "--no-ceilings", "--no-figures", "--kernel", "gemm/naive-f32", "--shape", "m=n=k=64"];
+    for (extra, expected) in [(&[][..], [100.0, 50.0]), (&["--sampler-hz", "40"], [40.0, 40.0])] {
+        bench.ok(&[&run[..], extra].concat());
+        let cadences: Vec<f64> = bench.record().traces.iter().map(|trace| trace.requested_hz).collect();
+        assert!(near(cadences[0], expected[0], 0.1) && cadences[1] == expected[1], "{extra:?}: {cadences:?}");
+    }
+}
+
+#[test]
 fn gain_and_offset_against_a_meter_are_recovered_and_applied_only_where_the_user_asks() {
     let board = "update_period_s = 0.1\naveraging_window_s = 0.1\ngain = 0.95\noffset_w = -20.0\nstated_error = 0.05";
     let meter =

@@ -57,6 +57,21 @@ pub fn at_cadence(inner: Box<dyn PowerSource>, hz: f64) -> Box<dyn PowerSource> 
     Box::new(Profiled { inner, info, useful_hz: Some(hz) })
 }
 
+/// Sources and the sampler's cadence, raised for those whose profile asks for more than `hz`; the others keep to `hz`.
+pub fn at_profiled_cadence(sources: Vec<Box<dyn PowerSource>>, hz: f64) -> (Vec<Box<dyn PowerSource>>, f64) {
+    let known = |source: &dyn PowerSource| source.info().channels.iter().any(|channel| channel.profile.is_some());
+    let wanted = sources.iter().filter(|source| known(source.as_ref())).filter_map(|source| source.useful_hz());
+    let top = wanted.fold(hz, f64::max);
+    if top <= hz {
+        return (sources, hz);
+    }
+    let held = |source: Box<dyn PowerSource>| match source.useful_hz() {
+        Some(useful) if useful <= hz || known(source.as_ref()) => source,
+        _ => at_cadence(source, hz),
+    };
+    (sources.into_iter().map(held).collect(), top)
+}
+
 /// Averaging that a response counts for; none for an instant or a counter.
 pub fn averaging_of(response: Response) -> Option<Seconds> {
     match response {
@@ -190,6 +205,16 @@ mod tests {
         assert_eq!(with_known(fake(Some(20.0)), &known(part, 1.0, Some(1.0))).useful_hz(), Some(2.0));
         assert_eq!(with_known(fake(None), &known(part, 1.0, None)).useful_hz(), None, "the counter is not known");
         assert_eq!(at_cadence(fake(Some(20.0)), 200.0).useful_hz(), Some(200.0));
+    }
+
+    #[test]
+    fn only_a_source_whose_profile_asks_for_it_is_polled_faster_than_the_sampler() {
+        let fast = with_known(fake(None), &known(Response::Instant, 0.02, Some(0.02)));
+        let (sources, hz) = at_profiled_cadence(vec![fast, fake(None), fake(Some(500.0)), fake(Some(5.0))], 50.0);
+        let each: Vec<Option<f64>> = sources.iter().map(|source| source.useful_hz()).collect();
+        assert_eq!((each, hz), (vec![Some(100.0), Some(50.0), Some(50.0), Some(5.0)], 100.0));
+        let (sources, hz) = at_profiled_cadence(vec![fake(Some(500.0))], 50.0);
+        assert_eq!((sources[0].useful_hz(), hz), (Some(500.0), 50.0), "without a profile nothing changes");
     }
 
     #[test]

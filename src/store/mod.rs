@@ -12,6 +12,7 @@ mod schema;
 mod sensors;
 mod text;
 pub mod validate;
+mod waves;
 
 pub use error::StoreError;
 pub use folder::{RECORD_FILE, RunFolder, new_id, replace_file};

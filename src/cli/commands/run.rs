@@ -19,7 +19,7 @@ use crate::measure::run::{self, Setup};
 use crate::model::{
     DataPattern, Plan, Preset, RECORD_SCHEMA, RunRecord, RunStatus, SCHEMA_VERSION, UserShader, Warning, WarningCode,
 };
-use crate::power::Sampler;
+use crate::power::{Sampler, profiled};
 use crate::provenance;
 use crate::store::{self, RunFolder};
 
@@ -182,8 +182,12 @@ pub(super) fn carry_out(
     record.plan.cases.clone_from(&resolved.plan.cases);
     record.plan.expected_s = resolved.plan.expected_s;
     let hz = resolved.plan.settings.sampler_hz;
-    let sampler =
-        (!findings.sources.is_empty()).then(|| Sampler::start(findings.sources, hz, &test_bench.machine().clock()));
+    // A cadence that the user chose holds for all.
+    let (sources, hz) = match resolved.plan.origins.contains_key("sampler-hz") {
+        true => (findings.sources, hz),
+        false => profiled::at_profiled_cadence(findings.sources, hz),
+    };
+    let sampler = (!sources.is_empty()).then(|| Sampler::start(sources, hz, &test_bench.machine().clock()));
     let mut progress = Progress::new(&resolved.plan, console.err_is_terminal);
     {
         let mut save = |record: &RunRecord| folder.save(record).map_err(|error| error.to_string());
