@@ -167,7 +167,7 @@ fn drive(
     (setup.say)(&format!("warming up for {} s with {}", protocol.preheat.get(), session.measurement.case.label()));
     load.warm(protocol.preheat, setup.interrupted)?;
     record.calibrations.push(SensorCalibration { device: device.ordinal, waves: Vec::new() });
-    let mut before = Some(LoadPhase { from_ns: clock.now(), until_ns: clock.now(), on: false });
+    // No part of the waves: a slow sensor still sees the end of the preheat.
     rest(&clock, protocol.rest, setup.interrupted);
     let count = protocol.waves.len();
     for (number, wave) in (1..).zip(&protocol.waves) {
@@ -179,7 +179,7 @@ fn drive(
             wave.phases_s.len() / 2,
             wave.period_s.get()
         ));
-        let mut driven = SquareWave { period_s: wave.period_s, phases: before.take().into_iter().collect() };
+        let mut driven = SquareWave { period_s: wave.period_s, phases: Vec::new() };
         let outcome = load.wave(wave, &mut driven.phases, setup.interrupted);
         if let Some(calibration) = record.calibrations.last_mut() {
             calibration.waves.push(driven);
@@ -367,8 +367,23 @@ impl Load<'_> {
         Ok(())
     }
 
-    /// Drives one wave; each phase is noted as it is over, also where the device fails in a later one.
+    /// Drives one wave; the last phase ends with it, also where the device fails in the next.
     fn wave(
+        &mut self,
+        wave: &PlannedWave,
+        phases: &mut Vec<LoadPhase>,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<(), GpuError> {
+        let outcome = self.switch(wave, phases, interrupted);
+        let now = self.clock.now();
+        if let Some(last) = phases.last_mut() {
+            last.until_ns = now.max(last.until_ns);
+        }
+        phases.retain(|phase| phase.until_ns > phase.from_ns);
+        outcome
+    }
+
+    fn switch(
         &mut self,
         wave: &PlannedWave,
         phases: &mut Vec<LoadPhase>,
@@ -393,10 +408,6 @@ impl Load<'_> {
             }
             let off = LoadPhase { from_ns: on.until_ns, until_ns: on.until_ns, on: false };
             phases.extend([on, off]);
-        }
-        let now = self.clock.now();
-        if let Some(last) = phases.last_mut() {
-            last.until_ns = now.max(last.until_ns);
         }
         Ok(())
     }

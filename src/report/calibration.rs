@@ -158,7 +158,7 @@ fn profiles(channels: &[ChannelFit<'_>], width: usize) -> String {
         }
         let name = format!("{INDENT}{}", fit.channel.id);
         match &fit.outcome {
-            Err(error) => table.note(vec![name], format!("not characterised: {error}")),
+            Err(error) => table.note(vec![name], error.to_string()),
             Ok(found) => {
                 let SensorProfile { response, update_period_s, delay_s, coverage, residual, .. } = &found.profile;
                 table.cells(vec![
@@ -175,16 +175,17 @@ fn profiles(channels: &[ChannelFit<'_>], width: usize) -> String {
                     let (period, window) = (fit.channel.update_period_s, fit.channel.averaging_window_s);
                     table.cells(vec![format!("{INDENT}{INDENT}declared"), time(period), time(window)]);
                 }
-                for (other, residual) in found.alternatives.iter().take(OTHERS) {
+                let others = found.alternatives.iter().filter(|other| other.response != *response);
+                for other in others.take(OTHERS) {
                     let blank = String::new;
                     table.cells(vec![
                         format!("{INDENT}{INDENT}other shape"),
                         blank(),
-                        time(length(*other)),
-                        shape(*other).to_owned(),
+                        time(length(other.response)),
+                        shape(other.response).to_owned(),
+                        time(Some(other.delay_s)),
                         blank(),
-                        blank(),
-                        percent(residual.get()),
+                        percent(other.residual.get()),
                     ]);
                 }
             }
@@ -260,7 +261,7 @@ fn gains(references: &[ReferenceFit<'_>], width: usize) -> String {
         }
         let name = format!("{INDENT}{}", fit.channel.id);
         match &fit.outcome {
-            Err(error) => table.note(vec![name], format!("no gain and offset: {error}")),
+            Err(error) => table.note(vec![name], error.to_string()),
             Ok(found) => {
                 let correction = &found.correction;
                 table.cells(vec![

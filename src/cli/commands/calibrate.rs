@@ -47,7 +47,7 @@ pub struct Args {
     /// Fewer and shorter waves: indicative.
     #[arg(long)]
     pub quick: bool,
-    /// Polls a second; default: 200, and at most five times what a source calls useful itself (NVML: 100).
+    /// Polls a second; default: 197, and at most five times what a source calls useful itself (NVML: 97).
     #[arg(long, value_name = "HERTZ", allow_negative_numbers = true)]
     pub sampler_hz: Option<f64>,
     /// Compute the profiles of a calibration's record again, without a device.

@@ -14,12 +14,13 @@ use crate::units::Seconds;
 /// Widest line of what the command prints.
 pub const WIDTH: usize = 100;
 /// Polls a second where nothing else is said: an update every 20 ms, the shortest that is known of boards, is seen four
-/// times.
-const DEFAULT_HZ: f64 = 200.0;
+/// times. No divisor of usual update rates, so that polls do not keep step with updates and their instants can be told finer
+/// than the time between two polls.
+const DEFAULT_HZ: f64 = 197.0;
 /// A source that finds fewer polls a second useful is slow or far away (a service processor, a meter) and keeps its cadence.
 const FAST_HZ: f64 = 10.0;
-/// How much faster than useful a fast source is polled for the minute that this takes.
-const HASTE: f64 = 5.0;
+/// How much faster than useful a fast source is polled for the minute that this takes; out of step, as the default.
+const HASTE: f64 = 4.85;
 
 /// Longest update period that the usual waves show.
 const SLOW: Seconds = Seconds::new(1.0);
