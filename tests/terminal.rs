@@ -37,8 +37,23 @@ fn help(command: &str) -> String {
 fn the_help_of_every_command() {
     insta::assert_snapshot!("help", help(""));
     for command in [
-        "run", "tune", "meter", "ceilings", "devices", "doctor", "list", "show", "compare", "carbon", "factors",
-        "plot", "export", "validate", "schema",
+        "run",
+        "tune",
+        "meter",
+        "watch",
+        "ceilings",
+        "calibrate",
+        "devices",
+        "doctor",
+        "list",
+        "show",
+        "compare",
+        "carbon",
+        "factors",
+        "plot",
+        "export",
+        "validate",
+        "schema",
     ] {
         insta::assert_snapshot!(format!("help-{command}"), help(command));
     }

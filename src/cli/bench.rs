@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
+use crate::cli::profiles::ProfileArgs;
 use crate::cli::resolve::Resolved;
 use crate::cli::simulate::Simulation;
 use crate::cli::{Console, sensors};
@@ -79,9 +80,14 @@ pub fn rfc3339(instant: jiff::Timestamp) -> String {
     instant.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
-/// Opens the power sources that the plan asks for; see [`sensors::open`].
-pub fn open_power(resolved: &Resolved, bench: &TestBench, root: &Path) -> anyhow::Result<Findings> {
-    sensors::open(&resolved.plan.power, &resolved.devices, bench, root)
+/// Opens the power sources that the plan asks for; see [`sensors::open_known`].
+pub fn open_power(
+    resolved: &Resolved,
+    bench: &TestBench,
+    root: &Path,
+    profiles: &ProfileArgs,
+) -> anyhow::Result<Findings> {
+    sensors::open_known(&resolved.plan.power, &resolved.devices, bench, root, profiles)
 }
 
 /// Saves the final record; when its folder cannot take it (a full disk), in the folder for temporary files instead.

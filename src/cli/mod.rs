@@ -9,6 +9,7 @@ pub mod config;
 pub mod exit;
 pub mod layout;
 pub mod outcome;
+pub mod profiles;
 pub mod programs;
 pub mod progress;
 pub mod records;
@@ -48,6 +49,8 @@ pub enum Command {
     Ceilings(commands::ceilings::Args),
     /// Show power, clocks, temperature and throttling of all sensors, live.
     Watch(commands::watch::Args),
+    /// Find how power sensors answer, with square waves of load, and keep it for later runs.
+    Calibrate(Box<commands::calibrate::Args>),
     /// List GPUs and the power source that belongs to each.
     Devices(commands::devices::Args),
     /// Check drivers, sensors and permissions, with a remedy for each finding.
@@ -155,6 +158,7 @@ fn dispatch(command: &Command, console: &mut Console) -> anyhow::Result<Exit> {
         Command::Meter(args) => commands::meter::run(args, console),
         Command::Ceilings(args) => commands::ceilings::run(args, console),
         Command::Watch(args) => commands::watch::run(args, console),
+        Command::Calibrate(args) => commands::calibrate::run(args, console),
         Command::Devices(args) => commands::devices::run(args, console),
         Command::Doctor(args) => commands::doctor::run(args, console),
         Command::List(args) => commands::list::run(args, console),

@@ -246,7 +246,8 @@ fn power_request(args: &Args, merge: &mut Merge) -> anyhow::Result<PowerRequest>
     Ok(if args.insecure { power::accepting_any_certificate(request) } else { request })
 }
 
-fn select_devices(wanted: &[String], bench: &TestBench, console: &Console) -> anyhow::Result<Vec<Device>> {
+/// The devices that were asked for; by default every hardware GPU, else the software adapter.
+pub fn select_devices(wanted: &[String], bench: &TestBench, console: &Console) -> anyhow::Result<Vec<Device>> {
     let all = bench.machine().devices();
     if all.is_empty() {
         return Err(Failure::no_device(

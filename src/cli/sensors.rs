@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::Failure;
 use crate::cli::bench::TestBench;
+use crate::cli::profiles::{self, ProfileArgs};
 use crate::model::{Device, PowerRequest};
 use crate::power::sources::options;
 use crate::power::sources::scripted::open_scripts;
@@ -22,6 +23,9 @@ pub struct PowerArgs {
     /// Accept any certificate of the sources over HTTPS (as insecure=yes does for one of them).
     #[arg(long)]
     pub insecure: bool,
+    /// What calibrations found.
+    #[command(flatten)]
+    pub profiles: ProfileArgs,
     /// Folder below which sensors are read.
     #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
     pub sensor_root: PathBuf,
@@ -36,7 +40,7 @@ impl PowerArgs {
 
     /// Opens what was asked for.
     pub fn open(&self, devices: &[Device], bench: &TestBench) -> anyhow::Result<Findings> {
-        open(&self.request()?, devices, bench, &self.sensor_root)
+        open_known(&self.request()?, devices, bench, &self.sensor_root, &self.profiles)
     }
 }
 
@@ -71,7 +75,20 @@ fn split_sources(list: &str) -> Vec<String> {
     kinds
 }
 
-/// Opens power sources; in a simulation, the scripted ones stand for all sensors under `auto`.
+/// Opens power sources and tells them what calibrations found of them; see [`profiles::apply`].
+pub fn open_known(
+    request: &PowerRequest,
+    devices: &[Device],
+    bench: &TestBench,
+    root: &Path,
+    args: &ProfileArgs,
+) -> anyhow::Result<Findings> {
+    let Findings { sources, obstacles } = open(request, devices, bench, root)?;
+    let sources = profiles::apply(sources, devices, bench.machine().is_simulated(), args);
+    Ok(Findings { sources, obstacles })
+}
+
+/// Opens power sources as they describe themselves; in a simulation, the scripted ones stand for all sensors under `auto`.
 pub fn open(request: &PowerRequest, devices: &[Device], bench: &TestBench, root: &Path) -> anyhow::Result<Findings> {
     let context = bench.probe_context(devices.to_vec(), root);
     if let (Some(simulation), PowerRequest::Auto { .. }) = (bench.simulation(), request) {

@@ -4,6 +4,7 @@
 //! every run of a script stays the same; naming a cache with WATTMARK_CACHE, or `--tune`, makes it behave like a machine.
 
 use crate::cli::bench::{self, TestBench};
+use crate::cli::profiles::ProfileArgs;
 use crate::cli::resolve::{self, Resolved};
 use crate::cli::{Console, Failure};
 use crate::measure::plan;
@@ -70,6 +71,8 @@ pub struct Tuner<'a> {
     pub bench: &'a TestBench,
     /// Folder below which sensors are read.
     pub sensor_root: &'a std::path::Path,
+    /// What calibrations found of the sensors.
+    pub profiles: &'a ProfileArgs,
     /// True once the user asked to stop.
     pub interrupted: &'a dyn Fn() -> bool,
 }
@@ -140,7 +143,7 @@ impl Tuner<'_> {
         let mut cache = self.open_cache(console);
         // The run's own sampler starts later, so that its record does not hold the readings of the tuning.
         let sampler = if objective == Objective::Efficiency && mode != Mode::CacheOnly {
-            let sources = bench::open_power(resolved, self.bench, self.sensor_root)?.sources;
+            let sources = bench::open_power(resolved, self.bench, self.sensor_root, self.profiles)?.sources;
             let clock = self.bench.machine().clock();
             Some(Sampler::start(sources, resolved.plan.settings.sampler_hz, &clock))
         } else {

@@ -4,6 +4,7 @@
 //! rules. What surprises people: the device's stream never drains between windows. Each window is the run jobs between a
 //! poison job and a probe job of one in-order stream, so the output that is checked is the one that was timed.
 
+pub mod calibrate;
 pub mod case;
 mod checks;
 mod link;

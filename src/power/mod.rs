@@ -3,10 +3,12 @@
 //! Each source is one file in [`sources`]; to add one, write it and add one line to [`PROBES`]. What surprises people: a
 //! failed read is a gap with a reason, never a zero, and never ends a run.
 
+pub mod characterise;
 mod counter;
 mod frozen;
 pub mod integrate;
 mod lag;
+pub mod profiled;
 mod readings;
 pub mod request;
 pub mod sampler;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::number::{scaled, significant};
 use super::sheet::{CommonCode, ESTIMATED_MARK, common_energy};
-use super::{Carbon, compact_case};
+use super::{Carbon, calibration, compact_case};
 use crate::measure::result::{CaseResult, Ceilings, EnergyMethod, RunResult};
 use crate::model::{
     Case, Check, CountedIn, Evidence, Measurement, RunRecord, Scope, Verification, Warning, WarningCode,
@@ -85,6 +85,7 @@ pub(super) fn of_run(
              interval is that of the energy, the factor's own error not included",
         );
     }
+    lines.extend(calibration::known_sensors(record).into_iter().map(|text| ("sensor".to_owned(), text)));
     lines.extend(checked(record).map(|text| ("checked".to_owned(), text)));
     lines.extend(warnings(record, result, every_warning));
     lines

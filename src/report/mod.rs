@@ -4,6 +4,7 @@
 //! What surprises people: cases that count FLOP, integer operations and bytes stand in tables of their own, so that every column has
 //! one unit.
 
+mod calibration;
 mod ceilings;
 mod ceilings_text;
 mod claims_text;
@@ -26,6 +27,7 @@ mod tests;
 mod tuning;
 mod uncertainty_text;
 
+pub use calibration::{calibration_text, correction_in_words, profile_in_words};
 pub use ceilings::{CeilingRow, DeviceCeilings, Finding, ceilings, ceilings_json};
 pub use ceilings_text::ceilings_text;
 pub use claims_text::claims_text;

@@ -9,13 +9,16 @@ mod locate;
 pub mod migrate;
 mod read;
 mod schema;
+mod sensors;
 mod text;
 pub mod validate;
+mod waves;
 
 pub use error::StoreError;
 pub use folder::{RECORD_FILE, RunFolder, new_id, replace_file};
 pub use read::{Loaded, RESULTS_DIR, read, read_in, read_many};
 pub use schema::RUN_SCHEMA_V1;
+pub use sensors::{KeptCorrection, KeptProfile, KnownSensors, SENSORS_FILE, SensorKey, UnitKey};
 pub use text::{to_text, write_text};
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::waves;
 use crate::clock::Nanoseconds;
 use crate::model::{
     Case, Measurement, RunRecord, RunStatus, SCHEMA_VERSION, SourceTrace, Verification, Window, WindowKind,
@@ -68,6 +69,7 @@ pub fn check(record: &RunRecord) -> Vec<Finding> {
     for (index, trace) in record.traces.iter().enumerate() {
         check_trace(&format!("traces[{index}]"), trace, record, &mut found);
     }
+    found.0.extend(waves::check(record));
     found.0
 }
 

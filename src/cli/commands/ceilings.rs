@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use crate::cli::bench::TestBench;
 use crate::cli::commands::{plot, run};
+use crate::cli::profiles::ProfileArgs;
 use crate::cli::{Console, Exit, layout, resolve};
 use crate::figure;
 use crate::measure::result::evaluate;
@@ -31,6 +32,9 @@ pub struct Args {
     /// Accept any certificate of the power sources over HTTPS (as insecure=yes does for one of them).
     #[arg(long)]
     pub insecure: bool,
+    /// What calibrations found of the sensors.
+    #[command(flatten)]
+    pub profiles: ProfileArgs,
     /// Seed of inputs and random gaps.
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     pub seed: Option<u64>,
@@ -69,6 +73,7 @@ impl Args {
             power: self.power.clone(),
             assume_watts: self.assume_watts,
             insecure: self.insecure,
+            profiles: self.profiles.clone(),
             seed: self.seed,
             results: self.results.clone(),
             redact: self.redact,

@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 use comfy_table::{ContentArrangement, Table, TableStyle};
 use serde::Serialize;
 
-use crate::cli::{Console, Exit, Failure};
+use crate::cli::{Console, Exit, Failure, profiles};
 use crate::clock::{RunClock, WallClock};
 use crate::gpu::{Machine, WgpuMachine};
-use crate::model::{Device, DeviceLimits, Feature, Quantity, Scope, SourceInfo};
+use crate::model::{Device, DeviceLimits, Evidence, Feature, Quantity, Scope, SourceInfo};
 use crate::power::{Obstacle, PROBES, PowerSource, ProbeContext};
+use crate::report;
 
 /// Arguments of `wattmark devices`.
 #[derive(Debug, Clone, clap::Args)]
@@ -77,7 +78,12 @@ pub(super) fn survey(devices: &[Device], root: &Path, clock: WallClock) -> Vec<F
         let (sources, obstacles) = (findings.sources, findings.obstacles);
         Found { kind: probe.kind, summary: probe.summary, sources, obstacles }
     };
-    PROBES.iter().map(open).collect()
+    let mut found: Vec<Found> = PROBES.iter().map(open).collect();
+    for one in &mut found {
+        let sources = std::mem::take(&mut one.sources);
+        one.sources = profiles::apply_quietly(sources, devices);
+    }
+    found
 }
 
 /// The whole answer, as JSON shows it.
@@ -196,7 +202,23 @@ fn describe(source: &SourceInfo) -> String {
     let scopes: Vec<String> = scopes.iter().map(Scope::to_string).collect();
     let scope = if scopes.is_empty() { "no power".to_owned() } else { scopes.join(" and ") };
     let note = if source.note.is_empty() { String::new() } else { format!("\n{}", source.note) };
-    format!("{scope}, {}; {}{note}", source.evidence, channels(source))
+    let known = calibration(source).map(|text| format!("\n{text}")).unwrap_or_default();
+    format!("{scope}, {}; {}{note}{known}", source.evidence, channels(source))
+}
+
+/// Whether the channels of a sensor were calibrated, and what was found; `None` for what is no sensor of power.
+pub(super) fn calibration(source: &SourceInfo) -> Option<String> {
+    let mut energetic = source.channels.iter().filter(|channel| channel.quantity.is_energetic()).peekable();
+    if source.evidence != Evidence::Measured || energetic.peek().is_none() {
+        return None;
+    }
+    let known: Vec<String> = energetic
+        .filter_map(|channel| Some(format!("{}: {}", channel.id, report::profile_in_words(channel.profile.as_ref()?))))
+        .collect();
+    Some(match known.is_empty() {
+        true => "not calibrated (`wattmark calibrate`)".to_owned(),
+        false => format!("calibrated; {}", known.join("; ")),
+    })
 }
 
 /// Quantities that a source reads, energetic ones first, each once.
@@ -302,6 +324,24 @@ mod tests {
         assert!(blocks[2].starts_with("Power of the whole host") && blocks[2].contains("wall AC, measured"), "{text}");
         assert!(blocks[3].contains("rapl: permission denied") && blocks[3].contains("→ sudo chmod"), "{text}");
         assert_eq!(text.matches("fake:host").count(), 1);
+    }
+
+    #[test]
+    fn a_sensor_says_whether_it_was_calibrated_and_an_estimate_says_nothing_of_it() {
+        let mut info = source("fake:1", Some(1), Scope::Board).info().clone();
+        assert_eq!(calibration(&info).as_deref(), Some("not calibrated (`wattmark calibrate`)"));
+        info.channels[1].profile = Some(crate::model::SensorProfile {
+            response: crate::model::Response::PartTime { window_s: crate::units::Seconds::new(0.025) },
+            update_period_s: crate::units::Seconds::new(0.1),
+            delay_s: crate::units::Seconds::new(0.01),
+            coverage: crate::units::Ratio::new(0.25),
+            residual: crate::units::Ratio::new(0.01),
+            measured: "2026-01-01T00:00:00Z".to_owned(),
+        });
+        let found = "calibrated; InstantPower: 100 ms updates, part-time 25.0 ms (25% seen), delay 10.0 ms";
+        assert_eq!(calibration(&info).as_deref(), Some(found));
+        info.evidence = Evidence::Estimated;
+        assert_eq!(calibration(&info), None);
     }
 
     fn simulated_devices() -> Vec<Device> {

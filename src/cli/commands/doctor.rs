@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::devices::{Found, channels, plain_table, survey};
+use super::devices::{Found, calibration, channels, plain_table, survey};
 use crate::cli::{Console, Exit};
 use crate::clock::{Clock, WallClock};
 use crate::gpu::{Machine, WgpuMachine};
@@ -166,7 +166,8 @@ fn source_checks(found: &Found) -> Vec<Check> {
     let name = format!("power: {}", found.kind);
     let pass = |source: &SourceInfo| {
         let owner = source.device.map_or("host".to_owned(), |ordinal| format!("device {ordinal}"));
-        Check::pass(&name, format!("{} ({owner}, {}): {}", source.id, source.evidence, channels(source)))
+        let known = calibration(source).map(|text| format!("\n{text}")).unwrap_or_default();
+        Check::pass(&name, format!("{} ({owner}, {}): {}{known}", source.id, source.evidence, channels(source)))
     };
     let mut checks: Vec<Check> = found.sources.iter().map(|source| pass(source.info())).collect();
     let obstacle = |o: &crate::power::Obstacle| Check::warn(&name, format!("{}: {}", o.what, o.why), o.remedy.clone());

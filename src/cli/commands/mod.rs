@@ -1,5 +1,6 @@
 //! One file per subcommand: its arguments, and a function that runs it.
 
+pub mod calibrate;
 pub mod carbon;
 pub mod ceilings;
 pub mod compare;

@@ -76,6 +76,9 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let folder = args.out.clone().unwrap_or_else(|| loaded.path.with_file_name("figures"));
     let mut all = standard_figures(record, &result, regions.as_ref());
     all.extend(bandwidth(record, &result));
+    // The record of a calibration has no case, and nothing to draw but what the sensors said.
+    let calibration = record.plan.cases.is_empty() && !record.calibrations.is_empty();
+    all.retain(|figure| !calibration || figure.id == "power-trace");
     let figures = chosen(all, &args.figure, args.width);
     if args.figure.iter().any(|name| name == "bandwidth") && !figures.iter().any(|figure| figure.id == "bandwidth") {
         console.note("wattmark: bandwidth is not drawn: no memory probe of this record ran at several sizes");
@@ -83,6 +86,7 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let of_programs = record.plan.cases.is_empty() && !record.commands.is_empty();
     if regions.is_none()
         && !of_programs
+        && !calibration
         && (args.figure.is_empty() || args.figure.iter().any(|name| name == "carbon-regions"))
     {
         console.note("wattmark: carbon-regions is not drawn: no case of this record has the energy that its job needs");

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use crate::account::Job;
 use crate::cli::accounting::SiteArgs;
 use crate::cli::bench::{self, TestBench};
+use crate::cli::profiles::ProfileArgs;
 use crate::cli::progress::Progress;
 use crate::cli::resolve::{self, Resolved};
 use crate::cli::shaders::ShaderArgs;
@@ -18,7 +19,7 @@ use crate::measure::run::{self, Setup};
 use crate::model::{
     DataPattern, Plan, Preset, RECORD_SCHEMA, RunRecord, RunStatus, SCHEMA_VERSION, UserShader, Warning, WarningCode,
 };
-use crate::power::Sampler;
+use crate::power::{Sampler, profiled};
 use crate::provenance;
 use crate::store::{self, RunFolder};
 
@@ -52,6 +53,9 @@ pub struct Args {
     /// Accept any certificate of the power sources over HTTPS (as insecure=yes does for one of them).
     #[arg(long)]
     pub insecure: bool,
+    /// What calibrations found of the sensors.
+    #[command(flatten)]
+    pub profiles: ProfileArgs,
     /// Where the energy is accounted.
     #[command(flatten)]
     pub site: SiteArgs,
@@ -155,12 +159,13 @@ pub(super) fn carry_out(
     console: &Console,
 ) -> anyhow::Result<(RunRecord, PathBuf)> {
     // Before the folder is made: a power source that is refused leaves nothing behind.
-    let findings = bench::open_power(resolved, test_bench, &args.sensor_root)?;
     let interrupted = interruption(STOPPING)?;
+    let findings = bench::open_power(resolved, test_bench, &args.sensor_root, &args.profiles)?;
     let tuner = Tuner {
         args: &args.tuning,
         bench: test_bench,
         sensor_root: &args.sensor_root,
+        profiles: &args.profiles,
         interrupted: &|| interrupted.load(Ordering::Relaxed),
     };
     tuner.check(resolved, &findings.sources.iter().map(|source| source.info().clone()).collect::<Vec<_>>())?;
@@ -180,8 +185,12 @@ pub(super) fn carry_out(
     record.plan.cases.clone_from(&resolved.plan.cases);
     record.plan.expected_s = resolved.plan.expected_s;
     let hz = resolved.plan.settings.sampler_hz;
-    let sampler =
-        (!findings.sources.is_empty()).then(|| Sampler::start(findings.sources, hz, &test_bench.machine().clock()));
+    // A cadence that the user chose holds for all.
+    let (sources, hz) = match resolved.plan.origins.contains_key("sampler-hz") {
+        true => (findings.sources, hz),
+        false => profiled::at_profiled_cadence(findings.sources, hz),
+    };
+    let sampler = (!sources.is_empty()).then(|| Sampler::start(sources, hz, &test_bench.machine().clock()));
     let mut progress = Progress::new(&resolved.plan, console.err_is_terminal);
     {
         let mut save = |record: &RunRecord| folder.save(record).map_err(|error| error.to_string());

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use crate::cli::accounting::SiteArgs;
+use crate::cli::commands::calibrate;
 use crate::cli::records::load;
 use crate::cli::{Console, Exit, layout, outcome};
 use crate::measure::result::evaluate;
@@ -63,6 +64,10 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let views = args.views(&loaded.record, layout::width(console));
     if !views.is_empty() {
         console.out.write_all(views.join("\n").as_bytes())?;
+        return Ok(Exit::Ok);
+    }
+    if loaded.record.plan.cases.is_empty() && !loaded.record.calibrations.is_empty() {
+        calibrate::show(&loaded.record, console)?;
         return Ok(Exit::Ok);
     }
     let result = evaluate(&loaded.record);

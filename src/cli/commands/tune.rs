@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::cli::bench::{self, TestBench};
 use crate::cli::commands::run;
+use crate::cli::profiles::ProfileArgs;
 use crate::cli::resolve::{self, Resolved};
 use crate::cli::tuning::{Tuner, TuningArgs};
 use crate::cli::{Console, Exit, text};
@@ -49,6 +50,9 @@ pub struct Args {
     /// Accept any certificate of the power sources over HTTPS (as insecure=yes does for one of them).
     #[arg(long)]
     pub insecure: bool,
+    /// What calibrations found of the sensors.
+    #[command(flatten)]
+    pub profiles: ProfileArgs,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -64,8 +68,8 @@ pub struct Args {
 pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let test_bench = TestBench::open(args.simulate.as_deref())?;
     let resolved = resolve::resolve(&as_run(args), &test_bench, console)?;
-    let sources = bench::open_power(&resolved, &test_bench, &args.sensor_root)?.sources;
     let interrupted = run::interruption(run::STOPPING)?;
+    let sources = bench::open_power(&resolved, &test_bench, &args.sensor_root, &args.profiles)?.sources;
     let flags = TuningArgs {
         retune: args.retune,
         tune_budget: args.tune_budget.clone(),
@@ -76,6 +80,7 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
         args: &flags,
         bench: &test_bench,
         sensor_root: &args.sensor_root,
+        profiles: &args.profiles,
         interrupted: &|| interrupted.load(Ordering::Relaxed),
     };
     tuner.check(&resolved, &sources.iter().map(|source| source.info().clone()).collect::<Vec<_>>())?;
@@ -110,6 +115,7 @@ fn as_run(args: &Args) -> run::Args {
         device: args.device.clone(),
         power: args.power.clone(),
         insecure: args.insecure,
+        profiles: args.profiles.clone(),
         // What was named is tuned, and nothing beside it.
         no_ceilings: true,
         simulate: args.simulate.clone(),

@@ -3,6 +3,7 @@
 //! Everything here is recomputed from the record each time; nothing of it is stored. What surprises people: the statistical
 //! unit is the window, so `n` counts windows, not dispatches.
 
+pub mod calibration;
 mod ceilings;
 pub mod claims;
 mod command;
