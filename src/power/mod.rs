@@ -3,6 +3,7 @@
 //! Each source is one file in [`sources`]; to add one, write it and add one line to [`PROBES`]. What surprises people: a
 //! failed read is a gap with a reason, never a zero, and never ends a run.
 
+pub mod against;
 pub mod characterise;
 mod counter;
 mod frozen;
