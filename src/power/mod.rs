@@ -5,6 +5,7 @@
 
 mod counter;
 mod frozen;
+pub mod against;
 pub mod characterise;
 pub mod integrate;
 pub mod profiled;
