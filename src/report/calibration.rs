@@ -270,7 +270,7 @@ fn gains(references: &[ReferenceFit<'_>], width: usize) -> String {
                     format!("{:.1} W", correction.offset_w.get()),
                     format!("±{}", percent(correction.error.get())),
                     time(Some(found.lag_s)),
-                    format!("{:.3}", found.correlation),
+                    format!("{:.3}", found.correlation.get()),
                     format!("{} W", significant(found.residual_w.get())),
                     found.points.to_string(),
                 ]);
