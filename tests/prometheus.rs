@@ -13,13 +13,14 @@
 
 mod http_support;
 mod power_support;
+mod prometheus_support;
 
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use http_support::{Answer, Server};
 use power_support::{Tree, context, open, values};
+use prometheus_support::real;
 use serde_json::json;
 use wattmark::clock::{Clock, RunClock, WallClock};
 use wattmark::model::{Quantity, Scope};
@@ -41,54 +42,6 @@ fn refused(argument: &str) -> String {
 }
 
 // --- a real server
-
-/// A Prometheus process that ends with the test.
-struct Prometheus {
-    child: Child,
-    url: String,
-    _data: tempfile::TempDir,
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Starts the program that the environment names, over an exporter; `None`, and a word about it, without one.
-fn real(exporter: &Server) -> Option<Prometheus> {
-    let Some(program) = std::env::var_os("WATTMARK_PROMETHEUS") else {
-        eprintln!(
-            "NOT RUN: set WATTMARK_PROMETHEUS to the program `prometheus` to run this test against a real server"
-        );
-        return None;
-    };
-    let data = tempfile::tempdir().unwrap();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let config = data.path().join("prometheus.yml");
-    let text = format!(
-        "global:\n  scrape_interval: 1s\nscrape_configs:\n  - job_name: rack\n    static_configs:\n      - targets: ['{}']\n",
-        exporter.authority()
-    );
-    std::fs::write(&config, text).unwrap();
-    let child = Command::new(program)
-        .arg(format!("--config.file={}", config.display()))
-        .arg(format!("--storage.tsdb.path={}", data.path().join("data").display()))
-        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-        .stdout(Stdio::null())
-        .stderr(std::fs::File::create(data.path().join("log")).unwrap())
-        .spawn()
-        .unwrap();
-    let prometheus = Prometheus { child, url: format!("http://127.0.0.1:{port}"), _data: data };
-    let start = Instant::now();
-    // Three scrapes, so that their interval shows.
-    while exporter.count("GET", "/metrics") < 4 {
-        assert!(start.elapsed() < Duration::from_secs(60), "no scrapes within a minute");
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    Some(prometheus)
-}
 
 #[test]
 fn a_real_server_gives_scraped_watts_and_joules_and_what_died_is_a_gap() {
