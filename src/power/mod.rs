@@ -3,13 +3,13 @@
 //! Each source is one file in [`sources`]; to add one, write it and add one line to [`PROBES`]. What surprises people: a
 //! failed read is a gap with a reason, never a zero, and never ends a run.
 
-mod counter;
-mod frozen;
 pub mod against;
 pub mod characterise;
+mod counter;
+mod frozen;
 pub mod integrate;
-pub mod profiled;
 mod lag;
+pub mod profiled;
 mod readings;
 pub mod request;
 pub mod sampler;
