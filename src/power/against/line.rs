@@ -12,6 +12,8 @@ use crate::units::{NANOSECONDS_PER_SECOND, Seconds, Watts};
 
 /// Least number of plateaus of each kind.
 const FEWEST: usize = 4;
+/// Part of a phase that is left out at either end, beyond what is known of the channels' responses.
+const UNTRUSTED: f64 = 0.1;
 /// Most scatter of plateaus of one kind, as part of the difference between on and off.
 const MOST_SCATTER: f64 = 0.25;
 
@@ -43,15 +45,19 @@ pub(super) fn plateaus(
     calibration: &SensorCalibration,
     (own_lag, lag): (f64, f64),
 ) -> Result<Vec<Plateau>, AgainstError> {
-    // The lag is counted from middle to middle: a reading is clean half a window and half a period away from a switch.
-    let margin = |series: &Series<'_>| (series.window + series.period) / 2.0;
+    // The lag is counted from middle to middle: a reading is clean half a window and half a period away from a switch, and
+    // straight lines between points reach over one more.
+    let margin = |series: &Series<'_>| (series.window + series.period) / 2.0 + series.apart;
     let margin = margin(own).max(margin(reference));
     let least = own.period.max(reference.period);
     let phases: Vec<&LoadPhase> = calibration.waves.iter().flat_map(|wave| &wave.phases).collect();
     let origin = phases.iter().map(|phase| phase.from_ns).min().unwrap_or(Nanoseconds(0));
     let seen = |phase: &&&LoadPhase| {
         let seconds = |at: Nanoseconds| (at.0 - origin.0) as f64 / NANOSECONDS_PER_SECOND;
-        let (from, until) = (seconds(phase.from_ns) + margin, seconds(phase.until_ns) - margin);
+        let (from, until) = (seconds(phase.from_ns), seconds(phase.until_ns));
+        // What is not known of a response shows near the switches: a part of each phase is left out besides.
+        let margin = margin + UNTRUSTED * (until - from);
+        let (from, until) = (from + margin, until - margin);
         if until - from < 0.5 * least {
             return None;
         }
@@ -63,7 +69,7 @@ pub(super) fn plateaus(
     let on = found.iter().filter(|plateau| plateau.on).count();
     let off = found.len() - on;
     if on < FEWEST || off < FEWEST {
-        let needed = Seconds::new(2.0 * margin + 0.5 * least);
+        let needed = Seconds::new((2.0 * margin + 0.5 * least) / (1.0 - 2.0 * UNTRUSTED));
         return Err(AgainstError::TooFewPlateaus { on: on as u64, off: off as u64, needed, fewest: FEWEST });
     }
     Ok(found)

@@ -27,6 +27,8 @@ pub(super) struct Series<'a> {
     energy: Vec<f64>,
     /// Time between two readings that may differ.
     pub period: f64,
+    /// Time between two points.
+    pub apart: f64,
     /// Time over which a reading is averaged, as far as it is known.
     pub window: f64,
 }
@@ -52,14 +54,15 @@ impl<'a> Series<'a> {
             return Err(AgainstError::Frozen { name });
         }
         let between: Vec<f64> = points.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
-        let period = channel.update_period_s.map_or(0.0, Seconds::get).max(stats::median(&between).unwrap_or(0.0));
+        let apart = stats::median(&between).unwrap_or(0.0);
+        let period = channel.update_period_s.map_or(0.0, Seconds::get).max(apart);
         let mut energy = vec![0.0];
         for pair in points.windows(2) {
             let before = energy.last().copied().unwrap_or(0.0);
             energy.push(before + (pair[0].1 + pair[1].1) / 2.0 * (pair[1].0 - pair[0].0));
         }
         let window = window(channel).max(if counter { period } else { 0.0 });
-        Ok(Self { channel, name, points, energy, period, window })
+        Ok(Self { channel, name, points, energy, period, apart, window })
     }
 
     /// Mean power between two instants; `None` outside of the readings and where a hole is wider than is bridged.

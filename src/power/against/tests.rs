@@ -63,7 +63,8 @@ fn polled(script: &PowerScript, activity: &Activity, hz: f64, end: Nanoseconds) 
 fn compared(own: &PowerScript, meter: &PowerScript, set: WaveSet) -> Result<Against, AgainstError> {
     let (calibration, end) = driven(set);
     let activity = activity_of(&calibration, "wave");
-    let (own, meter) = (polled(own, &activity, 23.7, end), polled(meter, &activity, 11.3, end));
+    let (own, meter) =
+        (polled(own, &activity, 23.7, end), polled(meter, &activity, if meter.counter { 43.0 } else { 11.3 }, end));
     let (a, b) = (own.source.channels[0].id.clone(), meter.source.channels[0].id.clone());
     against(&own, &a, &meter, &b, &calibration, "2026-01-01T00:00:00Z")
 }

@@ -192,3 +192,70 @@ fn table_of_the_quick_waves() {
     let wrong = table(WaveSet::Quick, 0.1, 0.008);
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+fn error(script: &PowerScript, polls: f64) -> CharacteriseError {
+    found(script, polls, WaveSet::Quick).unwrap_err()
+}
+
+fn tenth() -> PowerScript {
+    PowerScript { update_period_s: s(0.1), ..sensor() }
+}
+
+#[test]
+fn noise_above_the_step_is_no_contrast_and_both_are_named() {
+    let refused = error(&PowerScript { noise_w: Watts::new(2.0 * (ON - OFF)), ..tenth() }, 3.0);
+    assert!(matches!(refused, CharacteriseError::NoContrast { .. }), "{refused}");
+    let blind = PowerScript { busy: Vec::new(), noise_w: Watts::new(1.0), ..tenth() };
+    assert!(matches!(error(&blind, 3.0), CharacteriseError::NoContrast { .. }));
+}
+
+#[test]
+fn a_sensor_polled_slower_than_it_updates_gives_an_upper_bound_and_no_guess() {
+    let refused = error(&PowerScript { noise_w: Watts::new(1.0), ..tenth() }, 0.7);
+    let CharacteriseError::PolledTooSlowly { poll, at_most } = refused else { panic!("{refused}") };
+    assert!(poll.get() > 0.1 && at_most > poll, "{refused}");
+    // Without noise only switches show, and they fall between any two polls.
+    let silent = error(&tenth(), 0.7);
+    assert!(matches!(silent, CharacteriseError::PolledTooSlowly { .. }), "{silent}");
+}
+
+#[test]
+fn a_sensor_slower_than_the_waves_gives_too_few_updates() {
+    let refused = error(&PowerScript { update_period_s: s(5.0), averaging_window_s: s(5.0), ..sensor() }, 20.0);
+    assert!(matches!(refused, CharacteriseError::TooFewUpdates { .. } | CharacteriseError::Frozen { .. }), "{refused}");
+}
+
+#[test]
+fn a_frozen_sensor_and_one_with_holes_are_refused_with_the_reason() {
+    let frozen = PowerScript { frozen_after_s: s(9.0), ..tenth() };
+    assert!(matches!(error(&frozen, 3.0), CharacteriseError::Frozen { .. }));
+    let deaf = PowerScript { outages_s: vec![(Seconds::new(4.0), Seconds::new(18.0))], ..tenth() };
+    let refused = error(&deaf, 3.0);
+    assert!(refused.to_string().contains("does not answer"), "{refused}");
+    let gone = PowerScript { gone_after_s: s(4.0), ..tenth() };
+    assert!(error(&gone, 3.0).to_string().contains("vanished"));
+}
+
+#[test]
+fn a_hole_of_a_few_seconds_does_no_harm() {
+    let deaf = PowerScript {
+        outages_s: vec![(Seconds::new(4.0), Seconds::new(7.0))],
+        part_time: Some(Ratio::new(0.25)),
+        ..tenth()
+    };
+    let found = found(&deaf, 3.0, WaveSet::Quick).unwrap();
+    let Response::PartTime { window_s } = found.profile.response else { panic!("{found:?}") };
+    assert!((window_s.get() / 0.025 - 1.0).abs() < 0.1 && (found.profile.coverage.get() - 0.25).abs() < 0.03);
+}
+
+#[test]
+fn what_is_no_power_and_what_was_never_switched_is_refused() {
+    let (calibration, end) = driven(WaveSet::Quick);
+    let warm = PowerScript { temperature_c: Some(crate::units::Celsius::new(40.0)), ..tenth() };
+    let trace = trace(&warm, &activity_of(&calibration, "wave"), Polling::at(30.0), Nanoseconds(0), end).unwrap();
+    let refused = |channel: &str, waves: &SensorCalibration| characterise(&trace, channel, waves, "").unwrap_err();
+    assert!(matches!(refused("temperature", &calibration), CharacteriseError::NotPower { .. }));
+    assert!(matches!(refused("fan", &calibration), CharacteriseError::NoSuchChannel { .. }));
+    let still = SensorCalibration { device: 0, waves: Vec::new() };
+    assert_eq!(refused("power.instant", &still), CharacteriseError::NoWaves);
+}
