@@ -92,9 +92,29 @@ fn record() -> RunRecord {
 }
 
 fn integration(c: &mut Criterion) {
-    let trace = trace(1_000_000);
-    let (from, until) = (Nanoseconds(5_000_000), Nanoseconds(19_999_000_000_000));
-    c.bench_function("integrate 10^6 samples", |b| b.iter(|| black_box(window_energies(&trace, from, until))));
+    let mut group = c.benchmark_group("integrate");
+    for (samples, text) in [(1_000_000, "10^6 samples"), (10_000_000, "10^7 samples")] {
+        let trace = trace(samples);
+        let last = trace.t_ns[trace.t_ns.len() - 1];
+        let (from, until) = (Nanoseconds(5_000_000), Nanoseconds(last.0 - 1_000_000_000));
+        group.bench_function(text, |b| b.iter(|| black_box(window_energies(&trace, from, until))));
+        // The power alone, of a sensor that looks part of the time: the budget then takes a second pass.
+        let mut part_time = trace.clone();
+        part_time.source.channels.retain(|channel| channel.quantity != Quantity::EnergyCounter);
+        for channel in &mut part_time.source.channels {
+            channel.averaging_window_s = Some(Seconds::new(0.001));
+            channel.update_period_s = Some(Seconds::new(0.02));
+        }
+        group.bench_function(format!("{text} of a part-time sensor"), |b| {
+            b.iter(|| black_box(window_energies(&part_time, from, until)));
+        });
+        // What stands before the window costs nothing.
+        let (from, until) = (Nanoseconds(last.0 - 20_000_000_000), Nanoseconds(last.0 - 10_000_000_000));
+        group.bench_function(format!("10 s at the end of {text}"), |b| {
+            b.iter(|| black_box(window_energies(&trace, from, until)));
+        });
+    }
+    group.finish();
 }
 
 fn records(c: &mut Criterion) {

@@ -244,6 +244,11 @@ impl Seconds {
     pub fn max_of(self, other: Self) -> Self {
         if self.0 >= other.0 { self } else { other }
     }
+    /// The shorter of two durations.
+    #[must_use]
+    pub fn min_of(self, other: Self) -> Self {
+        if self.0 <= other.0 { self } else { other }
+    }
     /// Rounded to whole nanoseconds; negative and NaN become 0.
     pub fn to_nanoseconds(self) -> u64 {
         (self.0 * NANOSECONDS_PER_SECOND).round() as u64

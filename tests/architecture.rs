@@ -34,6 +34,8 @@ const FENCES: &[(&str, &[&str])] = &[
     ("wgpu", &["gpu/"]),
     ("naga", &["gpu/spirv.rs"]),
     ("plotters", &["figure/svg.rs"]),
+    ("nix", &["measure/meter/"]),
+    ("regex", &["measure/meter/", "power/"]),
     ("nvml_wrapper", &["power/sources/nvml"]),
     ("nvml_wrapper_sys", &["power/sources/nvml"]),
     ("ureq", &["power/sources/http.rs"]),

@@ -121,10 +121,18 @@ fn every_link_between_documents_leads_somewhere() {
     assert!(followed >= 10, "only {followed} links were found");
 }
 
-/// A command line of a document as words, without quotes and comments.
+/// A command line of a document as words, without comments; what stands between single quotes is one word.
 fn words(line: &str) -> Vec<String> {
     let line = line.split(" #").next().unwrap_or_default();
-    line.split_whitespace().map(|word| word.trim_matches('\'').to_owned()).collect()
+    let mut words = vec![String::new()];
+    for (index, part) in line.split('\'').enumerate() {
+        let quoted = index % 2 == 1;
+        let mut pieces = if quoted { vec![part] } else { part.split(' ').collect() }.into_iter();
+        words.last_mut().unwrap().push_str(pieces.next().unwrap_or_default());
+        words.extend(pieces.map(str::to_owned));
+    }
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 #[test]

@@ -39,6 +39,8 @@ fn the_help_of_every_command() {
     for command in [
         "run",
         "tune",
+        "meter",
+        "watch",
         "ceilings",
         "calibrate",
         "devices",

@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use super::Site;
-use crate::measure::result::{CaseResult, EnergyResult, RunResult};
+use crate::measure::result::{CaseResult, CommandEnergy, EnergyResult, RunResult};
 use crate::model::{Case, Counted, Estimate, Evidence, Scope};
 use crate::units::{FLOP_PER_EXAFLOP, GramsCo2e, Joules};
 
@@ -148,6 +148,52 @@ pub(super) fn usable_energy(case: &CaseResult) -> Result<&EnergyResult, &'static
         return Err("the energy reading is not a positive number");
     }
     Ok(energy)
+}
+
+/// Carbon of a metered program: foreign work, whose output was not verified.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CommandCarbon {
+    /// Name of the program.
+    pub label: String,
+    /// What the next fields are per: `run`, or a unit of its work.
+    pub per: String,
+    /// Power source of the energy.
+    pub source: String,
+    /// What the energy includes.
+    pub scope: Scope,
+    /// Measured, declared or estimated: the carbon is what the energy is.
+    pub evidence: Evidence,
+    /// Energy at the device, gross.
+    #[serde(rename = "energy_per_unit_j")]
+    pub energy: Estimate<Joules>,
+    /// Carbon, PUE included.
+    #[serde(rename = "carbon_per_unit_g")]
+    pub carbon: Estimate<GramsCo2e>,
+}
+
+/// Carbon of every metered program at a site, per execution and per unit of its work, from the energy that stands for it.
+/// Programs without such an energy have none.
+pub fn command_carbon(result: &RunResult, site: &Site) -> Vec<CommandCarbon> {
+    let row = |label: &str, per: &str, own: &CommandEnergy| {
+        let energy = &own.energy;
+        CommandCarbon {
+            label: label.to_owned(),
+            per: per.to_owned(),
+            source: energy.source.clone(),
+            scope: energy.scope,
+            evidence: energy.evidence,
+            energy: honest(energy.per_execution, energy.evidence),
+            carbon: operational(&energy.per_execution, energy.evidence, site),
+        }
+    };
+    let mut rows = Vec::new();
+    for command in &result.commands {
+        rows.extend(command.headline_energy().map(|own| row(&command.label, "run", own)));
+        rows.extend(
+            command.work.iter().filter_map(|work| Some(row(&command.label, &work.unit, work.headline_energy()?))),
+        );
+    }
+    rows
 }
 
 fn one_case(case: &CaseResult, site: &Site) -> Result<CaseCarbon, &'static str> {

@@ -15,7 +15,10 @@ mod site;
 #[cfg(test)]
 mod testing;
 
-pub use carbon::{CarbonTable, CaseCarbon, LeftOut, WorkUnit, case_carbon, energy_per_unit, operational};
+pub use carbon::{
+    CarbonTable, CaseCarbon, CommandCarbon, LeftOut, WorkUnit, case_carbon, command_carbon, energy_per_unit,
+    operational,
+};
 pub use catalogue::{Entry, catalogue, factor_for, search, spread};
 pub use error::AccountError;
 pub use factor::parse_grid;

@@ -10,6 +10,7 @@ pub mod exit;
 pub mod layout;
 pub mod outcome;
 pub mod profiles;
+pub mod programs;
 pub mod progress;
 pub mod records;
 pub mod resolve;
@@ -18,6 +19,7 @@ pub mod shaders;
 pub mod simulate;
 pub mod text;
 pub mod tuning;
+pub mod work;
 
 use std::io::{IsTerminal, Write};
 
@@ -41,8 +43,12 @@ pub enum Command {
     Run(Box<commands::run::Args>),
     /// Find the kernel variants and parameters that suit a device, and keep them for later runs.
     Tune(commands::tune::Args),
+    /// Measure any program's power and energy with the same sampler, rules and record.
+    Meter(Box<commands::meter::Args>),
     /// Measure what a device can do at most: arithmetic, memory, launches, transfers, and watts.
     Ceilings(commands::ceilings::Args),
+    /// Show power, clocks, temperature and throttling of all sensors, live.
+    Watch(commands::watch::Args),
     /// Find how power sensors answer, with square waves of load, and keep it for later runs.
     Calibrate(Box<commands::calibrate::Args>),
     /// List GPUs and the power source that belongs to each.
@@ -149,7 +155,9 @@ fn dispatch(command: &Command, console: &mut Console) -> anyhow::Result<Exit> {
     match command {
         Command::Run(args) => commands::run::run(args, console),
         Command::Tune(args) => commands::tune::run(args, console),
+        Command::Meter(args) => commands::meter::run(args, console),
         Command::Ceilings(args) => commands::ceilings::run(args, console),
+        Command::Watch(args) => commands::watch::run(args, console),
         Command::Calibrate(args) => commands::calibrate::run(args, console),
         Command::Devices(args) => commands::devices::run(args, console),
         Command::Doctor(args) => commands::doctor::run(args, console),

@@ -12,6 +12,7 @@ use crate::kernel;
 use crate::measure::plan::{self, Selection};
 use crate::measure::{presets, suite};
 use crate::model::{AccountRequest, DataPattern, Device, Origin, Plan, PowerRequest, Preset, Settings};
+use crate::power;
 use crate::units::Seconds;
 
 /// Default seed: any fixed number makes runs repeatable; this one spells the year of the first release.
@@ -241,7 +242,8 @@ fn power_request(args: &Args, merge: &mut Merge) -> anyhow::Result<PowerRequest>
     let (power, watts) = (merge.file.power.as_ref().map(|list| list.join(",")), merge.file.assume_watts);
     let text = merge.pick("power", args.power.as_ref(), power);
     let watts = merge.pick("assume-watts", args.assume_watts.as_ref(), watts);
-    sensors::request(text.as_deref(), watts, &merge.named("assume-watts"))
+    let request = sensors::request(text.as_deref(), watts, &merge.named("assume-watts"))?;
+    Ok(if args.insecure { power::accepting_any_certificate(request) } else { request })
 }
 
 /// The devices that were asked for; by default every hardware GPU, else the software adapter.

@@ -6,6 +6,7 @@ use crate::cli::Failure;
 use crate::cli::bench::TestBench;
 use crate::cli::profiles::{self, ProfileArgs};
 use crate::model::{Device, PowerRequest};
+use crate::power::sources::options;
 use crate::power::sources::scripted::open_scripts;
 use crate::power::{self, Findings};
 use crate::units::Watts;
@@ -19,6 +20,9 @@ pub struct PowerArgs {
     /// Watts to assume where no sensor answers; figures are then marked as declared.
     #[arg(long, value_name = "WATTS", allow_negative_numbers = true)]
     pub assume_watts: Option<f64>,
+    /// Accept any certificate of the sources over HTTPS (as insecure=yes does for one of them).
+    #[arg(long)]
+    pub insecure: bool,
     /// What calibrations found.
     #[command(flatten)]
     pub profiles: ProfileArgs,
@@ -30,7 +34,8 @@ pub struct PowerArgs {
 impl PowerArgs {
     /// What was asked for.
     pub fn request(&self) -> anyhow::Result<PowerRequest> {
-        request(self.power.as_deref(), self.assume_watts, "--assume-watts")
+        let request = request(self.power.as_deref(), self.assume_watts, "--assume-watts")?;
+        Ok(if self.insecure { power::accepting_any_certificate(request) } else { request })
     }
 
     /// Opens what was asked for.
@@ -45,6 +50,8 @@ pub fn request(list: Option<&str>, watts: Option<f64>, watts_name: &str) -> anyh
         return Err(Failure::usage(format!("{watts_name} is {watts}: it must be a positive number of watts")).into());
     }
     let assume_watts = watts.map(Watts::new);
+    // Before anything is stored or printed: the plan, which the record keeps, holds the list as it was given.
+    power::refuse_secrets(list.unwrap_or_default()).map_err(|error| Failure::usage(error.to_string()))?;
     Ok(match list.map_or("auto", str::trim) {
         "auto" => PowerRequest::Auto { assume_watts },
         "none" => PowerRequest::None,
@@ -52,12 +59,13 @@ pub fn request(list: Option<&str>, watts: Option<f64>, watts_name: &str) -> anyh
     })
 }
 
-/// Splits `nvml,csv:m.csv,scope=wall-ac,rapl` into sources: an item with `=` belongs to the source before it.
+/// Splits `nvml,csv:m.csv,scope=wall-ac,rapl` into sources: an item with `=` belongs to the source before it, unless a
+/// colon before the `=` begins another.
 fn split_sources(list: &str) -> Vec<String> {
     let mut kinds: Vec<String> = Vec::new();
-    for item in list.split(',').map(str::trim).filter(|item| !item.is_empty()) {
+    for item in options::split(list).into_iter().map(str::trim).filter(|item| !item.is_empty()) {
         match kinds.last_mut() {
-            Some(last) if item.contains('=') && last.contains(':') => {
+            Some(last) if last.contains(':') && item.split_once('=').is_some_and(|(key, _)| !key.contains(':')) => {
                 last.push(',');
                 last.push_str(item);
             }
@@ -96,6 +104,12 @@ mod tests {
     #[test]
     fn a_list_of_sources_keeps_their_options_together() {
         assert_eq!(split_sources("nvml,csv:m.csv,scope=wall-ac,rapl"), ["nvml", "csv:m.csv,scope=wall-ac", "rapl"]);
+        assert_eq!(
+            split_sources("csv:m.csv,stdin:wall=wall-ac,gpu=board"),
+            ["csv:m.csv", "stdin:wall=wall-ac,gpu=board"]
+        );
         assert_eq!(split_sources(""), [""; 0]);
+        let query = r#"prometheus:http://p:9090,query=sum by (a, b) (x{c="d",e="f"}),scope=board"#;
+        assert_eq!(split_sources(&format!("nvml,{query},rapl")), ["nvml", query, "rapl"]);
     }
 }

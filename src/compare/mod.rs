@@ -4,6 +4,7 @@
 //! where the energies differ in scope or evidence; speed is still compared. Two boards whose sensors cannot tell them
 //! apart are "unclear", however tight their windows.
 
+mod commands;
 mod pair;
 mod provenance;
 mod ratio;
@@ -18,6 +19,7 @@ use crate::model::{Case, Counted, Estimate, Evidence, RunRecord, Scope};
 use crate::stats;
 use crate::units::{Joules, Ratio};
 
+pub use commands::CommandPair;
 pub use provenance::{Difference, Place};
 pub use ratio::{Judged, Sensors, Verdict};
 
@@ -139,6 +141,8 @@ pub struct Comparison {
     pub noise: Ratio,
     /// Pairs in A's order.
     pub pairs: Vec<Pair>,
+    /// Metered programs with one label, by unit of work; those that amount to a case of ours stand among the pairs.
+    pub commands: Vec<CommandPair>,
     /// Cases and skips without a partner.
     pub unpaired: Vec<Unpaired>,
     /// Everything that differs between the two runs besides the figures.
@@ -157,6 +161,8 @@ pub fn compare(
     record_b: &RunRecord,
     options: &Options,
 ) -> Comparison {
+    let commands = commands::pairs((result_a, record_a), (result_b, record_b), options);
+    let (result_a, result_b) = (&with_foreign(result_a), &with_foreign(result_b));
     let pairing = pair::pair(result_a, result_b);
     let pairs: Vec<Pair> = pairing
         .pairs
@@ -174,8 +180,16 @@ pub fn compare(
         mean_efficiency_ratio: mean_of(&|pair| pair.efficiency.judged().map(|judged| judged.ratio)),
         differences: provenance::differences(record_a, record_b, &pairing.devices, &pairs),
         unpaired: pairing.unpaired,
+        commands,
         pairs,
     }
+}
+
+/// A result with the cases that its metered programs amount to.
+fn with_foreign(result: &RunResult) -> RunResult {
+    let mut all = result.clone();
+    all.cases.extend(result.commands.iter().filter_map(|command| command.case.clone()));
+    all
 }
 
 fn compare_pair(
@@ -214,7 +228,7 @@ fn compare_pair(
 
 fn unverified(x: &CaseResult, y: &CaseResult) -> Option<String> {
     let wrong = |side: Side| format!("outputs of {side} were wrong, so it has no rate");
-    match (x.verified, y.verified) {
+    match (x.has_rates(), y.has_rates()) {
         (true, true) => None,
         (false, true) => Some(wrong(Side::A)),
         (true, false) => Some(wrong(Side::B)),
@@ -308,6 +322,8 @@ mod tests {
     use super::testing::{Run, Spec, run, skip};
     use super::*;
     use crate::account::resolve_site;
+    use crate::model::Correction;
+    use crate::units::Watts;
 
     fn compared(a: &Run, b: &Run) -> Comparison {
         let site = resolve_site(Some("CN-QH"), Some(1.0), None, Path::new(".")).unwrap();
@@ -369,6 +385,34 @@ mod tests {
         assert!(efficiency.reason.contains("not distinguishable with these sensors"), "{}", efficiency.reason);
         let again = run("X", &[spec(&less)]);
         assert_eq!(compared(&x, &again).pairs[0].efficiency.judged().unwrap().verdict, Verdict::Better);
+    }
+
+    #[test]
+    fn what_the_sensors_bring_in_is_shown_and_a_correction_makes_another_sensor_of_one() {
+        let spec = |joules| Spec { joules, gain: 0.05, ..Spec::default() };
+        let x = run("X", &[spec(&JOULES)]);
+        let own = compared(&x, &x).pairs[0].efficiency.judged().unwrap().sensors.unwrap();
+        assert!(own.gain_cancels && own.gain == 0.0);
+        let other = compared(&x, &run("Y", &[spec(&JOULES)])).pairs[0].efficiency.judged().unwrap().clone();
+        let sensors = other.sensors.unwrap();
+        assert!(!sensors.gain_cancels && (sensors.gain - 0.05f64.hypot(0.05)).abs() < 1e-12, "{sensors:?}");
+        assert!((other.systematic - sensors.gain.hypot(sensors.edge)).abs() < 1e-12);
+        let mut corrected = run("X", &[spec(&JOULES)]);
+        let correction = |note: Option<&str>| Correction {
+            gain: 0.95,
+            offset_w: Watts::new(-20.0),
+            error: Ratio::new(0.05),
+            against: "meter/power".to_owned(),
+            scope_note: note.map(str::to_owned),
+            measured: String::new(),
+        };
+        corrected.result.cases[0].energy[0].correction = Some(correction(None));
+        let judged = compared(&x, &corrected).pairs[0].efficiency.judged().unwrap().clone();
+        assert!(!judged.sensors.unwrap().gain_cancels, "with and without a correction are two rulers");
+        corrected.result.cases[0].energy[0].correction = Some(correction(Some("wall AC")));
+        let pair = &compared(&x, &corrected).pairs[0];
+        assert!(refusal(&pair.efficiency).contains("corrected to wall AC"), "{:?}", pair.efficiency);
+        assert!(compared(&corrected, &corrected).pairs[0].efficiency.judged().is_some());
     }
 
     #[test]

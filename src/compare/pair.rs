@@ -84,7 +84,7 @@ fn score(case: &CaseResult) -> f64 {
         Counted::Flop => case.flop_rate.map(|rate| rate.point.get()),
         Counted::Bytes => case.byte_rate.map(|rate| rate.point.get()),
     };
-    rate.filter(|_| case.verified).unwrap_or(0.0)
+    rate.filter(|_| case.has_rates()).unwrap_or(0.0)
 }
 
 fn ordinals(result: &RunResult) -> Vec<u32> {
@@ -101,6 +101,12 @@ fn same_work(devices: &[(u32, u32)], x: &Case, y: &Case) -> bool {
 
 fn notes(x: &Case, y: &Case) -> Vec<String> {
     let mut notes = Vec::new();
+    for (side, case) in [(Side::A, x), (Side::B, y)].into_iter().filter(|(_, case)| case.is_foreign()) {
+        notes.push(format!(
+            "{} of {side} is foreign work: its amount was declared or printed, and its output was not verified",
+            case.variant
+        ));
+    }
     if x.variant != y.variant {
         notes.push(format!("no variant in common: the best of each, {} against {}", x.variant, y.variant));
     } else if x.params != y.params {

@@ -110,7 +110,8 @@ fn measurement<'a>(record: &'a RunRecord, case: &CaseResult) -> Option<&'a Measu
 }
 
 impl Sample {
-    fn new<Q: Quantity>(estimate: &Estimate<Q>, windows: Vec<f64>) -> Self {
+    /// A figure with its value per window.
+    pub fn new<Q: Quantity>(estimate: &Estimate<Q>, windows: Vec<f64>) -> Self {
         let usable = windows.len() >= 2 && windows.iter().all(|value| value.is_finite() && *value > 0.0);
         Self {
             point: estimate.point.get(),

@@ -320,6 +320,10 @@ pub struct TraceLine {
 /// `regions` is one measurement accounted in several regions; without it there is no carbon figure. A figure without
 /// data says in words why it is empty.
 pub fn standard_figures(record: &RunRecord, result: &RunResult, regions: Option<&RegionChart>) -> Vec<Figure> {
+    // A record of metered programs has no case for the other charts to show.
+    if record.plan.cases.is_empty() && !record.commands.is_empty() {
+        return vec![power_trace(record)];
+    }
     let mut figures = vec![
         efficiency(record, result),
         throughput_power(record, result),

@@ -53,6 +53,8 @@ pub enum Tone {
     Preheat,
     /// Load that counts.
     Measured,
+    /// Clocks were held down by more than the power limit: a strip along the bottom, before the other tones.
+    Throttled,
 }
 
 impl Tone {
@@ -71,6 +73,7 @@ impl Tone {
             Self::Idle => "idle",
             Self::Preheat => "preheat",
             Self::Measured => "measured window",
+            Self::Throttled => "clocks held down by heat or hardware",
         }
     }
 }
@@ -91,6 +94,7 @@ impl Ink {
             Self::Tone(Tone::Idle) => "#EFEFEF",
             Self::Tone(Tone::Preheat) => "#FCEBCB",
             Self::Tone(Tone::Measured) => "#CDE4F3",
+            Self::Tone(Tone::Throttled) => "#D55E00",
             Self::Stripe => "#EFD6A3",
         }
     }

@@ -5,14 +5,14 @@ use super::preheat::{note_steadiness, preheat};
 use super::presets::{self, AVERAGES_PER_WINDOW, UPDATES_PER_WINDOW};
 use super::run::{Event, Observer};
 use super::stream::Stream;
-use super::{checks, result, stop};
+use super::{checks, phase, result, stop};
 use crate::clock::{Clock, Nanoseconds, RunClock};
 use crate::gpu::{Accelerator, GpuError, Job, Program};
 use crate::model::{
     Calibration, Case, Device, Measurement, Settings, Skip, SkipReason, StopReason, Timing, TimingMethod, Verification,
     Warning, WarningCode, Window,
 };
-use crate::power::Sampler;
+use crate::power::{self, Sampler};
 use crate::units::Seconds;
 use crate::verify::prepare::{self, program_of, reason_of, skip};
 use crate::workload::Instance;
@@ -23,6 +23,9 @@ const MAX_BATCH: u32 = 4096;
 const LONGEST_DISPATCH: Seconds = Seconds::new(0.05);
 /// Wall clock and device clock that differ by more than this over the measured windows are reported.
 const CLOCK_DISAGREEMENT: f64 = 0.02;
+
+/// Longest load after a last window under `quick`: an update of most boards' sensors.
+const QUICK_TAIL: Seconds = Seconds::new(0.1);
 
 /// Why a case has no measurement.
 pub enum Outcome {
@@ -175,7 +178,7 @@ impl Bench<'_> {
 
     /// Finds how many executions fill a submission: batches grow until one lasts a tenth of the aim.
     fn calibrate(&mut self, session: &mut Session, halved: bool) -> Result<(), Outcome> {
-        let aim = self.settings.submission_s * if halved { 0.5 } else { 1.0 };
+        let aim = self.submission(halved);
         let mut dispatches = 1;
         let per_dispatch = loop {
             let start = self.clock.now();
@@ -196,6 +199,13 @@ impl Bench<'_> {
         Ok(())
     }
 
+    /// Length of a submission that is aimed at: the settings', moved off the beat of a part-time sensor.
+    fn submission(&self, halved: bool) -> Seconds {
+        let aim = self.settings.submission_s * if halved { 0.5 } else { 1.0 };
+        let traces = self.sampler.map(|s| s.traces_since(self.clock.now())).unwrap_or_default();
+        power::part_time_look(&traces, self.accelerator.device()).map_or(aim, |sensor| phase::off_beat(sensor, aim))
+    }
+
     /// Preheats, then measures up to `at_most` windows; the stop rule may end it sooner.
     pub fn measure(
         &mut self,
@@ -209,6 +219,11 @@ impl Bench<'_> {
         }
         let device = self.device();
         let calibration = session.calibration.clone();
+        let traces = self.sampler.map(|s| s.traces_since(self.clock.now())).unwrap_or_default();
+        let part_time = power::part_time_look(&traces, &device);
+        // `quick` has no time to wait for slow sensors; their windows are marked as too short anyway.
+        let settling = power::settling_time(&traces, &device);
+        let tail = if presets::wants_steadiness(self.settings) { settling } else { settling.min_of(QUICK_TAIL) };
         let mut stream = Stream::new(
             self.accelerator,
             self.clock.clone(),
@@ -225,9 +240,13 @@ impl Bench<'_> {
             if pause.get() > 0.0 {
                 stream.load_until(|_, elapsed| elapsed.get() >= pause.get() || (self.interrupted)())?;
             }
-            // The load outlasts the window, so that a sensor reading that spans its end is not half idle. `quick` saves
-            // that time after a case's last window.
-            let follow = taken < at_most || presets::wants_steadiness(self.settings);
+            if let Some(sensor) = part_time {
+                let nth = session.yields.len();
+                stream.rest(phase::shift(sensor, nth))?;
+                stream.load_until(|_, elapsed| elapsed.get() >= sensor.update_s.get() || (self.interrupted)())?;
+            }
+            // The load outlasts the window, so that a sensor reading that spans its end is not half idle.
+            let follow = taken < at_most || tail.get() > 0.0;
             let Some(cut) = stream.window(length, &ranges, follow, || (self.interrupted)())? else {
                 session.measurement.stop = Some(StopReason::Interrupted);
                 break;
@@ -250,6 +269,10 @@ impl Bench<'_> {
                 session.measurement.stop = reason;
                 break;
             }
+        }
+        if tail.get() > 0.0 && !(self.interrupted)() {
+            // The readings that speak of the last window's end come after it.
+            stream.load_until(|_, elapsed| elapsed >= tail || (self.interrupted)())?;
         }
         stream.drain()?;
         self.finish(session)
@@ -299,13 +322,14 @@ impl Bench<'_> {
         let needed = traces
             .iter()
             .filter(|t| t.source.device.is_none_or(|ordinal| ordinal == device.ordinal))
-            .flat_map(|t| &t.source.channels)
-            .filter(|channel| channel.quantity.is_energetic())
-            .map(|channel| {
+            .flat_map(|t| t.source.channels.iter().map(|channel| (t.source.id.as_str(), channel)))
+            .filter(|(_, channel)| channel.quantity.is_energetic())
+            .map(|(id, channel)| {
                 let updates = channel.update_period_s.map_or(0.0, |s| s.get() * UPDATES_PER_WINDOW);
-                updates.max(channel.averaging_window_s.map_or(0.0, |s| s.get() * AVERAGES_PER_WINDOW))
+                (updates.max(channel.averaging_window_s.map_or(0.0, |s| s.get() * AVERAGES_PER_WINDOW)), id)
             })
-            .fold(0.0, f64::max);
+            .fold((0.0, ""), |most, next| if next.0 > most.0 { next } else { most });
+        let (needed, slowest) = needed;
         let length = self.settings.window_s;
         if needed <= length.get() {
             (length, None)
@@ -313,7 +337,7 @@ impl Bench<'_> {
             (Seconds::new(needed), None)
         } else {
             let text = format!(
-                "windows of {:.1} s hold fewer than 20 updates or 10 averaging windows of the sensor ({needed:.0} s needed): \
+                "windows of {:.1} s hold fewer than 20 updates or 10 averaging windows of {slowest} ({needed:.0} s needed): \
                  watts and FLOP/J of {} are indicative; use --preset standard",
                 length.get(),
                 session.case.variant

@@ -1,7 +1,8 @@
 //! Load before the first window, until the device is steady by rule or the most time is up.
 //!
-//! What surprises people: without a measured power there is no rule to apply; the least preheat then has to do, and the
-//! record holds no verdict.
+//! The rule is asked for the first time when a whole span has passed since the power readings hold nothing but load. What
+//! surprises people: without a measured power there is no rule to apply; the least preheat then has to do, and the record
+//! holds no verdict.
 
 use super::stream::Stream;
 use super::{presets, steady};
@@ -22,14 +23,12 @@ pub fn preheat(
     device: &Device,
     interrupted: &dyn Fn() -> bool,
 ) -> Result<(Window, Option<Steadiness>), GpuError> {
+    let sources = sampler.map(|sampler| sampler.traces_since(Nanoseconds(u64::MAX))).unwrap_or_default();
     // A declared or estimated power is steady by its making and says nothing of the device.
-    let measured = |sampler: &Sampler| {
-        let traces = sampler.traces_since(Nanoseconds(u64::MAX));
-        let has_power = |trace: &SourceTrace| trace.source.channels.iter().any(|c| c.quantity.is_energetic());
-        traces.iter().any(|trace| steady::can_judge(trace, device.ordinal) && has_power(trace))
-    };
-    let rule = presets::wants_steadiness(settings) && sampler.is_some_and(measured);
-    let mut next_look = settings.preheat_min_s.get().max(settings.steady_span_s.get());
+    let has_power = |trace: &SourceTrace| trace.source.channels.iter().any(|c| c.quantity.is_energetic());
+    let measured = sources.iter().any(|trace| steady::can_judge(trace, device.ordinal) && has_power(trace));
+    let rule = presets::wants_steadiness(settings) && measured;
+    let mut next_look = first_look(settings, &sources, device.ordinal).get();
     let mut verdict: Option<Steadiness> = None;
     let window = stream.load_until(|now, elapsed| {
         if interrupted() {
@@ -51,6 +50,11 @@ pub fn preheat(
         false
     })?;
     Ok((window, verdict))
+}
+
+/// Preheat time after which the rule is asked first: the least preheat, and a whole span after the sensors have settled.
+fn first_look(settings: &Settings, sources: &[SourceTrace], device: u32) -> Seconds {
+    settings.preheat_min_s.max_of(settings.steady_span_s + steady::settling(sources, device))
 }
 
 /// Keeps the first verdict, or the first that refused: in interleaved runs each turn has its own preheat.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::{Evidence, Quantity, RunRecord, SourceTrace, Warning, WarningCode, WindowKind};
-use crate::power::integrate;
+use crate::power::{integrate, left_out};
 use crate::units::Seconds;
 
 /// Cadence below this part of the one asked for is reported.
@@ -27,6 +27,12 @@ fn of_trace(record: &RunRecord, trace: &SourceTrace) -> Vec<Warning> {
                 Seconds::from_nanoseconds(gap.from_ns.0).get(),
                 gap.reason
             ),
+        });
+    }
+    if let Some(counts) = left_out(&trace.source.note) {
+        warnings.push(Warning {
+            code: WarningCode::Other,
+            text: format!("readings of {id} were left out: {counts}; joules rest on the others"),
         });
     }
     let mut frozen = BTreeSet::new();

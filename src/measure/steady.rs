@@ -1,13 +1,17 @@
 //! The steadiness rule: power, temperature and clock have settled.
 //!
-//! Over the last span (30 s under `standard`): power changes by less than 0.5 %, temperature by less than 1 °C, and the core
-//! clock's coefficient of variation is below 1 %. What surprises people: a quantity without readings does not block the
-//! rule, but the verdict says that it was not seen, and with no quantity at all the rule is never met.
+//! Over the last span (30 s under `standard`): power changes by less than 0.5 %, temperature by less than 1 °C, the core
+//! clock's coefficient of variation is below 1 %, and the reasons that hold clocks down stay the same. What surprises
+//! people: a quantity without readings does not block the rule, but the verdict says that it was not seen, and with no
+//! quantity at all the rule is never met. The power limit is not among those reasons: at the limit it comes and goes with
+//! every kernel, and what it does shows in power and clock.
 
+use super::result::held_beyond_power;
 use crate::clock::Nanoseconds;
-use crate::model::{Evidence, Quantity, SourceTrace};
+use crate::model::{Channel, Evidence, Quantity, Response, SourceTrace};
 use crate::power::power_series;
 use crate::stats;
+use crate::units::Seconds;
 
 /// Largest relative change of power along the fitted line over the span.
 pub const MAX_POWER_CHANGE: f64 = 0.005;
@@ -17,6 +21,8 @@ pub const MAX_TEMPERATURE_CHANGE: f64 = 1.0;
 pub const MAX_CLOCK_VARIATION: f64 = 0.01;
 /// Readings that a span needs before a slope means anything.
 const MIN_READINGS: usize = 8;
+/// Time constants after which a low-pass sensor has followed a step to within a hundredth.
+const TIME_CONSTANTS: f64 = 5.0;
 
 /// Verdict of the rule.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +36,30 @@ pub struct SteadyVerdict {
 /// True if a source may witness a device's steadiness: measured, and of this device or of the whole host.
 pub fn can_judge(trace: &SourceTrace, device: u32) -> bool {
     trace.source.evidence == Evidence::Measured && trace.source.device.is_none_or(|ordinal| ordinal == device)
+}
+
+/// Time after the start of a load for which power readings still hold what was before it: the longest delay and averaging
+/// window of the power channels that judge: the device's own, or else the host's. A span begins after it.
+pub fn settling(traces: &[SourceTrace], device: u32) -> Seconds {
+    let of = |own: bool| {
+        let judges = traces.iter().filter(move |t| can_judge(t, device) && t.source.device.is_some() == own);
+        let channels =
+            judges.flat_map(|trace| &trace.source.channels).filter(|channel| channel.quantity.is_energetic());
+        channels.map(settling_of).reduce(Seconds::max_of)
+    };
+    of(true).or_else(|| of(false)).unwrap_or(Seconds::new(0.0))
+}
+
+fn settling_of(channel: &Channel) -> Seconds {
+    let Some(profile) = &channel.profile else {
+        return channel.averaging_window_s.unwrap_or(Seconds::new(0.0));
+    };
+    let window = match profile.response {
+        Response::Boxcar { window_s } | Response::PartTime { window_s } => window_s,
+        Response::LowPass { time_constant_s } => time_constant_s * TIME_CONSTANTS,
+        Response::Instant | Response::Counter => Seconds::new(0.0),
+    };
+    profile.delay_s + window
 }
 
 /// Applies the rule to the readings of one device within `from..=until`.
@@ -74,6 +104,15 @@ pub fn judge(traces: &[SourceTrace], device: u32, from: Nanoseconds, until: Nano
             parts.push(format!("clock variation {:.2} % (limit 1 %)", variation * 100.0));
         }
         None => parts.push("clock not seen".to_owned()),
+    }
+    let masks = own().find_map(|trace| {
+        let (_, masks) = readings(trace, Quantity::ThrottleReasons, from, until)?;
+        Some(masks.iter().map(|mask| held_beyond_power(&trace.source.kind, *mask)).collect::<Vec<u64>>())
+    });
+    if let Some(masks) = masks {
+        let constant = masks.windows(2).all(|pair| pair[0] == pair[1]);
+        reached &= constant;
+        parts.push(format!("throttle reasons {}", if constant { "constant" } else { "still changing" }));
     }
     SteadyVerdict { reached, detail: parts.join(", ") }
 }
@@ -194,6 +233,48 @@ mod tests {
         let mut declared = trace(&[(Quantity::InstantPower, &|_| 400.0)]);
         declared.source.evidence = Evidence::Declared;
         assert!(!judge(&[other, declared], 0, Nanoseconds(0), Nanoseconds(30_000_000_000)).reached);
+    }
+
+    #[test]
+    fn a_thermal_reason_that_comes_and_goes_refuses_and_the_power_cap_does_not() {
+        let verdict_of = |mask: &dyn Fn(f64) -> f64| {
+            let mut trace = trace(&[(Quantity::InstantPower, &|_| 400.0), (Quantity::ThrottleReasons, mask)]);
+            trace.source.kind = "nvml".into();
+            judge(&[trace], 0, Nanoseconds(0), Nanoseconds(30_000_000_000))
+        };
+        // 4 power cap, 0x20 software thermal, 0x40 hardware thermal.
+        let odd = |t: f64| (t * 2.0) as u32 % 2 == 1;
+        assert!(verdict_of(&|t| if odd(t) { 4.0 } else { 0.0 }).reached);
+        assert!(verdict_of(&|_| f64::from(0x40)).reached, "held all the time is constant");
+        let changing = verdict_of(&|t| if t > 20.0 { f64::from(0x20) } else { 0.0 });
+        assert!(
+            !changing.reached && changing.detail.contains("throttle reasons still changing"),
+            "{}",
+            changing.detail
+        );
+    }
+
+    #[test]
+    fn the_span_begins_after_the_sensors_own_window_and_delay() {
+        use crate::model::SensorProfile;
+        let mut trace = trace(&[(Quantity::AveragedPower, &|_| 400.0), (Quantity::Temperature, &|_| 60.0)]);
+        assert_eq!(settling(&[trace.clone()], 0).get(), 0.0);
+        trace.source.channels[0].averaging_window_s = Some(Seconds::new(1.0));
+        trace.source.channels[1].averaging_window_s = Some(Seconds::new(9.0));
+        assert_eq!(settling(&[trace.clone()], 0).get(), 1.0, "temperature is no power");
+        let profile = |response| SensorProfile {
+            response,
+            update_period_s: Seconds::new(0.1),
+            delay_s: Seconds::new(0.2),
+            coverage: crate::units::Ratio::new(1.0),
+            residual: crate::units::Ratio::new(0.0),
+            measured: String::new(),
+        };
+        trace.source.channels[0].profile = Some(profile(Response::LowPass { time_constant_s: Seconds::new(0.4) }));
+        assert!((settling(&[trace.clone()], 0).get() - 2.2).abs() < 1e-12, "0.2 + 5 · 0.4");
+        trace.source.channels[0].profile = Some(profile(Response::Boxcar { window_s: Seconds::new(0.5) }));
+        assert!((settling(&[trace.clone()], 0).get() - 0.7).abs() < 1e-12);
+        assert_eq!(settling(&[trace], 1).get(), 0.0, "a neighbour's sensor does not judge");
     }
 
     #[test]

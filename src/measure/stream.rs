@@ -85,6 +85,15 @@ impl<'a> Stream<'a> {
         }
     }
 
+    /// Lets the device rest for a while: what is in flight is waited for, and load that follows begins that much later.
+    pub fn rest(&mut self, length: Seconds) -> Result<(), GpuError> {
+        if length.get() > 0.0 {
+            self.drain()?;
+            self.clock.sleep_until(self.clock.now().plus(length));
+        }
+        Ok(())
+    }
+
     /// Measures one window of at least `length`: poison, load, probe, in one stream. Load goes on after it when `follow`
     /// is set. `None` when `stop` asked to give up before the window's last job was submitted; after that, its jobs must
     /// be waited for anyway, and the window is kept.

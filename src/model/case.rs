@@ -361,6 +361,9 @@ pub struct Case {
     pub shader_sha256: String,
 }
 
+/// Family of the variants that stand for metered programs.
+pub const FOREIGN: &str = "foreign/";
+
 impl Case {
     /// What its rate is counted in, as people name it.
     pub const fn counted_in(&self) -> CountedIn {
@@ -368,6 +371,10 @@ impl Case {
             Counted::Flop => CountedIn::operations(self.element),
             Counted::Bytes => CountedIn::Bytes,
         }
+    }
+    /// True for the work of a metered program: nothing of its output was verified.
+    pub fn is_foreign(&self) -> bool {
+        self.variant.starts_with(FOREIGN)
     }
     /// Variant and shape in one line, for messages, and the data where they are not the usual ones.
     pub fn label(&self) -> String {

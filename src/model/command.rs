@@ -15,11 +15,20 @@ pub struct CommandMeasurement {
     pub label: String,
     /// Program and arguments; empty when idle power was metered.
     pub command: Vec<String>,
-    /// Ordinal of the device that it used, where the user said so; sensors of other devices then say nothing of it.
+    /// Ordinal of the device that it used, where that is known; sensors of other devices then say nothing of it.
     pub device: Option<u32>,
+    /// True if nobody named the device: it is the machine's only hardware GPU.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub device_assumed: bool,
     /// The case of a problem that one unit of its work amounts to, so that it stands beside our own kernels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub equivalent: Option<Case>,
+    /// Time before the first execution in which nothing ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle: Option<Window>,
+    /// True if a code other than 0 counts as success.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub failure_allowed: bool,
     /// Its executions, in order of time.
     pub runs: Vec<CommandRun>,
     /// What weakens the figures.
@@ -30,6 +39,9 @@ pub struct CommandMeasurement {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CommandRun {
+    /// From its start to where the window begins, where a warm-up was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm_up: Option<Window>,
     /// From its start to its end, or to the end of the time that was metered.
     pub window: Window,
     /// How it ended.
@@ -55,15 +67,56 @@ pub enum CommandExit {
     },
     /// It still ran when the metered time was over, and was asked to stop.
     Stopped,
+    /// The user ended the metering while it ran.
+    Interrupted,
     /// No program ran: idle power was metered.
     Idle,
+}
+
+impl CommandExit {
+    /// True if it ended the way it should, so that its figures stand.
+    pub const fn succeeded(&self, failure_allowed: bool) -> bool {
+        match self {
+            Self::Code { code } => *code == 0 || failure_allowed,
+            Self::Stopped | Self::Idle => true,
+            Self::Signal { .. } | Self::Interrupted => false,
+        }
+    }
+}
+
+impl std::fmt::Display for CommandExit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Code { code } => write!(f, "code {code}"),
+            Self::Signal { signal } => write!(f, "signal {signal}"),
+            Self::Stopped => f.write_str("stopped when the metered time was over"),
+            Self::Interrupted => f.write_str("interrupted by the user"),
+            Self::Idle => f.write_str("idle"),
+        }
+    }
+}
+
+impl CommandMeasurement {
+    /// The executions whose figures stand: those that ended the way they should; where none did, all of them.
+    pub fn counted(&self) -> Vec<&CommandRun> {
+        let good: Vec<&CommandRun> = self.runs.iter().filter(|run| run.exit.succeeded(self.failure_allowed)).collect();
+        if good.is_empty() { self.runs.iter().collect() } else { good }
+    }
+    /// True if no execution ended the way it should; figures then say only what was drawn meanwhile.
+    pub fn failed(&self) -> bool {
+        !self.runs.iter().any(|run| run.exit.succeeded(self.failure_allowed))
+    }
+    /// True if no program ran.
+    pub fn is_idle(&self) -> bool {
+        self.command.is_empty()
+    }
 }
 
 /// An amount of work of which nothing was verified.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ForeignWork {
-    /// Unit: `flop`, `op`, `byte`, `token`, `execution`, or any word of the user's.
+    /// Unit in the singular: `flop`, `op`, `byte`, `token`, `execution`, or any word of the user's.
     pub unit: String,
     /// How many.
     pub amount: f64,

@@ -20,7 +20,7 @@ mod tuning;
 mod work;
 
 pub use carbon::{Basis, FactorMethod, Gas, GridFactor, Pue, SiteProfile};
-pub use case::{Case, DataPattern, ElementType, Scalar, Shape, ShapeError};
+pub use case::{Case, DataPattern, ElementType, FOREIGN, Scalar, Shape, ShapeError};
 pub use command::{CommandExit, CommandMeasurement, CommandRun, ForeignWork};
 pub use device::{CooperativeShape, Device, DeviceKind, DeviceLimits, Feature, PciAddress, SubgroupRange, Translation};
 pub use estimate::{Estimate, EstimateMethod, Interval};

@@ -74,11 +74,11 @@ pub struct ScopeEnergy {
 }
 
 /// True if a scope's watts contain the whole device: a CPU package contains a software adapter or an integrated GPU, but
-/// says nothing of a discrete one.
+/// says nothing of a discrete one. The cores or the uncore of a host, which are chips of no device, contain neither.
 pub fn holds_device(scope: Scope, source_device: Option<u32>, device: &Device) -> bool {
     match scope {
         Scope::HostDc | Scope::WallAc => true,
-        Scope::Package | Scope::Chip if source_device.is_none() => {
+        Scope::Package if source_device.is_none() => {
             matches!(device.kind, DeviceKind::Software | DeviceKind::Integrated)
         }
         _ => source_device == Some(device.ordinal),

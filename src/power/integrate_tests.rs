@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{ChannelTrace, Evidence, SourceInfo};
+use crate::model::{ChannelTrace, Evidence, Response, SensorProfile, SourceInfo};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -207,6 +207,148 @@ fn a_counter_alone_gives_a_power_series_by_its_ticks() {
     assert!(series.iter().all(|(_, watts)| (watts.get() - 200.0).abs() < 1e-6));
     assert_eq!(series[1].0, Nanoseconds(SECOND * 3 / 20));
     assert!(power_series(&trace, Scope::WallAc).is_empty());
+}
+
+/// A correction of this gain and offset.
+fn correction(gain: f64, offset_w: f64) -> Correction {
+    Correction {
+        gain,
+        offset_w: Watts::new(offset_w),
+        error: Ratio::new(0.01),
+        against: "meter/power".to_owned(),
+        scope_note: None,
+        measured: "2026-01-01T00:00:00Z".to_owned(),
+    }
+}
+
+#[test]
+fn a_corrected_sensor_of_gain_0_95_and_offset_minus_20_w_gives_the_joules_of_its_reference() {
+    let load = |t: f64| 300.0 + 100.0 * (t / 2.0).sin();
+    let reference = sampled(50.0, 10.0, |t| Some(load(t)));
+    let mut sensor = sampled(50.0, 10.0, |t| Some(0.95 * load(t) - 20.0));
+    let raw = sensor.columns.clone();
+    sensor.source.channels[0].stated_error = Some(Ratio::new(0.05));
+    let want = energy(&reference, 1.0, 9.0).integral.unwrap().get();
+    assert!(energy(&sensor, 1.0, 9.0).integral.unwrap().get() < 0.9 * want);
+    sensor.source.channels[0].correction = Some(correction(0.95, -20.0));
+    let corrected = energy(&sensor, 1.0, 9.0);
+    assert!(close(corrected.integral, want), "{corrected:?}");
+    assert_eq!(corrected.stated_error, Some(Ratio::new(0.01)), "what the correction leaves, not what the maker states");
+    assert_eq!(sensor.columns, raw, "the readings stay raw");
+    let series = power_series(&sensor, Scope::Board);
+    assert!(series.iter().all(|(t, watts)| (watts.get() - load(t.0 as f64 / SECOND as f64)).abs() < 1e-9));
+}
+
+#[test]
+fn a_corrected_counter_loses_its_offset_for_every_second_and_its_gain() {
+    let mut trace = both(0.1, 1.0);
+    // Reads 0.95 · 200 W − 20 W = 170 W.
+    for (t, value) in trace.t_ns.clone().iter().zip(&mut trace.columns[0].values) {
+        *value = value.map(|v| 0.95 * v - 20.0 * ((t.0 as f64 / SECOND as f64 / 0.1 + 1e-9).floor() * 0.1));
+    }
+    trace.source.channels[0].correction = Some(correction(0.95, -20.0));
+    let result = energy(&trace, 1.0, 9.0);
+    assert!(close(result.counter, 1600.0), "{result:?}");
+    assert!(result.disagreement.unwrap().get().abs() < 1e-9);
+}
+
+#[test]
+fn of_counter_and_power_the_one_that_was_corrected_stands() {
+    let mut trace = both(0.1, 1.02);
+    trace.source.channels[1].correction = Some(correction(1.25, 0.0));
+    let result = energy(&trace, 1.0, 9.0);
+    assert_eq!(result.chosen.map(|(kind, _)| kind), Some(Chosen::Integral));
+    assert!((result.mean_power.unwrap().get() - 160.0).abs() < 1e-9);
+    assert!(result.disagreement.unwrap().get() > 0.05, "and that they differ is said");
+    trace.source.channels[1].correction = None;
+    trace.source.channels[0].correction = Some(correction(1.25, 0.0));
+    assert_eq!(energy(&trace, 1.0, 9.0).chosen.map(|(kind, _)| kind), Some(Chosen::Counter));
+}
+
+#[test]
+fn a_correction_that_cannot_be_applied_is_left_alone() {
+    let mut trace = sampled(50.0, 10.0, |_| Some(200.0));
+    for gain in [0.0, -1.0, f64::NAN] {
+        trace.source.channels[0].correction = Some(correction(gain, 0.0));
+        let result = energy(&trace, 1.0, 9.0);
+        assert!(close(result.integral, 1600.0) && result.correction.is_none());
+    }
+}
+
+/// A reading of this response to 100 W that step to 300 W at 3 s, polled at 100 Hz.
+fn answered(response: Response, delay: f64, reading: impl Fn(f64) -> f64) -> SourceTrace {
+    let mut trace = sampled(100.0, 10.0, |t| Some(reading(t - delay)));
+    trace.source.channels[0].profile = Some(SensorProfile {
+        response,
+        update_period_s: Seconds::new(0.01),
+        delay_s: Seconds::new(delay),
+        coverage: Ratio::new(1.0),
+        residual: Ratio::new(0.0),
+        measured: String::new(),
+    });
+    trace
+}
+
+#[test]
+fn the_energy_of_a_slow_sensor_belongs_to_the_window_and_not_to_what_came_before() {
+    // Windows from 3 s on hold 300 W alone; a second of averaging would give 250 W for the first two seconds.
+    let boxcar = |t: f64| 100.0 + 200.0 * (t - 3.0).clamp(0.0, 1.0);
+    let low_pass = |t: f64| if t < 3.0 { 100.0 } else { 300.0 - 200.0 * (-(t - 3.0) / 0.3).exp() };
+    let slow = [
+        answered(Response::Boxcar { window_s: Seconds::new(1.0) }, 0.2, boxcar),
+        answered(Response::LowPass { time_constant_s: Seconds::new(0.3) }, 0.2, low_pass),
+    ];
+    for trace in slow {
+        // The averaging is over a second after the change and the delay; from then on nothing is left of it.
+        let window = energy(&trace, 4.5, 6.5);
+        assert!((window.integral.unwrap().get() - 600.0).abs() < 0.1, "{window:?}");
+        let off = (energy(&trace, 3.5, 5.5).integral.unwrap().get() - 600.0).abs();
+        assert!(off < 5.0, "{off} J");
+        // At the very step most of the boxcar's corner is left, and the edge term says so.
+        let window = energy(&trace, 3.0, 5.0);
+        let off = (window.integral.unwrap().get() - 600.0).abs();
+        let edge = window.error.edge_j.hypot(window.error.shift_j);
+        assert!(off <= 3.0 * edge + 1.0 && off < 20.0, "{off} J, {edge} J");
+    }
+}
+
+#[test]
+fn the_edge_term_of_a_counter_is_the_width_of_its_brackets() {
+    // Ticks of 0.1 s polled at 50 Hz: each lies anywhere in 20 ms, 200 W · 20 ms/√12 = 1.155 J at each of two edges.
+    let mut trace = both(0.1, 1.0);
+    trace.source.channels[0].update_period_s = Some(Seconds::new(0.1));
+    let error = energy(&trace, 1.03, 8.97).error;
+    assert!((error.edge_j - 1.1547 * 2.0_f64.sqrt()).abs() < 1e-3, "{error:?}");
+    assert!(error.shift_j.abs() < 1e-9, "level power is the same however late it is read");
+}
+
+#[test]
+fn unseen_time_costs_by_fast_structure_and_by_steps_as_computed_by_hand() {
+    // Alternating 100 and 300 W at 10 looks a second: D = ±200, so fast variance 40 000 W² and steps none (the mean of D²
+    // is 40 000, less than twice that). A quarter seen: 10 s · √(0.75 · 40 000 / 100) = 173 J.
+    let seen_in = |part: f64, power: &dyn Fn(f64) -> f64| {
+        let mut trace = sampled(10.0, 20.0, |t| Some(power(t)));
+        trace.source.channels[0].update_period_s = Some(Seconds::new(0.1));
+        trace.source.channels[0].averaging_window_s = Some(Seconds::new(0.1 * part));
+        energy(&trace, 5.0, 15.0).error.sampling_j
+    };
+    let alternating = |t: f64| if ((t * 10.0).round() as u64).is_multiple_of(2) { 100.0 } else { 300.0 };
+    let found = seen_in(0.25, &alternating);
+    assert!((found / 173.2 - 1.0).abs() < 0.03, "{found}");
+    assert_eq!(seen_in(1.0, &alternating), 0.0, "a sensor that sees everything misses nothing");
+    // One step of 200 W: its place is known to 75 ms, 200 W · 75 ms/√12 = 4.33 J.
+    let found = seen_in(0.25, &|t| if t < 10.0 { 100.0 } else { 300.0 });
+    assert!((found / 4.33 - 1.0).abs() < 0.03, "{found}");
+}
+
+#[test]
+fn a_counter_that_falls_after_the_window_does_not_spoil_it() {
+    let mut trace = both(0.02, 1.0);
+    for (t, value) in trace.t_ns.clone().iter().zip(&mut trace.columns[0].values) {
+        *value = value.map(|v| if t.0 > 8 * SECOND { v - 1000.0 } else { v });
+    }
+    assert!(close(energy(&trace, 1.0, 7.9).counter, 200.0 * 6.9));
+    assert_eq!(energy(&trace, 1.0, 8.5).counter, None);
 }
 
 /// A piecewise-linear signal with knots every second.

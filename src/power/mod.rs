@@ -25,10 +25,18 @@ pub use integrate::{
     Chosen, PartTime, ScopeEnergy, WindowError, frozen_channels, holds_device, part_time_look, power_series,
     settling_time, window_energies,
 };
-pub use request::{PowerRequestError, open};
+pub use request::{PowerRequestError, accepting_any_certificate, open, refuse_secrets};
 pub use sampler::Sampler;
 pub use sources::PROBES;
 pub use sources::scripted::PowerScript;
+
+/// What separates a source's note from its count of readings that had to be left out; see [`left_out`].
+pub const LEFT_OUT: &str = "; left out: ";
+
+/// What a source says in its note of readings that it had to leave out.
+pub fn left_out(note: &str) -> Option<&str> {
+    note.split_once(LEFT_OUT).map(|(_, counts)| counts)
+}
 
 /// Why a poll gave no reading.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +51,7 @@ pub enum PollError {
 
 /// One thing that is polled.
 pub trait PowerSource: Send {
-    /// What it is and what its channels are.
+    /// What it is and what its channels are. Only the note may change while it is polled; the last one is recorded.
     fn info(&self) -> &SourceInfo;
     /// Cadence beyond which polling brings nothing new; `None` to follow the sampler.
     fn useful_hz(&self) -> Option<f64> {

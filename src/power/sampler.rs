@@ -20,6 +20,8 @@ pub const LATE_PERIODS: f64 = 3.0;
 /// Cadences outside these bounds are drawn to them: a poll in 100 s, and a thousand a second, beyond which no known
 /// sensor changes and the sampler itself would show in the power.
 const CADENCE_HZ: std::ops::RangeInclusive<f64> = 0.01..=1000.0;
+/// Time without an answer after which a sensor is said to hang; a shorter pause is a slow read.
+const SILENCE: Seconds = Seconds::new(2.0);
 /// Readings that buffers hold before they grow (by doubling, so that a poll allocates nothing but at long intervals).
 const FIRST_CAPACITY: usize = 8192;
 /// Longest time that stopping waits for a sensor that hangs; its thread is then left behind.
@@ -30,15 +32,27 @@ pub struct Sampler {
     taps: Vec<Arc<Mutex<Buffer>>>,
     halt: Arc<Halt>,
     threads: Vec<JoinHandle<()>>,
+    clock: RunClock,
 }
 
 impl Sampler {
     /// Starts polling every source at `hz`, or at its own useful cadence if that is lower. The first poll is at once.
     pub fn start(sources: Vec<Box<dyn PowerSource>>, hz: f64, clock: &RunClock) -> Self {
+        Self::begin(sources, hz, clock, None)
+    }
+
+    /// Like [`start`](Self::start), but forgets polls that are older than `keep`, so that memory stays bounded however
+    /// long it runs: for live displays, not for records.
+    pub fn watch(sources: Vec<Box<dyn PowerSource>>, hz: f64, clock: &RunClock, keep: Seconds) -> Self {
+        Self::begin(sources, hz, clock, Some(keep))
+    }
+
+    fn begin(sources: Vec<Box<dyn PowerSource>>, hz: f64, clock: &RunClock, keep: Option<Seconds>) -> Self {
         let halt = Arc::new(Halt::default());
-        let mut sampler = Self { taps: Vec::with_capacity(sources.len()), halt, threads: Vec::new() };
+        let taps = Vec::with_capacity(sources.len());
+        let mut sampler = Self { taps, halt, threads: Vec::new(), clock: clock.clone() };
         for source in sources {
-            let tap = Tap::new(source, hz, clock.clone());
+            let tap = Tap::new(source, hz, clock.clone(), keep);
             sampler.taps.push(Arc::clone(&tap.buffer));
             match clock {
                 RunClock::Wall(_) => sampler.spawn(tap),
@@ -77,7 +91,8 @@ impl Sampler {
 
     /// The polls at or after an instant; gaps that had not ended by then.
     pub fn traces_since(&self, from: Nanoseconds) -> Vec<SourceTrace> {
-        self.taps.iter().map(|tap| lock(tap).copy_since(from)).collect()
+        let now = self.clock.now();
+        self.taps.iter().map(|tap| lock(tap).copy_since(from, now)).collect()
     }
 
     /// Ticks of each source that passed without a poll because the one before took too long.
@@ -158,11 +173,12 @@ struct Tap {
 }
 
 impl Tap {
-    fn new(source: Box<dyn PowerSource>, hz: f64, clock: RunClock) -> Self {
+    fn new(source: Box<dyn PowerSource>, hz: f64, clock: RunClock, keep: Option<Seconds>) -> Self {
         let useful = source.useful_hz().map_or(hz, |useful| useful.min(hz));
         let hz = if useful.is_nan() { 1.0 } else { useful.clamp(*CADENCE_HZ.start(), *CADENCE_HZ.end()) };
         let origin = clock.now();
-        let buffer = Buffer::new(source.info().clone(), hz, origin);
+        let buffer =
+            Buffer { keep_ns: keep.map(Seconds::to_nanoseconds), ..Buffer::new(source.info().clone(), hz, origin) };
         Self {
             scratch: vec![None; source.info().channels.len()],
             source,
@@ -187,6 +203,10 @@ impl Tap {
         // A read that takes time is stamped at its middle.
         let at = Nanoseconds(before.0 + after.0.saturating_sub(before.0) / 2);
         let mut buffer = lock(&self.buffer);
+        let note = &self.source.info().note;
+        if *note != buffer.trace.source.note {
+            buffer.trace.source.note.clone_from(note);
+        }
         let alive = buffer.note(at, &self.scratch, outcome);
         let passed = (after.since(self.origin).get() * NANOSECONDS_PER_SECOND / self.period_ns).ceil() as u64;
         let next = passed.max(self.ticks + 1);
@@ -205,6 +225,8 @@ struct Buffer {
     open_source: Option<usize>,
     late_ns: u64,
     skipped: u64,
+    /// Age at which polls are forgotten; `None` keeps all.
+    keep_ns: Option<u64>,
 }
 
 impl Buffer {
@@ -221,6 +243,7 @@ impl Buffer {
             open_source: None,
             late_ns: Seconds::new(LATE_PERIODS / hz).to_nanoseconds(),
             skipped: 0,
+            keep_ns: None,
             trace: SourceTrace {
                 source,
                 requested_hz: hz,
@@ -258,7 +281,31 @@ impl Buffer {
                 self.push(at, values.iter().map(|value| value.filter(|v| v.is_finite())));
             }
         }
+        self.forget(at);
         true
+    }
+
+    /// Drops polls and ended gaps beyond the age that is kept, once they are more than half of all: a poll then costs a
+    /// constant time on average.
+    fn forget(&mut self, now: Nanoseconds) {
+        let Some(keep) = self.keep_ns else { return };
+        let horizon = Nanoseconds(now.0.saturating_sub(keep));
+        let old = self.trace.t_ns.partition_point(|t| *t < horizon);
+        if old * 2 <= self.trace.t_ns.len() {
+            return;
+        }
+        self.trace.t_ns.drain(..old);
+        for column in &mut self.trace.columns {
+            column.values.drain(..old);
+        }
+        let kept = |gap: &Gap| gap.until_ns.is_none_or(|until| until >= horizon);
+        let before = |index: usize, gaps: &[Gap]| gaps[..index].iter().filter(|gap| kept(gap)).count();
+        let gaps = std::mem::take(&mut self.trace.gaps);
+        self.open_source = self.open_source.map(|open| before(open, &gaps));
+        for open in &mut self.open_channels {
+            *open = open.map(|open| before(open, &gaps));
+        }
+        self.trace.gaps = gaps.into_iter().filter(kept).collect();
     }
 
     fn push(&mut self, at: Nanoseconds, values: impl Iterator<Item = Option<f64>>) {
@@ -310,7 +357,19 @@ impl Buffer {
         }
     }
 
-    fn copy_since(&self, from: Nanoseconds) -> SourceTrace {
+    /// A sensor whose poll has not come back is named as a gap that has no end yet.
+    fn silence(&self, now: Nanoseconds) -> Option<Gap> {
+        let last = self.trace.t_ns.last().copied().unwrap_or(self.started);
+        let silent = now.0.saturating_sub(last.0);
+        (self.open_source.is_none() && silent > self.late_ns.max(SILENCE.to_nanoseconds())).then(|| Gap {
+            channel: None,
+            from_ns: last,
+            until_ns: None,
+            reason: format!("the sensor hangs: no answer for {:.1} s", Seconds::from_nanoseconds(silent).get()),
+        })
+    }
+
+    fn copy_since(&self, from: Nanoseconds, now: Nanoseconds) -> SourceTrace {
         let first = self.trace.t_ns.partition_point(|t| *t < from);
         let columns = self
             .trace
@@ -323,7 +382,7 @@ impl Buffer {
             requested_hz: self.trace.requested_hz,
             t_ns: self.trace.t_ns[first..].to_vec(),
             columns: columns.collect(),
-            gaps: gaps.cloned().collect(),
+            gaps: gaps.cloned().chain(self.silence(now)).collect(),
         }
     }
 }

@@ -156,3 +156,38 @@ fn stopping_does_not_wait_for_the_next_tick() {
     assert_eq!(sampler.stop()[0].t_ns.len(), 1);
     assert!(before.elapsed() < Duration::from_secs(1));
 }
+
+#[test]
+fn a_watching_sampler_forgets_what_is_older_than_it_keeps_but_never_an_open_gap() {
+    let clock = SimulatedClock::new();
+    // The second channel never answers; the first fails now and then.
+    let answers = (0..1000).map(|i| Ok(vec![(i % 10 != 0).then_some(1.0), None])).collect();
+    let sampler =
+        Sampler::watch(vec![Box::new(fake(answers))], 1.0, &RunClock::Simulated(clock.clone()), Seconds::new(60.0));
+    clock.sleep(Seconds::new(900.0));
+    let trace = sampler.stop().remove(0);
+    let (polls, gaps) = (trace.t_ns.len(), trace.gaps.len());
+    assert!((60..=125).contains(&polls), "{polls} polls are kept");
+    assert_eq!(*trace.t_ns.last().unwrap(), Nanoseconds(900_000_000_000));
+    assert!(trace.columns.iter().all(|column| column.values.len() == polls));
+    assert!(gaps <= 15, "{gaps} gaps are kept");
+    let forever = trace.gaps.iter().find(|gap| gap.channel.as_deref() == Some("t")).unwrap();
+    assert_eq!((forever.from_ns, forever.until_ns), (Nanoseconds(0), None));
+    // The gaps of the first channel are still closed by its next reading, under their moved places.
+    let closed: Vec<_> = trace.gaps.iter().filter(|gap| gap.channel.as_deref() == Some("p")).collect();
+    assert!(closed.iter().rev().skip(1).all(|gap| gap.until_ns.unwrap().0 - gap.from_ns.0 == 2_000_000_000));
+}
+
+#[test]
+fn a_sensor_that_hangs_is_named_while_it_hangs_and_others_go_on() {
+    let clock = RunClock::Wall(WallClock::start());
+    let hanging = Fake { hang: Duration::from_secs(30), ..fake(vec![]) };
+    let sampler = Sampler::start(vec![Box::new(hanging), Box::new(fake(vec![]))], 50.0, &clock);
+    clock.sleep(Seconds::new(2.2));
+    let traces = sampler.traces();
+    assert!(traces[0].gaps.iter().any(|gap| gap.until_ns.is_none() && gap.reason.contains("hangs")));
+    assert!(traces[0].t_ns.is_empty() && traces[1].t_ns.len() > 50);
+    assert!(traces[1].gaps.iter().all(|gap| !gap.reason.contains("hangs")));
+    // The hanging thread is left behind.
+    std::mem::forget(sampler);
+}

@@ -109,6 +109,7 @@ fn redact_run_id(record: &mut RunRecord, hosts: &[String]) {
 /// User names that stand in paths of the record.
 fn users_in(record: &RunRecord) -> Vec<String> {
     let texts = record.provenance.argv.iter().chain(&record.plan.config_file);
+    let texts = texts.chain(record.commands.iter().flat_map(|command| &command.command));
     texts.flat_map(|text| home_spans(text).into_iter().map(|(start, end)| text[start..end].to_owned())).collect()
 }
 
@@ -147,6 +148,14 @@ fn free_texts(record: &mut RunRecord) -> Vec<&mut String> {
         if let Verification::Failed { detail, when } = &mut measurement.verification {
             texts.extend([detail, when]);
         }
+    }
+    for command in &mut record.commands {
+        texts.push(&mut command.label);
+        texts.extend(command.command.iter_mut());
+        texts.extend(command.equivalent.as_mut().map(|case| &mut case.variant));
+        texts.extend(warning_texts(&mut command.warnings));
+        let work = command.runs.iter_mut().flat_map(|run| &mut run.work);
+        texts.extend(work.filter_map(|work| work.pattern.as_mut()));
     }
     texts.extend(record.skips.iter_mut().map(|skip| &mut skip.detail));
     for trace in &mut record.traces {

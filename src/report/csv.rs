@@ -6,9 +6,10 @@
 use std::io::{self, Write};
 
 use super::Carbon;
+use super::commands::{FOREIGN_WORK, work_unit};
 use super::json::shape_text;
-use crate::measure::result::{CaseResult, EnergyResult, RunResult};
-use crate::model::{Case, Counted, Estimate, RunRecord, Verification};
+use crate::measure::result::{CaseResult, CommandEnergy, CommandResult, EnergyResult, RunResult};
+use crate::model::{Case, CommandMeasurement, Counted, Estimate, FOREIGN, RunRecord, Verification};
 use crate::units::{NANOSECONDS_PER_SECOND, Quantity};
 
 /// Columns of [`csv_tidy`].
@@ -69,6 +70,11 @@ pub fn csv_tidy(
             for metric in metrics(case, carbon) {
                 write_row(&mut rows, record, &case.case, &metric, "ok", &metric.note)?;
             }
+        }
+    }
+    for own in &result.commands {
+        if let Some(command) = record.commands.get(own.index) {
+            command_rows(&mut rows, record, command, own)?;
         }
     }
     for measurement in &record.measurements {
@@ -145,6 +151,78 @@ fn write_row<W: Write>(
         note,
     ])
     .map_err(io_error)
+}
+
+/// Figures of a metered program: problem, shape and precision are those of the case that it amounts to, if any.
+fn command_rows<W: Write>(
+    rows: &mut csv::Writer<W>,
+    record: &RunRecord,
+    command: &CommandMeasurement,
+    own: &CommandResult,
+) -> io::Result<()> {
+    let case = command.equivalent.as_ref();
+    let device = command.device.map(|device| device.to_string()).unwrap_or_default();
+    let number =
+        |value: Option<f64>| value.filter(|value| value.is_finite()).map(|value| value.to_string()).unwrap_or_default();
+    let status = if own.failed { "program-failed" } else { "foreign" };
+    for metric in command_metrics(own) {
+        let nature = if command.is_idle() { "idle power" } else { FOREIGN_WORK };
+        let note = [metric.note.as_str(), nature].iter().filter(|text| !text.is_empty()).copied().collect::<Vec<_>>();
+        rows.write_record([
+            record.run_id.as_str(),
+            &device,
+            case.map_or("", |case| &case.problem),
+            &format!("{FOREIGN}{}", own.label),
+            &case.map(|case| shape_text(&case.shape)).unwrap_or_default(),
+            &case.map(|case| case.element.to_string()).unwrap_or_default(),
+            "",
+            metric.name,
+            &metric.unit,
+            &number(metric.value),
+            &number(metric.low),
+            &number(metric.high),
+            &metric.n.map(|n| n.to_string()).unwrap_or_default(),
+            &metric.scope,
+            &metric.evidence,
+            status,
+            &note.join("; "),
+        ])
+        .map_err(io_error)?;
+    }
+    Ok(())
+}
+
+fn command_metrics(own: &CommandResult) -> Vec<Metric> {
+    let mut metrics = Vec::new();
+    metrics.extend(own.time.as_ref().map(|time| Metric::estimate("time_per_run", time)));
+    // Several sources may share a scope, so that each row names its own.
+    let from = |metric: Metric, energy: &CommandEnergy| {
+        let beside = if energy.stands { "" } else { ", beside the program" };
+        Metric { note: format!("{}{beside}", energy.energy.source), ..metric.of(&energy.energy) }
+    };
+    for energy in &own.energy {
+        let result = &energy.energy;
+        metrics.push(from(Metric::estimate("power", &result.power), energy));
+        metrics.extend(result.idle.map(|idle| from(Metric::plain("idle_power", "W", idle.get()), energy)));
+        metrics.push(from(Metric::estimate("energy_per_run", &result.per_execution), energy));
+        metrics.extend(energy.net.map(|net| from(Metric::plain("energy_above_idle_per_run", "J", net.get()), energy)));
+        metrics.push(from(Metric::plain("energy_coverage", "ratio", result.coverage.get()), energy));
+    }
+    for work in &own.work {
+        let unit = work_unit(&work.unit);
+        let origin = if work.printed { "printed by the program" } else { "declared" };
+        let mut amount = Metric::plain("work", unit, work.total);
+        amount.note = origin.to_owned();
+        metrics.push(amount);
+        metrics.push(Metric { unit: format!("{unit}/s"), ..Metric::estimate("work_rate", &work.rate) });
+        for energy in &work.energy {
+            let each = Metric::estimate("energy_per_work", &energy.energy.per_execution);
+            metrics.push(from(Metric { unit: format!("J/{unit}"), ..each }, energy));
+            let per_joule = Metric::estimate("work_per_joule", &energy.per_joule());
+            metrics.push(from(Metric { unit: format!("{unit}/J"), ..per_joule }, energy));
+        }
+    }
+    metrics
 }
 
 /// The unit of a figure: integer operations are no FLOP.

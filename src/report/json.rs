@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::{AMOUNT_BYTES, AMOUNT_FLOP, Carbon};
 use crate::measure::result::{
-    CaseResult, Combined, EnergyMethod, EnergyResult, Evaluation, RunResult, Term, Uncertainty,
+    CaseResult, Combined, CommandEnergy, CommandResult, EnergyMethod, EnergyResult, Evaluation, GainOrigin, RunResult,
+    Term, Uncertainty,
 };
 use crate::model::{Case, Counted, Estimate, Evidence, RunRecord, Shape, Unit, Verification};
 use crate::units::{FlopPerSecond, Quantity};
@@ -56,7 +57,7 @@ pub fn json_summary(record: &RunRecord, result: &RunResult, carbon: Option<&Carb
         .skips
         .iter()
         .map(|skip| with(identity(&skip.case), json!({"reason": skip.reason, "detail": skip.detail})));
-    json!({
+    let summary = json!({
         "schema": SUMMARY_SCHEMA,
         "run_id": record.run_id,
         "started": record.started,
@@ -66,10 +67,12 @@ pub fn json_summary(record: &RunRecord, result: &RunResult, carbon: Option<&Carb
         "grid": carbon.map(|carbon| &carbon.grid),
         "devices": devices,
         "cases": result.cases.iter().filter(|case| case.verified).map(|case| case_value(case, carbon)).collect::<Vec<_>>(),
+        "commands": result.commands.iter().filter_map(|own| command_value(record, own)).collect::<Vec<_>>(),
         "failed": failed.collect::<Vec<_>>(),
         "skips": skips.collect::<Vec<_>>(),
         "warnings": record.warnings,
-    })
+    });
+    super::json_views::with_views(summary, record, result)
 }
 
 /// The fields of `more` added to the object `base`.
@@ -181,8 +184,63 @@ fn budget(uncertainty: &Uncertainty) -> Value {
         "edge": term(&uncertainty.edge),
         "edge_bound": uncertainty.edge_bound,
         "gain": term(&uncertainty.gain),
+        "gain_from": match uncertainty.gain_from {
+            GainOrigin::Stated => "stated",
+            GainOrigin::Correction => "correction",
+            GainOrigin::Prior => "prior",
+        },
         "of_case": uncertainty.of_case().map(combined),
         "of_case_without_gain": uncertainty.without_gain().map(combined),
         "of_windows": combined(uncertainty.of_windows()),
     })
+}
+
+/// A metered program: its work is foreign and was not verified.
+fn command_value(record: &RunRecord, own: &CommandResult) -> Option<Value> {
+    let command = record.commands.get(own.index)?;
+    let energies = |energies: &[CommandEnergy], each: &str| -> Vec<Value> {
+        let one = |own: &CommandEnergy| {
+            let energy = &own.energy;
+            let mut value = json!({
+                "source": energy.source,
+                "scope": energy.scope,
+                "evidence": energy.evidence,
+                "stands_for_the_program": own.stands,
+                "coverage": energy.coverage,
+                "power_w": estimate(&energy.power),
+                "idle_power_w": energy.idle,
+                "uncertainty": (energy.evidence == Evidence::Measured).then(|| budget(&energy.uncertainty)),
+            });
+            value[format!("energy_per_{each}_j")] = estimate(&energy.per_execution);
+            value[format!("energy_above_idle_per_{each}_j")] = json!(own.net);
+            if each == "unit" {
+                value["units_per_j"] = estimate(&own.per_joule());
+            }
+            value
+        };
+        energies.iter().map(one).collect()
+    };
+    let work = own.work.iter().map(|work| {
+        json!({
+            "unit": work.unit,
+            "origin": if work.printed { "printed" } else { "declared" },
+            "amount": work.total,
+            "units_per_s": estimate(&work.rate),
+            "energy": energies(&work.energy, "unit"),
+        })
+    });
+    Some(json!({
+        "label": own.label,
+        "command": command.command,
+        "foreign": !command.is_idle(),
+        "verified": false,
+        "failed": own.failed,
+        "device": command.device,
+        "equivalent": command.equivalent.as_ref().map(identity),
+        "runs": own.runs,
+        "time_per_run_s": own.time.as_ref().map(estimate),
+        "energy": energies(&own.energy, "run"),
+        "work": work.collect::<Vec<_>>(),
+        "warnings": own.warnings,
+    }))
 }

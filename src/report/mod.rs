@@ -7,27 +7,40 @@
 mod calibration;
 mod ceilings;
 mod ceilings_text;
+mod claims_text;
+mod commands;
+mod conditions_text;
 mod csv;
 mod json;
+mod json_views;
 mod legend;
+mod live;
 mod markdown;
 mod number;
 #[cfg(test)]
 mod sample;
 mod sheet;
+mod sources_text;
 mod table;
 #[cfg(test)]
 mod tests;
 mod tuning;
+mod uncertainty_text;
 
 pub use calibration::{calibration_text, correction_in_words, profile_in_words};
 pub use ceilings::{CeilingRow, DeviceCeilings, Finding, ceilings, ceilings_json};
 pub use ceilings_text::ceilings_text;
+pub use claims_text::claims_text;
+pub use commands::work_unit;
+pub use conditions_text::conditions_text;
 pub use csv::{csv_tidy, csv_traces};
 pub use json::json_summary;
+pub use live::{LIVE_ROWS_HEAD, live_rows, live_table};
 pub use markdown::markdown;
 pub use number::{compact_case, percent, scaled, significant};
+pub use sources_text::sources_text;
 pub use table::table;
+pub use uncertainty_text::uncertainty_text;
 
 use crate::measure::result::{CaseResult, RoofKind};
 use crate::model::{Counted, CountedIn, Estimate};

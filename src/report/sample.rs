@@ -92,7 +92,7 @@ pub fn result(record: &RunRecord) -> RunResult {
     let f32 = (Unit::Vector, ElementType::F32);
     let ceilings = Ceilings { arithmetic: BTreeMap::from([(f32, FlopPerSecond::new(16.3e12))]), ..Ceilings::default() };
     cases[2].roof = Some(Roof { kind: RoofKind::Arithmetic(f32.0, f32.1), rate: 16.3e12 });
-    RunResult { cases, skips: record.skips.clone(), ceilings: BTreeMap::from([(0, ceilings)]) }
+    RunResult { cases, skips: record.skips.clone(), ceilings: BTreeMap::from([(0, ceilings)]), commands: Vec::new() }
 }
 
 /// Fifteen cases of the kinds that the default suite has, on device 0.

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::number::{MISSING, compact_case, percent, plus_minus, prefix_for, significant};
-use super::{Carbon, legend, tuning};
+use super::{Carbon, commands, legend, tuning};
 use crate::measure::result::{CaseResult, EnergyResult, RoofKind, RunResult};
 use crate::model::{
     Case, Counted, CountedIn, Device, Evidence, Measurement, RunRecord, RunStatus, Scope, Skip, Verification,
@@ -26,13 +26,13 @@ const INJECTED_ERROR: &str = "INJECTED ERROR";
 pub(super) struct Sheet {
     /// Label and text of the lines above everything.
     pub facts: Vec<(String, String)>,
-    /// One block per device that has a case.
+    /// One block per device that has a case, then one per metered program.
     pub devices: Vec<DeviceSheet>,
     /// Label and text of the lines below everything.
     pub legend: Vec<(String, String)>,
 }
 
-/// Everything said about one device.
+/// Everything said about one device, or about one metered program.
 pub(super) struct DeviceSheet {
     /// Name, as a heading.
     pub title: String,
@@ -126,9 +126,10 @@ pub(super) fn sheet(record: &RunRecord, result: &RunResult, carbon: Option<&Carb
             || record.skips.iter().any(|skip| skip.case.device == device.ordinal)
     };
     let devices = record.devices.iter().filter(has_case);
+    let devices = devices.map(|device| device_sheet(record, result, device, carbon));
     Sheet {
         facts: run_facts(record, carbon),
-        devices: devices.map(|device| device_sheet(record, result, device, carbon)).collect(),
+        devices: devices.chain(commands::sheets(record, result)).collect(),
         legend: legend::of_run(record, result, carbon, warnings),
     }
 }
@@ -195,10 +196,14 @@ fn run_facts(record: &RunRecord, carbon: Option<&Carbon>) -> Vec<(String, String
     // A slow sensor makes its windows longer than the settings ask for.
     let longer = |window: &Window| window.duration().get() > 1.5 * settings.window_s.get();
     let more = if record.measurements.iter().flat_map(Measurement::measured).any(longer) { " or more" } else { "" };
-    let text = format!(
-        "{}, preset {}, {count} windows of {}{more} per case{status}",
-        record.run_id, record.plan.preset, settings.window_s
-    );
+    let text = if record.plan.cases.is_empty() && !record.commands.is_empty() {
+        format!("{}, sampler at {} Hz{status}", record.run_id, settings.sampler_hz)
+    } else {
+        format!(
+            "{}, preset {}, {count} windows of {}{more} per case{status}",
+            record.run_id, record.plan.preset, settings.window_s
+        )
+    };
     let mut facts = vec![("run".to_owned(), text)];
     if record.simulated {
         facts.push(("simulated".to_owned(), "times and power are scripted; no hardware was measured".to_owned()));

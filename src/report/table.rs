@@ -78,7 +78,7 @@ fn block(sheet: &DeviceSheet, width: usize, colour: bool, dropped: &mut Vec<&'st
 }
 
 /// A label and a text that continues under itself.
-fn labelled(label: &str, text: &str, width: usize) -> String {
+pub(super) fn labelled(label: &str, text: &str, width: usize) -> String {
     let mut out = String::new();
     for (index, line) in wrapped(text, width.saturating_sub(LABEL).max(20)).iter().enumerate() {
         let label = if index == 0 { label } else { "" };

@@ -3,6 +3,8 @@
 //! Pure functions over a record; nothing is repaired. What surprises people: a record can be readable, evaluate to
 //! figures, and still fail here (an unknown field, a window outside the run).
 
+mod commands;
+
 use std::collections::BTreeSet;
 
 use serde_json::Value;
@@ -63,6 +65,7 @@ pub fn check(record: &RunRecord) -> Vec<Finding> {
         check_measurement(&format!("measurements[{index}]"), measurement, end, &mut found);
     }
     check_turns(record, &mut found);
+    commands::check(record, end, &mut found);
     for (index, trace) in record.traces.iter().enumerate() {
         check_trace(&format!("traces[{index}]"), trace, record, &mut found);
     }
@@ -138,6 +141,10 @@ pub(super) fn first_non_finite(record: &RunRecord) -> Option<String> {
         if let Some(steadiness) = &measurement.steadiness {
             number("steadiness.after_s", steadiness.after_s.get());
         }
+    }
+    for (index, command) in record.commands.iter().enumerate() {
+        let work = command.runs.iter().flat_map(|run| &run.work);
+        numbers.extend(work.map(|work| (format!("commands[{index}] {}", work.unit), work.amount)));
     }
     let cadences = record.traces.iter().enumerate();
     numbers.extend(cadences.map(|(index, trace)| (format!("traces[{index}].requested_hz"), trace.requested_hz)));

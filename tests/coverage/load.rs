@@ -60,13 +60,6 @@ impl Load {
         load.summed()
     }
 
-    /// A load of these pieces: instants and watts.
-    pub fn of(pieces: &[(f64, f64)], end: f64) -> Self {
-        let mut load = Self { pieces: Vec::new(), before: Vec::new(), end };
-        pieces.iter().for_each(|(at, watts)| load.push(*at, *watts));
-        load.summed()
-    }
-
     fn summed(mut self) -> Self {
         let mut sum = 0.0;
         self.before.push(0.0);

@@ -38,7 +38,8 @@ pub fn polled(script: &PowerScript, response: Response, load: &Load, hz: f64, un
                 Response::LowPass { .. } => script.gain * filtered.at(load, end) + script.offset_w.get(),
                 Response::Boxcar { window_s } | Response::PartTime { window_s } => {
                     let from = (end - window_s.get()).max(0.0);
-                    let mean = if end > from { load.energy_between(from, end) / (end - from) } else { load.watts_at(end) };
+                    let mean =
+                        if end > from { load.energy_between(from, end) / (end - from) } else { load.watts_at(end) };
                     script.gain * mean + script.offset_w.get()
                 }
             };

@@ -349,6 +349,7 @@ pub fn h200() -> (RunRecord, RunResult, RegionChart) {
         cases: rows.iter().map(|row| result_of(row, Scope::Board, Evidence::Measured)).collect(),
         skips: Vec::new(),
         ceilings: BTreeMap::from([(0, ceiling)]),
+        commands: Vec::new(),
     };
     let regions = regions(1.7e7, Evidence::Measured, Scope::Board);
     (record, result, regions)
@@ -382,7 +383,12 @@ pub fn llvmpipe() -> (RunRecord, RunResult, RegionChart) {
         arithmetic: cases[0].flop_rate.map(|rate| ((Unit::Vector, F32), rate.point)).into_iter().collect(),
         bandwidth: cases[1].byte_rate.map(|rate| rate.point),
     };
-    let result = RunResult { cases, skips: record.skips.clone(), ceilings: BTreeMap::from([(0, ceiling)]) };
+    let result = RunResult {
+        cases,
+        skips: record.skips.clone(),
+        ceilings: BTreeMap::from([(0, ceiling)]),
+        commands: Vec::new(),
+    };
     let regions = regions(3.9e8, Evidence::Estimated, Scope::Package);
     (record, result, regions)
 }

@@ -1,4 +1,5 @@
 //! Builds sensor trees from `tests/fixtures/power` and lets the sampler loose on them, through the library's own door.
+#![allow(dead_code, reason = "each test crate uses a part of it")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -138,7 +138,7 @@ fn afresh(args: &Args, wishes: &Wishes, console: &mut Console) -> anyhow::Result
         console.out.write_all(text.as_bytes())?;
         return Ok(Exit::Ok);
     }
-    let interrupted = run::interruption()?;
+    let interrupted = run::interruption(run::STOPPING)?;
     let results = args.results.clone().unwrap_or_else(|| PathBuf::from("results"));
     let folder = create_folder(&results, args.redact, test_bench.utc_now())?;
     let plan = plan(args.quick, request, &protocol, hz);

@@ -8,10 +8,13 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::account::{self, AccountError, CarbonTable, Job, JobCarbon, LeftOut, Site, case_carbon, job_carbon};
+use crate::account::{
+    self, AccountError, CarbonTable, CommandCarbon, Job, JobCarbon, LeftOut, Site, case_carbon, command_carbon,
+    job_carbon,
+};
 use crate::cli::accounting::{SiteArgs, device_name, job_text, site_text, usage};
 use crate::cli::records::load;
-use crate::cli::{Console, Exit, text};
+use crate::cli::{Console, Exit, programs, text};
 use crate::measure::result::{RunResult, evaluate};
 use crate::model::{Case, Evidence, RunRecord};
 use crate::report::compact_case;
@@ -39,6 +42,7 @@ struct Account<'a> {
     simulated: bool,
     site: &'a Site,
     cases: &'a [account::CaseCarbon],
+    commands: &'a [CommandCarbon],
     left_out: &'a [LeftOut],
     jobs: &'a [JobCarbon],
 }
@@ -52,6 +56,7 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let site = args.site.resolve(Some(&record.plan.account))?;
     let result = evaluate(&record);
     let table = case_carbon(&result, &site);
+    let commands = command_carbon(&result, &site);
     let (jobs, missing) = account_jobs(&result, &site, &asked)?;
     if args.json {
         let account = Account {
@@ -59,14 +64,16 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
             simulated: record.simulated,
             site: &site,
             cases: &table.rows,
+            commands: &commands,
             left_out: &table.left_out,
             jobs: &jobs,
         };
         writeln!(console.out, "{}", serde_json::to_string_pretty(&account)?)?;
     } else {
-        write!(console.out, "{}", render(&record, &site, &table, &jobs)?)?;
+        write!(console.out, "{}", render(&record, &site, &table, &commands, &jobs)?)?;
     }
-    if let Some(reason) = missing {
+    // Metered programs have no job of ours to miss.
+    if let Some(reason) = missing.filter(|_| commands.is_empty()) {
         console.note(&format!("wattmark: {reason}"));
     }
     Ok(Exit::Ok)
@@ -91,14 +98,29 @@ fn account_jobs(
     Ok((jobs, None))
 }
 
-fn render(record: &RunRecord, site: &Site, table: &CarbonTable, jobs: &[JobCarbon]) -> anyhow::Result<String> {
+fn render(
+    record: &RunRecord,
+    site: &Site,
+    table: &CarbonTable,
+    commands: &[CommandCarbon],
+    jobs: &[JobCarbon],
+) -> anyhow::Result<String> {
     let mut out = format!("Carbon of {} at {}\n\n", record.run_id, site.profile.name);
     out.push_str(&site_text(site)?);
-    out.push_str(&scope_text(record, table));
-    out.push('\n');
-    if table.rows.is_empty() {
-        out.push_str("No case of this record has an energy, so there is no carbon to state.\n");
+    if record.measurements.is_empty() && !commands.is_empty() {
+        let scope =
+            "operational carbon of the gross energy within each row's scope times PUE; embodied carbon is not included";
+        out.push_str(&text::entry("Scope", scope));
     } else {
+        out.push_str(&scope_text(record, table));
+    }
+    out.push('\n');
+    if !commands.is_empty() {
+        out.push_str(&programs::carbon_table(site, commands));
+    } else if table.rows.is_empty() {
+        out.push_str("No case of this record has an energy, so there is no carbon to state.\n");
+    }
+    if !table.rows.is_empty() {
         out.push_str(&case_table(record, site, table));
     }
     for job in jobs {
@@ -183,7 +205,7 @@ mod tests {
         let site = site.resolve(Some(&run.record.plan.account)).unwrap();
         let table = case_carbon(&run.result, &site);
         let (jobs, _) = account_jobs(&run.result, &site, &[]).unwrap();
-        render(&run.record, &site, &table, &jobs).unwrap()
+        render(&run.record, &site, &table, &[], &jobs).unwrap()
     }
     fn at(grid: &str, pue: f64) -> SiteArgs {
         SiteArgs { grid: Some(grid.to_owned()), pue: Some(pue), site: None }

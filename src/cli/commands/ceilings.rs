@@ -29,6 +29,9 @@ pub struct Args {
     /// Watts to assume where no sensor answers; figures are then marked as declared.
     #[arg(long, value_name = "WATTS", allow_negative_numbers = true)]
     pub assume_watts: Option<f64>,
+    /// Accept any certificate of the power sources over HTTPS (as insecure=yes does for one of them).
+    #[arg(long)]
+    pub insecure: bool,
     /// What calibrations found of the sensors.
     #[command(flatten)]
     pub profiles: ProfileArgs,
@@ -69,6 +72,7 @@ impl Args {
             device: self.device.clone(),
             power: self.power.clone(),
             assume_watts: self.assume_watts,
+            insecure: self.insecure,
             profiles: self.profiles.clone(),
             seed: self.seed,
             results: self.results.clone(),

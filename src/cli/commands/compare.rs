@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use crate::cli::accounting::{SiteArgs, site_text};
 use crate::cli::records::load;
-use crate::cli::text;
 use crate::cli::{Console, Exit, Failure};
+use crate::cli::{programs, text};
 use crate::compare::{self, Comparison, Difference, Options, Outcome, Pair};
 use crate::measure::result::evaluate;
 use crate::model::{Case, RunRecord};
@@ -67,16 +67,21 @@ fn parse_noise(given: &str) -> anyhow::Result<Ratio> {
 fn render(a: &RunRecord, b: &RunRecord, options: &Options, comparison: &Comparison) -> anyhow::Result<String> {
     let devices = |record: &RunRecord| {
         let names: Vec<&str> = record.devices.iter().map(|device| device.name.as_str()).collect();
+        let names = if names.is_empty() { vec!["no device"] } else { names };
         format!("{} ({})", record.run_id, names.join(", "))
     };
     let mut out = text::entry("A", &devices(a)) + &text::entry("B", &devices(b)) + &site_text(&options.site)?;
     out.push('\n');
     if comparison.pairs.is_empty() {
-        out.push_str("No case of A has a partner in B.\n");
+        let nothing = if comparison.commands.is_empty() { "No case of A has a partner in B.\n" } else { "" };
+        out.push_str(nothing);
     } else {
         out.push_str(&summary(&comparison.pairs));
         out.push_str(&pair_table(options, comparison));
         out.push_str(&remarks(options, comparison));
+    }
+    if !comparison.commands.is_empty() {
+        out.push_str(&programs::table(options, &comparison.commands));
     }
     if !comparison.unpaired.is_empty() {
         out.push_str("\nWithout a partner:\n");
@@ -181,6 +186,10 @@ fn remarks(options: &Options, comparison: &Comparison) -> String {
         };
         out.push_str(&text::entry("Note", &format!("{who}: {reason}")));
     }
+    for (told, cases) in sensors(&comparison.pairs) {
+        let who = if cases == comparison.pairs.len() { String::new() } else { format!(" ({cases} of the pairs)") };
+        out.push_str(&text::entry("Sensors", &format!("{told}{who}")));
+    }
     let floor = options.noise.get() * 100.0;
     out.push_str(&text::entry(
         "Read",
@@ -191,6 +200,28 @@ fn remarks(options: &Options, comparison: &Comparison) -> String {
         ),
     ));
     out
+}
+
+/// What the sensors bring into the ratios of work per joule, and how many pairs have it so.
+fn sensors(pairs: &[Pair]) -> Vec<(String, usize)> {
+    let mut found: Vec<(String, usize)> = Vec::new();
+    for own in pairs.iter().filter_map(|pair| pair.efficiency.judged()?.sensors) {
+        let gain = if own.gain_cancels {
+            "same board, same sensor: its gain cancels".to_owned()
+        } else {
+            format!("two sensors: their gains add ±{:.1} % to a ratio of joules", own.gain * 100.0)
+        };
+        let told = format!(
+            "{gain}; edges of windows ±{:.1} %, time that was not seen ±{:.1} %",
+            own.edge * 100.0,
+            own.sampling * 100.0
+        );
+        match found.iter_mut().find(|(known, _)| *known == told) {
+            Some((_, count)) => *count += 1,
+            None => found.push((told, 1)),
+        }
+    }
+    found
 }
 
 /// Notes of the pairing and reasons of refusals and unclear verdicts in order of appearance, with the cases of each.

@@ -83,7 +83,9 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     if args.figure.iter().any(|name| name == "bandwidth") && !figures.iter().any(|figure| figure.id == "bandwidth") {
         console.note("wattmark: bandwidth is not drawn: no memory probe of this record ran at several sizes");
     }
+    let of_programs = record.plan.cases.is_empty() && !record.commands.is_empty();
     if regions.is_none()
+        && !of_programs
         && !calibration
         && (args.figure.is_empty() || args.figure.iter().any(|name| name == "carbon-regions"))
     {

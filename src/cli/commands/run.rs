@@ -50,6 +50,9 @@ pub struct Args {
     /// Watts to assume where no sensor answers; figures are then marked as declared.
     #[arg(long, value_name = "WATTS", allow_negative_numbers = true)]
     pub assume_watts: Option<f64>,
+    /// Accept any certificate of the power sources over HTTPS (as insecure=yes does for one of them).
+    #[arg(long)]
+    pub insecure: bool,
     /// What calibrations found of the sensors.
     #[command(flatten)]
     pub profiles: ProfileArgs,
@@ -156,8 +159,8 @@ pub(super) fn carry_out(
     console: &Console,
 ) -> anyhow::Result<(RunRecord, PathBuf)> {
     // Before the folder is made: a power source that is refused leaves nothing behind.
+    let interrupted = interruption(STOPPING)?;
     let findings = bench::open_power(resolved, test_bench, &args.sensor_root, &args.profiles)?;
-    let interrupted = interruption()?;
     let tuner = Tuner {
         args: &args.tuning,
         bench: test_bench,
@@ -249,15 +252,21 @@ fn left_out(shader: &UserShader) -> Option<Warning> {
     Some(Warning { code: WarningCode::Other, text })
 }
 
-/// A flag that Ctrl-C (or a polite kill) raises; a second one ends the process at once.
-pub fn interruption() -> anyhow::Result<Arc<AtomicBool>> {
+/// What Ctrl-C says while kernels run.
+pub(super) const STOPPING: &str =
+    "wattmark: stopping after the submissions in flight; press Ctrl-C again to stop at once";
+
+/// A flag that Ctrl-C (or a polite kill) raises, saying `notice` if it is not empty; a second one ends the process at once.
+pub fn interruption(notice: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     let raised = Arc::clone(&flag);
     ctrlc::set_handler(move || {
         if raised.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(Exit::Interrupted as u8));
         }
-        crate::cli::note("wattmark: stopping after the submissions in flight; press Ctrl-C again to stop at once");
+        if !notice.is_empty() {
+            crate::cli::note(notice);
+        }
     })
     .context("cannot listen for Ctrl-C")?;
     Ok(flag)

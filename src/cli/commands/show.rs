@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use crate::cli::accounting::SiteArgs;
 use crate::cli::commands::calibrate;
 use crate::cli::records::load;
-use crate::cli::{Console, Exit, outcome};
+use crate::cli::{Console, Exit, layout, outcome};
 use crate::measure::result::evaluate;
+use crate::model::RunRecord;
+use crate::report;
 
 /// Arguments of `wattmark show`.
 #[derive(Debug, Clone, clap::Args)]
@@ -22,11 +24,48 @@ pub struct Args {
     /// Print every warning with its case, instead of one line per kind.
     #[arg(long)]
     pub warnings: bool,
+    /// Under which conditions each case was measured: throttling, clocks, temperature, power limit, time to steady.
+    #[arg(long)]
+    pub conditions: bool,
+    /// Every power source side by side, over each case and the whole run.
+    #[arg(long)]
+    pub sources: bool,
+    /// Which requirements of published measurement methods the run meets, line by line, and what is missing.
+    #[arg(long)]
+    pub claims: bool,
+    /// Where the interval of each energy comes from: every term of its uncertainty budget.
+    #[arg(long)]
+    pub uncertainty: bool,
+}
+
+impl Args {
+    /// The views that were asked for in place of the table; empty for the table.
+    fn views(&self, record: &RunRecord, width: usize) -> Vec<String> {
+        let mut views = Vec::new();
+        if self.conditions {
+            views.push(report::conditions_text(record, width));
+        }
+        if self.sources {
+            views.push(report::sources_text(record, width));
+        }
+        if self.claims {
+            views.push(report::claims_text(record, width));
+        }
+        if self.uncertainty {
+            views.push(report::uncertainty_text(record, &evaluate(record), width));
+        }
+        views
+    }
 }
 
 /// Runs the command.
 pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let loaded = load(&args.run, console)?;
+    let views = args.views(&loaded.record, layout::width(console));
+    if !views.is_empty() {
+        console.out.write_all(views.join("\n").as_bytes())?;
+        return Ok(Exit::Ok);
+    }
     if loaded.record.plan.cases.is_empty() && !loaded.record.calibrations.is_empty() {
         calibrate::show(&loaded.record, console)?;
         return Ok(Exit::Ok);

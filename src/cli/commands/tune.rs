@@ -47,6 +47,9 @@ pub struct Args {
     /// Power sources for --objective efficiency: auto, or a list such as nvml,rapl.
     #[arg(long, value_name = "SOURCES")]
     pub power: Option<String>,
+    /// Accept any certificate of the power sources over HTTPS (as insecure=yes does for one of them).
+    #[arg(long)]
+    pub insecure: bool,
     /// What calibrations found of the sensors.
     #[command(flatten)]
     pub profiles: ProfileArgs,
@@ -65,8 +68,8 @@ pub struct Args {
 pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let test_bench = TestBench::open(args.simulate.as_deref())?;
     let resolved = resolve::resolve(&as_run(args), &test_bench, console)?;
+    let interrupted = run::interruption(run::STOPPING)?;
     let sources = bench::open_power(&resolved, &test_bench, &args.sensor_root, &args.profiles)?.sources;
-    let interrupted = run::interruption()?;
     let flags = TuningArgs {
         retune: args.retune,
         tune_budget: args.tune_budget.clone(),
@@ -111,6 +114,7 @@ fn as_run(args: &Args) -> run::Args {
         shape: args.shape.clone(),
         device: args.device.clone(),
         power: args.power.clone(),
+        insecure: args.insecure,
         profiles: args.profiles.clone(),
         // What was named is tuned, and nothing beside it.
         no_ceilings: true,

@@ -231,13 +231,14 @@ fn energy_sentence(kinds: &BTreeSet<(Scope, Evidence)>) -> String {
 fn run_sentence(record: &RunRecord) -> String {
     let devices: Vec<&str> = record.devices.iter().map(|device| device.name.as_str()).collect();
     let simulated = if record.simulated { format!(" {SIMULATED}") } else { String::new() };
-    format!(
-        "{}; {} preset; run {}, wattmark {}.{simulated}",
-        devices.join(", "),
-        record.plan.preset,
-        record.run_id,
-        record.provenance.tool.version
-    )
+    let of_programs = record.plan.cases.is_empty() && !record.commands.is_empty();
+    // Metered programs follow no preset, and need no device.
+    let mut parts: Vec<String> = if devices.is_empty() { Vec::new() } else { vec![devices.join(", ")] };
+    if !of_programs {
+        parts.push(format!("{} preset", record.plan.preset));
+    }
+    parts.push(format!("run {}, wattmark {}.{simulated}", record.run_id, record.provenance.tool.version));
+    parts.join("; ")
 }
 
 /// A panel that says why it is empty.

@@ -6,7 +6,8 @@
 use super::*;
 use crate::clock::Nanoseconds;
 use crate::figure::{Band, Cell, DOUBLE_COLUMN_MM, KeyEntry, Prefix, Scale, Span, Tone, TraceLine, TracePanel};
-use crate::model::{ChannelTrace, Quantity, SourceTrace};
+use crate::measure::result::throttled_stretches;
+use crate::model::{ChannelTrace, CommandMeasurement, Quantity, SourceTrace, Window};
 use crate::units::Seconds;
 
 /// Most vertices of one line: about eight per millimetre of a double column, beyond what print resolves.
@@ -55,16 +56,23 @@ pub fn power_trace(record: &RunRecord) -> Figure {
     if figure.panels.is_empty() {
         figure.panels.push(words("Power over the run", reason_for_nothing(record)));
     } else {
-        tone_legend(&mut figure);
+        tone_legend(&mut figure, record);
         figure.key = key(record);
         window_rows(&mut figure.table, record);
+        strip_rows(&mut figure.table, record);
     }
     figure.caption = caption(record, &all, figure.is_empty());
+    if !figure.is_empty() && !throttled_stretches(&record.traces).is_empty() {
+        figure.caption.push_str(" A strip along the bottom marks clocks held down by more than the power limit.");
+    }
     let lines: Vec<String> = all.iter().map(name_of).collect();
+    let items = match (record.measurements.len(), record.commands.len()) {
+        (0, programs @ 1..) => format!("{programs} metered program{}", if programs == 1 { "" } else { "s" }),
+        (cases, _) => format!("{cases} cases"),
+    };
     figure.alt = format!(
-        "Power against time over {} seconds with {} cases, measured windows shaded. Lines: {}.",
+        "Power against time over {} seconds with {items}, measured windows shaded. Lines: {}.",
         end.round(),
-        record.measurements.len(),
         if lines.is_empty() { "none".to_owned() } else { lines.join("; ") }
     );
     figure
@@ -210,6 +218,7 @@ fn name_of(series: &Series) -> String {
 fn end_of(record: &RunRecord, all: &[Series]) -> f64 {
     let windows = record.idle.iter().flat_map(|idle| &idle.windows);
     let windows = windows.chain(record.measurements.iter().flat_map(|measurement| &measurement.windows));
+    let windows = windows.chain(record.commands.iter().flat_map(command_windows));
     let readings = all.iter().flat_map(|series| series.segments.last().and_then(|segment| segment.last())).map(|v| v.0);
     windows.map(|window| seconds(window.end_ns)).chain(readings).fold(0.0, f64::max)
 }
@@ -242,7 +251,19 @@ fn panel(
         high: end.max(1e-3),
     };
     let y = Axis::from_zero("Power", "W", highest * 1.05);
-    Panel::Trace(TracePanel { heading, x, y, bands: bands(record, of), spans: spans(record, of), lines })
+    let bands = [bands(record, of), strips(record, of)].concat();
+    Panel::Trace(TracePanel { heading, x, y, bands, spans: spans(record, of), lines })
+}
+
+/// Idle, warm-up and metered stretches of a program, in order of time.
+fn command_windows(command: &CommandMeasurement) -> impl Iterator<Item = &Window> {
+    let runs = command.runs.iter().flat_map(|run| run.warm_up.iter().chain([&run.window]));
+    command.idle.iter().chain(runs)
+}
+
+/// True if a program belongs into the panel of a device, or of all; one whose device nobody knows belongs into each.
+fn command_concerns(command: &CommandMeasurement, of: Option<u32>) -> bool {
+    of.is_none() || command.device.is_none() || command.device == of
 }
 
 /// Idle, preheat and measured stretches; of one device, or of all.
@@ -250,14 +271,31 @@ fn bands(record: &RunRecord, of: Option<u32>) -> Vec<Band> {
     let concerns = |device: u32| of.is_none_or(|ordinal| ordinal == device);
     let idle = record.idle.iter().filter(|idle| concerns(idle.device)).flat_map(|idle| &idle.windows);
     let cases = record.measurements.iter().filter(|measurement| concerns(measurement.case.device));
-    let band = |window: &crate::model::Window| {
+    let commands = record.commands.iter().filter(|command| command_concerns(command, of));
+    let band = |window: &Window| {
         Tone::of(window.kind).map(|tone| Band {
             tone,
             from_s: seconds(window.start_ns),
             until_s: seconds(window.end_ns),
         })
     };
-    idle.chain(cases.flat_map(|measurement| &measurement.windows)).filter_map(band).collect()
+    let windows = idle.chain(cases.flat_map(|measurement| &measurement.windows));
+    windows.chain(commands.flat_map(command_windows)).filter_map(band).collect()
+}
+
+/// Stretches in which the clocks of one device, or of all, were held down by more than the power limit.
+fn strips(record: &RunRecord, of: Option<u32>) -> Vec<Band> {
+    let all = throttled_stretches(&record.traces).into_iter();
+    let own = all.filter(|(device, ..)| of.is_none_or(|ordinal| ordinal == *device));
+    own.map(|(_, from, until)| Band { tone: Tone::Throttled, from_s: seconds(from), until_s: seconds(until) }).collect()
+}
+
+fn strip_rows(table: &mut Table, record: &RunRecord) {
+    for (device, from, until) in throttled_stretches(&record.traces) {
+        let name = format!("device {device}");
+        let lead = [Cell::from("Throttled"), name.into(), Cell::Empty, Cell::Empty, Cell::Empty, Cell::Empty];
+        table.push(lead.into_iter().chain([seconds(from).into(), seconds(until).into(), Cell::Empty]).collect());
+    }
 }
 
 /// Stretches of one case, in order of time; a case whose windows take turns with others has several.
@@ -269,6 +307,11 @@ fn spans(record: &RunRecord, of: Option<u32>) -> Vec<Span> {
             windows.extend(times.map(|window| (seconds(window.start_ns), seconds(window.end_ns), index)));
         }
     }
+    for (index, command) in record.commands.iter().enumerate().filter(|(_, own)| command_concerns(own, of)) {
+        let times = command.runs.iter().map(|run| (run.warm_up.as_ref().unwrap_or(&run.window), &run.window));
+        let number = record.measurements.len() + index;
+        windows.extend(times.map(|(first, last)| (seconds(first.start_ns), seconds(last.end_ns), number)));
+    }
     windows.sort_by(|a, b| a.0.total_cmp(&b.0));
     let runs = windows.chunk_by(|a, b| a.2 == b.2);
     runs.filter_map(|run| {
@@ -278,7 +321,7 @@ fn spans(record: &RunRecord, of: Option<u32>) -> Vec<Span> {
     .collect()
 }
 
-fn tone_legend(figure: &mut Figure) {
+fn tone_legend(figure: &mut Figure, record: &RunRecord) {
     let present: Vec<Tone> = figure
         .panels
         .iter()
@@ -287,9 +330,11 @@ fn tone_legend(figure: &mut Figure) {
             _ => Vec::new(),
         })
         .collect();
-    for tone in [Tone::Idle, Tone::Preheat, Tone::Measured] {
+    for tone in [Tone::Idle, Tone::Preheat, Tone::Measured, Tone::Throttled] {
         if present.contains(&tone) {
-            figure.legend.push(LegendEntry { sign: Sign::Tone(tone), text: tone.word().to_owned() });
+            let warms_up = tone == Tone::Preheat && record.measurements.is_empty();
+            let word = if warms_up { "warm-up" } else { tone.word() };
+            figure.legend.push(LegendEntry { sign: Sign::Tone(tone), text: word.to_owned() });
         }
     }
 }
@@ -299,10 +344,12 @@ fn key(record: &RunRecord) -> Vec<KeyEntry> {
     let names = short_names(record.measurements.iter().map(|measurement| &measurement.case));
     let numbered = names.into_iter().enumerate();
     let has_windows = |index: usize| record.measurements.get(index).is_some_and(|m| !m.windows.is_empty());
-    numbered
-        .filter(|(index, _)| has_windows(*index))
-        .map(|(index, long)| KeyEntry { short: format!("{}", index + 1), long })
-        .collect()
+    let cases = numbered.filter(|(index, _)| has_windows(*index));
+    let programs = record.commands.iter().enumerate().map(|(index, command)| {
+        let nature = if command.is_idle() { "idle power" } else { "foreign work, not verified" };
+        (record.measurements.len() + index, format!("{} ({nature})", command.label))
+    });
+    cases.chain(programs).map(|(index, long)| KeyEntry { short: format!("{}", index + 1), long }).collect()
 }
 
 fn reason_for_nothing(record: &RunRecord) -> String {
@@ -331,9 +378,16 @@ fn caption(record: &RunRecord, all: &[Series], empty: bool) -> String {
         .map(|source| format!("{}: {}", source.id, source.note.trim_end_matches('.')))
         .collect();
     let notes: String = notes.iter().map(|note| format!(" {note}.")).collect();
+    let (before, named) = if record.measurements.is_empty() && !record.commands.is_empty() {
+        let windows = record.commands.iter().map(|command| command.runs.len()).sum::<usize>();
+        let many = if windows == 1 { "1 execution".to_owned() } else { format!("{windows} executions") };
+        ("warm-up", format!("metered programs ({many}; foreign work, whose output was not verified)"))
+    } else {
+        ("preheat", "cases".to_owned())
+    };
     format!(
-        "Power over the whole run. Shading: idle, preheat, and the measured windows from which energies are taken; \
-         numbers name the cases. Lines keep the smallest and largest reading of each short stretch (at most about \
+        "Power over the whole run. Shading: idle, {before}, and the measured windows from which energies are taken; \
+         numbers name the {named}. Lines keep the smallest and largest reading of each short stretch (at most about \
          {MOST_VERTICES} vertices). {gaps}{notes} {run}"
     )
 }
@@ -358,7 +412,7 @@ fn fill_table(table: &mut Table, series: &Series) {
 }
 
 fn window_rows(table: &mut Table, record: &RunRecord) {
-    let mut push = |name: &str, window: &crate::model::Window| {
+    let mut push = |name: &str, window: &Window| {
         let kind = format!("{:?}", window.kind);
         table.push(vec![
             kind.into(),
@@ -378,6 +432,9 @@ fn window_rows(table: &mut Table, record: &RunRecord) {
     for measurement in &record.measurements {
         measurement.windows.iter().for_each(|window| push(&measurement.case.label(), window));
     }
+    for command in &record.commands {
+        command_windows(command).for_each(|window| push(&command.label, window));
+    }
 }
 
 #[cfg(test)]
@@ -394,6 +451,29 @@ mod tests {
         assert!(thinned[0].len() <= MOST_VERTICES + 2);
         assert!(thinned[0].contains(&readings[54_321]) && thinned[0].contains(&readings[12_345]));
         assert_eq!((thinned[0].first(), thinned[0].last()), (readings.first(), readings.last()));
+    }
+
+    #[test]
+    fn heat_is_a_strip_with_a_legend_and_rows_and_the_power_cap_is_none() {
+        let golden = include_str!("../../../tests/fixtures/records/v1.0.json");
+        let mut record: RunRecord = serde_json::from_str(golden).unwrap();
+        let trace = &mut record.traces[0];
+        trace.source.kind = "nvml".to_owned();
+        trace.source.channels.push(crate::model::Channel::new("reasons", Quantity::ThrottleReasons, Scope::Board));
+        trace.columns.push(ChannelTrace { channel: "reasons".into(), values: vec![Some(4.0); trace.t_ns.len()] });
+        assert!(strips(&record, Some(0)).is_empty());
+        let before = power_trace(&record);
+        assert!(!before.caption.contains("strip"));
+        if let Some(column) = record.traces[0].columns.last_mut() {
+            column.values[10..20].fill(Some(36.0));
+        }
+        let figure = power_trace(&record);
+        assert_eq!((strips(&record, Some(0)).len(), strips(&record, Some(1)).len()), (1, 0));
+        assert!(
+            figure.caption.contains("A strip along the bottom marks clocks held down by more than the power limit.")
+        );
+        assert!(figure.legend.iter().any(|entry| entry.text == "clocks held down by heat or hardware"));
+        assert_eq!(figure.table.rows.len(), before.table.rows.len() + 1);
     }
 
     proptest! {

@@ -1,14 +1,16 @@
 //! Lines over time, with shaded stretches behind them and case numbers along the top.
 
 use super::*;
-use crate::figure::TracePanel;
 use crate::figure::scene::Spot;
+use crate::figure::{Band, TracePanel};
 
 /// Height of the frame with one panel, and with several.
 const TALL: f64 = 52.0 * MM;
 const SHORT: f64 = 34.0 * MM;
 /// Width of a power line: 0.6 pt.
 const LINE: f64 = THIN * 1.2;
+/// Height of the strip that marks throttling.
+const STRIP: f64 = 1.2 * MM;
 /// Markers along one line.
 const MARKERS: usize = 8;
 
@@ -27,7 +29,8 @@ pub(super) fn draw(scene: &mut Scene, panel: &TracePanel, place: Place, panels: 
     let top = below + rows as f64 * BODY * LINE_HEIGHT + if rows > 0 { 1.2 * MM } else { 0.0 };
     let frame = Frame::new(left, top, right, top + height);
     let x = |seconds: f64| frame.left + panel.x.position(seconds).clamp(0.0, 1.0) * frame.width();
-    for band in &panel.bands {
+    let is_strip = |band: &&Band| band.tone == Tone::Throttled;
+    for band in panel.bands.iter().filter(|band| !is_strip(band)) {
         let area = Frame::new(x(band.from_s), frame.top, x(band.until_s), frame.bottom);
         tone_area(scene, &area, band.tone);
         // Windows that follow each other without a pause would merge into one.
@@ -38,6 +41,11 @@ pub(super) fn draw(scene: &mut Scene, panel: &TracePanel, place: Place, panels: 
         if y < frame.bottom - 1.0 {
             scene.line(vec![(frame.left, y), (frame.right, y)], Ink::Grid, THIN);
         }
+    }
+    // No power is drawn so near to zero but idle power.
+    for band in panel.bands.iter().filter(is_strip) {
+        let area = Frame::new(x(band.from_s), frame.bottom - STRIP, x(band.until_s), frame.bottom);
+        tone_area(scene, &area, band.tone);
     }
     span_numbers(scene, panel, &frame, &x);
     lines(scene, panel, &frame, &x);

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{EnergyMethod, EnergyResult, Term, Uncertainty};
+use super::{EnergyMethod, EnergyResult, GainOrigin, Term, Uncertainty};
 use crate::clock::Nanoseconds;
 use crate::model::{
     Case, Device, Estimate, EstimateMethod, Evidence, Interval, Quantity, RunRecord, Scope, SourceTrace, Window,
-    WindowKind,
+    WindowKind, Work,
 };
 use crate::power::holds_device;
 use crate::power::integrate::{self, Chosen, ScopeEnergy};
@@ -26,17 +26,40 @@ pub fn gain_prior(kind: &str) -> f64 {
     if kind.starts_with("nvml") { 0.05 } else { 0.10 }
 }
 
+/// Work done in windows, and which energies are of it: the seam between cases, metered programs and sensors.
+pub(super) struct Load<'a> {
+    /// The windows, each with the amount of work done in it: executions of a case, or any unit of a program's.
+    pub parts: Vec<(&'a Window, f64)>,
+    /// Work of one such unit; zero where it has no FLOP and no bytes.
+    pub work: Work,
+    /// Whether a source's watts of a scope are of this load.
+    pub holds: &'a dyn Fn(&SourceTrace, Scope) -> bool,
+    /// Idle power of a source within a scope.
+    pub idle: &'a dyn Fn(&SourceTrace, Scope) -> Option<Watts>,
+}
+
 /// Energy of a case for each source and scope that holds its device; empty when nothing was read.
 pub fn of_case(record: &RunRecord, device: &Device, case: &Case, windows: &[&Window]) -> Vec<EnergyResult> {
+    let load = Load {
+        parts: windows.iter().map(|window| (*window, window.dispatches as f64)).collect(),
+        work: case.work,
+        holds: &|trace, scope| {
+            let other = trace.source.device.is_some_and(|ordinal| ordinal != device.ordinal);
+            !other && holds_device(scope, trace.source.device, device)
+        },
+        idle: &|trace, scope| idle_power(record, trace, scope, case.device),
+    };
+    of_load(record, &load)
+}
+
+/// Energy of a load for each source and scope that holds it; empty when nothing was read.
+pub(super) fn of_load(record: &RunRecord, load: &Load<'_>) -> Vec<EnergyResult> {
     let mut results = Vec::new();
     for trace in &record.traces {
-        if trace.source.device.is_some_and(|ordinal| ordinal != device.ordinal) {
-            continue;
-        }
         let mut by_scope: BTreeMap<Scope, Vec<(usize, ScopeEnergy)>> = BTreeMap::new();
-        for (index, window) in windows.iter().enumerate() {
+        for (index, (window, _)) in load.parts.iter().enumerate() {
             for energy in integrate::window_energies(trace, window.start_ns, window.end_ns) {
-                if holds_device(energy.scope, trace.source.device, device) && energy.chosen.is_some() {
+                if (load.holds)(trace, energy.scope) && energy.chosen.is_some() {
                     by_scope.entry(energy.scope).or_default().push((index, energy));
                 }
             }
@@ -48,10 +71,11 @@ pub fn of_case(record: &RunRecord, device: &Device, case: &Case, windows: &[&Win
                     // A device at work draws power: no joule at all is a sensor that failed, not a reading.
                     let joules = energy.chosen?.1;
                     let counts = joules.get() > 0.0 && energy.coverage.get() >= LEAST_COVERAGE;
-                    counts.then_some(Reading { window: windows[*index], energy, joules })
+                    let (window, amount) = load.parts[*index];
+                    counts.then_some(Reading { window, amount, energy, joules })
                 })
                 .collect();
-            results.extend(summarise(record, trace, scope, case, windows, &read));
+            results.extend(summarise(trace, scope, load, &read));
         }
     }
     results
@@ -60,37 +84,26 @@ pub fn of_case(record: &RunRecord, device: &Device, case: &Case, windows: &[&Win
 /// A measured window with the energy that was chosen for it.
 struct Reading<'a> {
     window: &'a Window,
+    /// Work done in it.
+    amount: f64,
     energy: &'a ScopeEnergy,
     joules: Joules,
 }
 
-impl Reading<'_> {
-    fn executions(&self) -> f64 {
-        self.window.dispatches as f64
-    }
-}
-
-fn summarise(
-    record: &RunRecord,
-    trace: &SourceTrace,
-    scope: Scope,
-    case: &Case,
-    windows: &[&Window],
-    read: &[Reading<'_>],
-) -> Option<EnergyResult> {
-    let per_execution: Vec<f64> = read.iter().map(|r| r.joules.get() / r.executions()).collect();
+fn summarise(trace: &SourceTrace, scope: Scope, load: &Load<'_>, read: &[Reading<'_>]) -> Option<EnergyResult> {
+    let per_execution: Vec<f64> = read.iter().map(|r| r.joules.get() / r.amount).collect();
     let total_joules: Joules = read.iter().map(|r| r.joules).sum();
-    let executions: f64 = read.iter().map(Reading::executions).sum();
+    let executions: f64 = read.iter().map(|r| r.amount).sum();
     if executions <= 0.0 || total_joules.get() <= 0.0 {
         return None;
     }
     let time: f64 = read.iter().map(|r| r.window.duration().get()).sum();
-    let idle = idle_power(record, trace, scope, case.device);
     let uncertainty = Uncertainty {
         statistical: Term::scatter(&per_execution),
         edge: edge_term(read, total_joules),
         sampling: sampling_term(read, total_joules),
         gain: Term::stated(trace_gain(trace, read)),
+        gain_from: gain_origin(read),
         edge_bound: edge_bound(trace, scope, read),
     };
     let n = u32::try_from(read.len()).unwrap_or(u32::MAX);
@@ -99,21 +112,22 @@ fn summarise(
     // The point is total work over total energy, so that J, W and FLOP/J of one row agree exactly.
     let joules_each = total_joules / executions;
     let power = Watts::new(total_joules.get() / time);
-    let flop = case.work.flop;
+    let flop = load.work.flop;
+    let windows: Vec<&Window> = load.parts.iter().map(|(window, _)| *window).collect();
     Some(EnergyResult {
         source: trace.source.id.clone(),
         scope,
         evidence: trace.source.evidence,
         method: method_of(read),
         disagreement: worst_disagreement(read),
-        coverage: coverage(windows, read),
+        coverage: coverage(&windows, read),
         window_energy: read.iter().map(|r| r.joules).collect(),
         power: with_width(power, width, n),
-        idle,
+        idle: (load.idle)(trace, scope),
         per_execution: with_width(joules_each, width, n),
         flop_efficiency: (flop.get() > 0.0)
             .then(|| with_width(FlopPerJoule::new((flop * executions / total_joules).get()), width, n)),
-        byte_efficiency: with_width(efficiency_of_bytes(case.work.bytes * executions, total_joules), width, n),
+        byte_efficiency: with_width(efficiency_of_bytes(load.work.bytes * executions, total_joules), width, n),
         uncertainty,
         correction: read.iter().find_map(|r| r.energy.correction.clone()),
     })
@@ -155,6 +169,16 @@ fn trace_gain(trace: &SourceTrace, read: &[Reading<'_>]) -> f64 {
         .map(Ratio::get)
         .reduce(f64::max)
         .unwrap_or_else(|| gain_prior(&trace.source.kind))
+}
+
+fn gain_origin(read: &[Reading<'_>]) -> GainOrigin {
+    if read.iter().any(|r| r.energy.correction.is_some()) {
+        GainOrigin::Correction
+    } else if read.iter().any(|r| r.energy.stated_error.is_some()) {
+        GainOrigin::Stated
+    } else {
+        GainOrigin::Prior
+    }
 }
 
 /// What is not known of the windows' edges, over the energy of all. Where an edge lies in the load's fine structure is of
@@ -201,11 +225,16 @@ fn edge_bound(trace: &SourceTrace, scope: Scope, read: &[Reading<'_>]) -> f64 {
     stats::mean(&terms).unwrap_or(0.0)
 }
 
-/// Mean power of the idle window with an open device.
+/// Mean power of the idle window with an open device, without as much of its ends as readings need to forget what was
+/// before, and at most a quarter of it each: idle is level, and the steps at its ends are not part of it.
 fn idle_power(record: &RunRecord, trace: &SourceTrace, scope: Scope, device: u32) -> Option<Watts> {
     let baseline = record.idle.iter().find(|idle| idle.device == device)?;
     let window = baseline.windows.iter().rev().find(|w| w.kind == WindowKind::IdleContext)?;
-    let energies = integrate::window_energies(trace, window.start_ns, window.end_ns);
+    let own = record.device(device)?;
+    let forget = integrate::settling_time(std::slice::from_ref(trace), own).to_nanoseconds();
+    let trim = forget.min((window.end_ns.0 - window.start_ns.0) / 4);
+    let (from, until) = (Nanoseconds(window.start_ns.0 + trim), Nanoseconds(window.end_ns.0 - trim));
+    let energies = integrate::window_energies(trace, from, until);
     energies.into_iter().find(|energy| energy.scope == scope)?.mean_power
 }
 
@@ -271,14 +300,14 @@ mod tests {
     }
 
     #[test]
-    fn the_edge_term_does_not_shrink_with_the_number_of_windows() {
-        // 100 W until second 20, 200 W from then on; 25 → 26 hold 100 W again, before the second window.
+    fn the_bound_of_the_edge_does_not_shrink_with_the_number_of_windows() {
+        // 100 W until second 20, 200 W from then on; 30 → 40 hold 100 W again, before the second window.
         let watts = |t: f64| Some(if t < 20.0 || (30.0..40.0).contains(&t) { 100.0 } else { 200.0 });
         let energy = &energies(vec![board(watts)], &[(20, 30, 10), (40, 50, 10)])[0];
-        // The poll before each window says 100 W, joined by a line to 200 W: mean 150 W over the 0.1 s before it.
-        // Inside: second window 2000 J; the first falls to 100 W at its last poll: 1995 J, 199.5 W.
-        let first = 2.0 * 0.1 / 10.0 * (199.5 - 150.0) / 199.5;
-        let second = 2.0 * 0.1 / 10.0 * (200.0 - 150.0) / 200.0;
+        // Readings come half an update late, so the 0.1 s before a window are those up to 0.05 s behind its start: from 150 W
+        // on the line to 200 W, and on at 200 W, 187.5 W in the mean. The first window ends 0.05 s behind its fall: 1990 J.
+        let first = 2.0 * 0.1 / 10.0 * (199.0 - 187.5) / 199.0;
+        let second = 2.0 * 0.1 / 10.0 * (200.0 - 187.5) / 200.0;
         assert!(near(energy.uncertainty.edge_bound, (first + second) / 2.0), "{}", energy.uncertainty.edge_bound);
     }
 
@@ -306,9 +335,11 @@ mod tests {
     fn a_hole_inside_a_window_takes_the_mean_around_it() {
         let watts = |t: f64| (t <= 22.0 || t >= 26.0).then_some(if t < 24.0 { 100.0 } else { 300.0 });
         let energy = &energies(vec![board(watts)], &[(20, 30, 1)])[0];
-        // 2 s at 100 W and 4 s at 300 W are 1400 J in 6 s; over 10 s that is 2333.3 J.
+        // Readings come half an update late: 1.95 s at 100 W and 4.05 s at 300 W are 1410 J in 6 s; over 10 s, 2350 J.
         assert!(near(energy.coverage.get(), 0.6));
-        assert!(near(energy.window_energy[0].get(), 1400.0 / 0.6));
+        assert!(near(energy.window_energy[0].get(), 1410.0 / 0.6));
+        // What the hole held is not known to better than the spread of the rest, about 94 W over 4 s of 2350 J.
+        assert!((energy.uncertainty.sampling.standard - 0.16).abs() < 0.01, "{:?}", energy.uncertainty.sampling);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::ceilings::{cache_warning, ceilings_of, share_of};
-use super::{CaseResult, Ceilings, EnergyMethod, EnergyResult, RunResult, energy, throttle};
+use super::{CaseResult, Ceilings, EnergyMethod, EnergyResult, RunResult, command, energy, throttle};
 use crate::model::{Estimate, Evidence, Measurement, RunRecord, Verification, Warning, WarningCode, Window};
 use crate::stats;
 use crate::units::{Bytes, Flop, Quantity, Seconds};
@@ -23,7 +23,7 @@ pub fn evaluate(record: &RunRecord) -> RunResult {
         case.of_ceiling = case.roof.and_then(|roof| share_of(case, roof));
         case.warnings.extend(cached);
     }
-    RunResult { cases, skips: record.skips.clone(), ceilings }
+    RunResult { cases, skips: record.skips.clone(), ceilings, commands: command::results(record) }
 }
 
 fn case_result(record: &RunRecord, measurement: &Measurement) -> CaseResult {
@@ -39,7 +39,7 @@ fn case_result(record: &RunRecord, measurement: &Measurement) -> CaseResult {
     let mut warnings = measurement.warnings.clone();
     if verified {
         warnings.extend(energy_warnings(&energy));
-        warnings.extend(throttle::warning(record, case.device, &windows));
+        warnings.extend(throttle::warning(&super::conditions::of_case(record, measurement, &energy)));
     }
     if let Verification::Failed { detail, when } = &measurement.verification {
         warnings.push(Warning {
@@ -66,7 +66,7 @@ fn case_result(record: &RunRecord, measurement: &Measurement) -> CaseResult {
 }
 
 /// Work over time, with the interval of the time.
-fn rate<Q: Quantity>(time: Estimate<Seconds>, work: f64) -> Estimate<Q> {
+pub(super) fn rate<Q: Quantity>(time: Estimate<Seconds>, work: f64) -> Estimate<Q> {
     let rate = |seconds: Seconds| Q::new(work / seconds.get());
     let mut estimate = time.map(rate);
     // Symmetric in the rate, as the windows' scatter is: 1/(1±w) would skew it.
@@ -86,7 +86,7 @@ fn per_execution(windows: &[&Window], dispatches: u64, total: Seconds) -> Option
     Some(energy::with_width(total / dispatches as f64, width, n))
 }
 
-fn energy_warnings(energies: &[EnergyResult]) -> Vec<Warning> {
+pub(super) fn energy_warnings(energies: &[EnergyResult]) -> Vec<Warning> {
     let mut warnings = Vec::new();
     if energies.is_empty() {
         warnings.push(Warning {
@@ -118,6 +118,24 @@ fn energy_warnings(energies: &[EnergyResult]) -> Vec<Warning> {
                 text: format!(
                     "energy is {}, not measured ({}): no interval is given; connect a meter with --power csv:FILE",
                     energy.evidence, energy.source
+                ),
+            });
+        }
+        if let Some(correction) = &energy.correction {
+            let holds = match &correction.scope_note {
+                Some(note) => {
+                    format!("they stand for what that source measures ({note}), not for the {}", energy.scope)
+                }
+                None => format!("they still stand for the {}", energy.scope),
+            };
+            warnings.push(Warning {
+                code: WarningCode::Other,
+                text: format!(
+                    "watts and joules of {} are corrected to {} (gain {:.4}, offset {:+.1} W): {holds}; the traces stay raw",
+                    energy.source,
+                    correction.against,
+                    correction.gain,
+                    correction.offset_w.get()
                 ),
             });
         }

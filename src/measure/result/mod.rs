@@ -5,19 +5,31 @@
 
 pub mod calibration;
 mod ceilings;
+pub mod claims;
+mod command;
+mod conditions;
 mod energy;
 mod evaluate;
+mod found;
 mod link;
+mod reasons;
+mod sources;
 #[cfg(test)]
-mod testing;
+pub(in crate::measure) mod testing;
 mod throttle;
 mod uncertainty;
 
 pub use ceilings::{Ceilings, Roof, RoofKind};
+pub use command::{CommandEnergy, CommandResult, EXECUTION, WorkResult};
+pub use conditions::{Conditions, Course, PowerLimit, Processes, Settling, Spread, conditions};
 pub use energy::window_efficiency;
 pub use evaluate::evaluate;
+pub use found::Found;
 pub use link::{LinkResult, TransferResult, link};
-pub use uncertainty::{Combined, Evaluation, Term, Uncertainty, coverage_factor};
+pub use reasons::{Cause, held_beyond_power};
+pub use sources::{SideBySide, SourceRow, SpanEnergy, SpanLabel, WattRatio, side_by_side};
+pub use throttle::{CounterShare, ReasonShare, Throttling, throttled_stretches};
+pub use uncertainty::{Combined, Evaluation, GainOrigin, Term, Uncertainty, coverage_factor};
 
 use crate::model::{Case, Correction, Counted, Estimate, Evidence, Scope, Skip, Warning};
 use crate::units::{
@@ -79,7 +91,8 @@ impl EnergyResult {
 pub struct CaseResult {
     /// The case.
     pub case: Case,
-    /// True if every output check passed. Otherwise all rates are `None`.
+    /// True if every output check passed. Otherwise all rates are `None`, but for foreign work, of which nothing is ever
+    /// verified.
     pub verified: bool,
     /// Work inside the measured windows.
     pub total_flop: Flop,
@@ -109,6 +122,10 @@ impl CaseResult {
     pub fn headline_energy(&self) -> Option<&EnergyResult> {
         self.energy.iter().min_by_key(|energy| (energy.evidence, energy.scope.headline_rank()))
     }
+    /// True if its rates stand: its output was verified, or it is a metered program's, which is marked as such.
+    pub fn has_rates(&self) -> bool {
+        self.verified || self.case.is_foreign()
+    }
     /// True if the case's rate is counted in FLOP.
     pub fn counts_flop(&self) -> bool {
         self.case.counted == Counted::Flop
@@ -124,4 +141,6 @@ pub struct RunResult {
     pub skips: Vec<Skip>,
     /// Ceilings by device ordinal.
     pub ceilings: std::collections::BTreeMap<u32, Ceilings>,
+    /// Metered programs, in order.
+    pub commands: Vec<CommandResult>,
 }

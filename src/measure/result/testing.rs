@@ -97,3 +97,19 @@ pub fn idle(device: u32, from: u64, until: u64) -> IdleBaseline {
     let windows = vec![window(WindowKind::IdleCold, 0, from, 0), window(WindowKind::IdleContext, from, until, 0)];
     IdleBaseline { device, windows }
 }
+
+/// A channel's id, its quantity, and its values over time.
+pub type Column<'a> = (&'a str, Quantity, &'a dyn Fn(f64) -> Option<f64>);
+
+/// A telemetry source of device `device` at five polls a second over a minute, one channel for each column.
+pub fn telemetry(kind: &str, device: u32, columns: &[Column]) -> SourceTrace {
+    let mut trace = power(&format!("{kind}-telemetry"), Some(device), Scope::Board, |_| None);
+    trace.source.kind = kind.to_owned();
+    trace.requested_hz = 5.0;
+    trace.t_ns = (0..=300).map(|poll| Nanoseconds(poll * SECOND / 5)).collect();
+    trace.source.channels = columns.iter().map(|(id, quantity, _)| Channel::new(id, *quantity, Scope::Board)).collect();
+    let values = |f: &dyn Fn(f64) -> Option<f64>| trace.t_ns.iter().map(|t| f(t.0 as f64 / SECOND as f64)).collect();
+    trace.columns =
+        columns.iter().map(|(id, _, f)| ChannelTrace { channel: (*id).to_owned(), values: values(f) }).collect();
+    trace
+}

@@ -94,6 +94,18 @@ impl Combined {
     }
 }
 
+/// Where a sensor's systematic error comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum GainOrigin {
+    /// Its maker or user states it.
+    #[default]
+    Stated,
+    /// A correction against another source leaves it.
+    Correction,
+    /// Nothing is stated, so it is assumed for sensors of its kind.
+    Prior,
+}
+
 /// The budget of one energy: relative standard uncertainties.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Uncertainty {
@@ -105,6 +117,8 @@ pub struct Uncertainty {
     pub sampling: Term,
     /// Systematic gain of the sensor: stated, left over by a correction, or a prior. The same in every run on the same board.
     pub gain: Term,
+    /// Where the gain comes from.
+    pub gain_from: GainOrigin,
     /// Bound of the edge term, for comparison: 2·τ/T·ΔP/P with the longer of update period and averaging window as τ.
     pub edge_bound: f64,
 }

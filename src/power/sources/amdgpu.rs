@@ -2,15 +2,16 @@
 //!
 //! Needs neither root nor a library. What surprises people: `power1_average` is averaged by the firmware and
 //! `power1_input` is not, and most cards have only one of the two; on an APU the power includes the CPU cores; and on
-//! dual-die boards (MI250) one die reports the power of both and the other reports zero, which is no reading.
+//! dual-die modules (MI250) one die reports the power of both and the other reports zero, so that both dies are joined to
+//! the sensor of the one that speaks, as a module.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::gpu_metrics::{JOULES_PER_UNIT, Layout, MAX_BYTES, Metrics};
 use super::sysfs::{Hwmon, device_at, hwmons, read_bytes, read_line, read_number};
 use super::unwrap::Unwrap;
 use crate::clock::Nanoseconds;
-use crate::model::{Channel, Device, DeviceKind, Evidence, Quantity, Scope, SourceInfo};
+use crate::model::{Channel, Device, DeviceKind, Evidence, PciAddress, Quantity, Scope, SourceInfo};
 use crate::power::{Findings, Obstacle, PollError, PowerSource, Probe, ProbeContext};
 use crate::units::{Ratio, Watts};
 
@@ -63,28 +64,63 @@ struct Card {
     hz: Option<f64>,
 }
 
+/// PCI device ids of the two-die accelerators MI250X and MI250 (Linux, `amdgpu_drv.c`, Aldebaran; MI210 has one die).
+const DUAL_DIE: [&str; 2] = ["0x7408", "0x740c"];
+
 fn open(context: &ProbeContext) -> Findings {
     let mut findings = Findings::default();
-    for hwmon in hwmons(&context.root).into_iter().filter(|hwmon| hwmon.name == "amdgpu") {
+    let mut cards: Vec<Hwmon> = hwmons(&context.root).into_iter().filter(|hwmon| hwmon.name == "amdgpu").collect();
+    // The two dies of a module are neighbours in the order of their addresses.
+    cards.sort_by(|a, b| a.pci.cmp(&b.pci));
+    for hwmon in &cards {
         let Some(device) = device_at(&context.devices, &hwmon.pci) else { continue };
-        let metrics = metrics_file(&hwmon).unwrap_or_else(|obstacle| {
-            findings.obstacles.push(obstacle);
-            None
-        });
-        let telemetry = telemetry(&hwmon, device, metrics.clone());
-        match card(&hwmon, device, metrics) {
+        let speaker = speaking_die(hwmon, &cards);
+        let mut table = |hwmon: &Hwmon| {
+            metrics_file(hwmon).unwrap_or_else(|obstacle| {
+                findings.obstacles.push(obstacle);
+                None
+            })
+        };
+        let telemetry = telemetry(hwmon, device, table(hwmon));
+        let sensor = speaker.unwrap_or(hwmon);
+        let metrics = metrics_file(sensor).ok().flatten();
+        match card(sensor, &hwmon.pci, device, metrics, speaker.is_some()) {
             Some(card) => {
                 findings.sources.push(Box::new(card));
                 findings.sources.extend(telemetry.map(|card| -> Box<dyn PowerSource> { Box::new(card) }));
             }
             None => findings.obstacles.push(Obstacle {
                 what: hwmon.folder.display().to_string(),
-                why: "no power reading, or 0 W: on dual-die boards (MI250) the other die reports for both".to_owned(),
-                remedy: "measure the board's other die as well, or use an external meter, --power csv:FILE".to_owned(),
+                why: "no power reading, or 0 W: on dual-die modules (MI250) the other die reports for both".to_owned(),
+                remedy: "let this machine see the module's other die, or use an external meter, --power csv:FILE"
+                    .to_owned(),
             }),
         }
     }
     findings
+}
+
+/// The die whose sensor stands for both dies of a module; `None` for a card of one die, and for a silent die whose partner
+/// is in doubt. Modules are pairs of neighbours, of which the first speaks and the second reads 0 W (as in the machine that
+/// ml-energy/zeus#203 lists); unless all pairs are like that, some die is not to be seen and the pairs are shifted.
+fn speaking_die<'a>(hwmon: &Hwmon, cards: &'a [Hwmon]) -> Option<&'a Hwmon> {
+    let dies: Vec<&Hwmon> = cards.iter().filter(|card| is_dual_die(card)).collect();
+    let at = dies.iter().position(|die| die.pci == hwmon.pci)?;
+    if has_power(&hwmon.folder) {
+        return dies.get(at).copied();
+    }
+    let speaks: Vec<bool> = dies.iter().map(|die| has_power(&die.folder)).collect();
+    let plain = speaks.chunks(2).all(|pair| *pair == [true, false]);
+    dies.get(at.wrapping_sub(1)).copied().filter(|_| plain)
+}
+
+fn is_dual_die(hwmon: &Hwmon) -> bool {
+    read_line(&hwmon.device.join("device")).is_some_and(|id| DUAL_DIE.contains(&id.to_lowercase().as_str()))
+}
+
+fn has_power(folder: &Path) -> bool {
+    let reads = |file: &str| read_number(&folder.join(file)).is_ok_and(|microwatts| microwatts > 0.0);
+    reads("power1_average") || reads("power1_input")
 }
 
 /// The table of a card; `None` where the driver has none.
@@ -139,13 +175,13 @@ impl Channels {
     fn into_card(
         self,
         id: &str,
-        hwmon: &Hwmon,
+        pci: &PciAddress,
         device: &Device,
         metrics: Option<MetricsFile>,
         note: String,
     ) -> Option<Card> {
         let info = SourceInfo {
-            id: format!("{id}:{}", hwmon.pci),
+            id: format!("{id}:{pci}"),
             kind: PROBE.kind.to_owned(),
             device: Some(device.ordinal),
             evidence: Evidence::Measured,
@@ -162,8 +198,16 @@ fn scope(device: &Device) -> Scope {
     if device.kind == DeviceKind::Integrated { Scope::Package } else { Scope::Board }
 }
 
-fn card(hwmon: &Hwmon, device: &Device, metrics: Option<MetricsFile>) -> Option<Card> {
-    let mut found = Channels { scope: scope(device), channels: Vec::new(), reads: Vec::new() };
+/// Power and energy of the device at `pci`, read at `hwmon`: its own folder, or that of the die which speaks for both.
+fn card(
+    hwmon: &Hwmon,
+    pci: &PciAddress,
+    device: &Device,
+    metrics: Option<MetricsFile>,
+    both_dies: bool,
+) -> Option<Card> {
+    let scope = if both_dies { Scope::Module } else { scope(device) };
+    let mut found = Channels { scope, channels: Vec::new(), reads: Vec::new() };
     let watts = Watts::from_microwatts(1.0).get();
     found.add_file("power.instant", Quantity::InstantPower, hwmon.folder.join("power1_input"), watts);
     found.add_file("power.average", Quantity::AveragedPower, hwmon.folder.join("power1_average"), watts);
@@ -177,9 +221,15 @@ fn card(hwmon: &Hwmon, device: &Device, metrics: Option<MetricsFile>) -> Option<
             found.add("energy", Quantity::EnergyCounter, Read::Metrics(MetricsRead::Energy));
         }
     }
-    let apu = if found.scope == Scope::Package { "APU: power includes the CPU cores; " } else { "" };
-    let note = format!("{apu}average power is averaged by the firmware over an unstated time; update period unknown");
-    found.into_card(PROBE.kind, hwmon, device, metrics, note)
+    let what = match found.scope {
+        Scope::Package => "APU: power includes the CPU cores; ".to_owned(),
+        Scope::Module => {
+            format!("both dies of the module together, read at {}: never add the two devices' figures; ", hwmon.pci)
+        }
+        _ => String::new(),
+    };
+    let note = format!("{what}average power is averaged by the firmware over an unstated time; update period unknown");
+    found.into_card(PROBE.kind, pci, device, metrics, note)
 }
 
 fn telemetry(hwmon: &Hwmon, device: &Device, metrics: Option<MetricsFile>) -> Option<Card> {
@@ -205,7 +255,7 @@ fn telemetry(hwmon: &Hwmon, device: &Device, metrics: Option<MetricsFile>) -> Op
         }
     }
     let note = "clocks, temperatures and limits, polled more slowly than power".to_owned();
-    let card = found.into_card("amdgpu-telemetry", hwmon, device, metrics, note)?;
+    let card = found.into_card("amdgpu-telemetry", &hwmon.pci, device, metrics, note)?;
     Some(Card { hz: Some(TELEMETRY_HZ), ..card })
 }
 

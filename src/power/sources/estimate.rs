@@ -37,6 +37,10 @@ pub(crate) fn for_devices(context: &ProbeContext, wanted: &dyn Fn(&Device) -> bo
     let mut findings = Findings::default();
     let mut devices = context.devices.iter().filter(|device| wanted(device));
     if let Some(watts) = context.assume_watts {
+        if context.devices.is_empty() {
+            findings.sources.push(Box::new(Declared::of_host(watts)));
+            return findings;
+        }
         findings
             .sources
             .extend(devices.map(|device| -> Box<dyn PowerSource> { Box::new(Declared::new(device, watts)) }));
@@ -74,10 +78,19 @@ struct Declared {
 impl Declared {
     fn new(device: &Device, watts: Watts) -> Self {
         let scope = if device.is_software() { Scope::Package } else { Scope::Board };
+        Self::within(&device.ordinal.to_string(), Some(device.ordinal), scope, watts)
+    }
+
+    /// Where no device takes part, a user knows the watts of the whole machine.
+    fn of_host(watts: Watts) -> Self {
+        Self::within("host", None, Scope::HostDc, watts)
+    }
+
+    fn within(name: &str, device: Option<u32>, scope: Scope, watts: Watts) -> Self {
         let info = SourceInfo {
-            id: format!("{}:declared:{}", PROBE.kind, device.ordinal),
+            id: format!("{}:declared:{name}", PROBE.kind),
             kind: PROBE.kind.to_owned(),
-            device: Some(device.ordinal),
+            device,
             evidence: Evidence::Declared,
             note: format!("{} W declared by the user, the same at all times; nothing was measured", watts.get()),
             channels: vec![channel("power.declared", Quantity::InstantPower, scope, None)],

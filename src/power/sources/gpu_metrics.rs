@@ -1,7 +1,7 @@
 //! Reads AMD's `gpu_metrics` table: a binary blob whose layout depends on its revision.
 //!
 //! Offsets follow from the structures in Linux's `drivers/gpu/drm/amd/include/kgd_pp_interface.h`. Revisions 2.x (APUs)
-//! and 3.x are not read. What surprises people: a field that the hardware does not fill holds all ones, and in v1.0 to
+//! are not read, because the unit of their power differs from chip to chip. What surprises people: a field that the hardware does not fill holds all ones, and in v1.0 to
 //! v1.3 the unit of the accumulator is documented only for data-centre cards; elsewhere the comparison with power
 //! decides whether it is believed.
 
@@ -10,15 +10,39 @@ pub(crate) const JOULES_PER_UNIT: f64 = 1.0 / 65_536.0;
 /// Longest table that is read (v1.8 has 3360 bytes).
 pub(crate) const MAX_BYTES: usize = 4096;
 
-/// Where the fields of one revision are, in bytes from the start.
+/// Where a number is, in bytes from the start, and how many bytes it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Field {
+    at: usize,
+    bytes: usize,
+}
+
+const fn field(at: usize, bytes: usize) -> Field {
+    Field { at, bytes }
+}
+
+impl Field {
+    const fn end(self) -> usize {
+        self.at + self.bytes
+    }
+
+    /// The number; `None` where it holds all ones, with which the driver says that the hardware fills nothing in.
+    fn read(self, table: &[u8]) -> Option<f64> {
+        let bytes = table.get(self.at..self.end())?;
+        let number = bytes.iter().rev().fold(0u64, |number, byte| number << 8 | u64::from(*byte));
+        bytes.iter().any(|byte| *byte != 0xff).then_some(number as f64)
+    }
+}
+
+/// Where the fields of one revision are.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Layout {
-    power: usize,
-    energy: usize,
-    energy_is_32_bit: bool,
-    hotspot: usize,
-    clock: usize,
-    /// Power is averaged by the firmware (v1.0 to v1.3) or current (v1.4 on).
+    power: Field,
+    energy: Option<Field>,
+    hotspot: Option<Field>,
+    clock: Option<Field>,
+    watts_per_unit: f64,
+    /// Power is averaged by the firmware (v1.0 to v1.3, v3.0) or current (v1.4 on).
     pub(crate) power_is_averaged: bool,
 }
 
@@ -42,33 +66,43 @@ impl Layout {
             return Err(format!("the table has {} bytes, too few for its header", table.len()));
         };
         let size = usize::from(u16::from_le_bytes([size_low, size_high]));
-        let early = |power, energy, energy_is_32_bit, hotspot, clock| Self {
-            power,
-            energy,
-            energy_is_32_bit,
-            hotspot,
-            clock,
+        let early = |power, energy, hotspot| Self {
+            power: field(power, 2),
+            energy: Some(energy),
+            hotspot: Some(field(hotspot, 2)),
+            clock: Some(field(54, 2)),
+            watts_per_unit: 1.0,
             power_is_averaged: true,
         };
         let late = |energy, clock| Self {
-            power: 10,
-            energy,
-            energy_is_32_bit: false,
-            hotspot: 4,
-            clock,
+            power: field(10, 2),
+            energy: Some(field(energy, 8)),
+            hotspot: Some(field(4, 2)),
+            clock: Some(field(clock, 2)),
+            watts_per_unit: 1.0,
             power_is_averaged: false,
         };
         let layout = match (format, content) {
-            (1, 0) => early(34, 36, true, 18, 54),
-            (1, 1..=3) => early(22, 24, false, 6, 54),
+            (1, 0) => early(34, field(36, 4), 18),
+            (1, 1..=3) => early(22, field(24, 8), 6),
             (1, 4) => late(24, 240),
             // The decoder engines' table once changed its length; only the one whose size adds up is read.
             (1, 5) if size == 360 => late(88, 312),
             (1, 6) => late(16, 264),
             (1, 7 | 8) => late(24, 296),
+            // APUs since Strix Point: milliwatts, no accumulator; what the rest means differs from chip to chip.
+            (3, 0) => Self {
+                power: field(112, 4),
+                energy: None,
+                hotspot: None,
+                clock: None,
+                watts_per_unit: 1e-3,
+                power_is_averaged: true,
+            },
             _ => return Err(format!("gpu_metrics revision {format}.{content} ({size} bytes) is not read")),
         };
-        let needed = (layout.clock + 2).max(layout.energy + 8);
+        let fields = [Some(layout.power), layout.energy, layout.hotspot, layout.clock];
+        let needed = fields.into_iter().flatten().map(Field::end).max().unwrap_or_default();
         if size < needed || table.len() < needed {
             return Err(format!("gpu_metrics revision {format}.{content} has {size} bytes, expected {needed} or more"));
         }
@@ -77,28 +111,18 @@ impl Layout {
 
     /// Reads a table of this layout.
     pub(crate) fn read(&self, table: &[u8]) -> Metrics {
-        let short = |at: usize| {
-            let bytes: [u8; 2] = table.get(at..at + 2)?.try_into().ok()?;
-            Some(u16::from_le_bytes(bytes)).filter(|value| *value != u16::MAX).map(f64::from)
-        };
-        let energy_raw = if self.energy_is_32_bit {
-            let bytes = table.get(self.energy..self.energy + 4).and_then(|bytes| bytes.try_into().ok());
-            bytes.map(u32::from_le_bytes).filter(|value| *value != u32::MAX).map(f64::from)
-        } else {
-            let bytes = table.get(self.energy..self.energy + 8).and_then(|bytes| bytes.try_into().ok());
-            bytes.map(u64::from_le_bytes).filter(|value| *value != u64::MAX).map(|value| value as f64)
-        };
+        let read = |field: Option<Field>| field.and_then(|field| field.read(table));
         Metrics {
-            power_w: short(self.power).filter(|watts| *watts > 0.0),
-            energy_raw: energy_raw.filter(|raw| *raw > 0.0),
-            hotspot_c: short(self.hotspot),
-            clock_hz: short(self.clock).map(|megahertz| megahertz * 1e6),
+            power_w: self.power.read(table).map(|raw| raw * self.watts_per_unit).filter(|watts| *watts > 0.0),
+            energy_raw: read(self.energy).filter(|raw| *raw > 0.0),
+            hotspot_c: read(self.hotspot),
+            clock_hz: read(self.clock).map(|megahertz| megahertz * 1e6),
         }
     }
 
     /// Range after which the accumulator wraps, in its own units, where it can.
     pub(crate) fn energy_range(&self) -> Option<f64> {
-        self.energy_is_32_bit.then_some(4_294_967_296.0)
+        self.energy.filter(|field| field.bytes == 4).map(|_| 4_294_967_296.0)
     }
 }
 
@@ -136,6 +160,17 @@ mod tests {
     }
 
     #[test]
+    fn an_apu_of_revision_3_gives_milliwatts_and_no_energy() {
+        let mut table = table(264, 3, 0);
+        table[112..116].copy_from_slice(&24_890u32.to_le_bytes());
+        let layout = Layout::of(&table).unwrap();
+        let metrics = layout.read(&table);
+        assert!((metrics.power_w.unwrap() - 24.89).abs() < 1e-9);
+        assert_eq!((metrics.energy_raw, metrics.hotspot_c, layout.power_is_averaged), (None, None, true));
+        assert_eq!(layout.energy_range(), None);
+    }
+
+    #[test]
     fn fields_of_all_ones_are_missing_not_huge() {
         let table = table(120, 1, 3);
         assert_eq!(Layout::of(&table).unwrap().read(&table), Metrics::default());
@@ -143,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_revision_that_is_not_read_is_named() {
-        for (size, format, content) in [(200, 2, 4), (264, 3, 0), (400, 1, 5), (400, 1, 9)] {
+        for (size, format, content) in [(168, 2, 4), (264, 3, 1), (400, 1, 5), (400, 1, 9)] {
             let error = Layout::of(&table(size, format, content)).unwrap_err();
             assert!(error.contains(&format!("{format}.{content}")), "{error}");
         }

@@ -1,12 +1,13 @@
 //! Energy counters of Intel graphics cards, from the hwmon folders of the i915 and xe drivers.
 //!
 //! Power is not read: the drivers publish energy, and the counter is integrated as it is. What surprises people: the
-//! hardware register has 32 bits and the driver notices one wrap between two reads, so that a poll every few minutes
-//! would lose energy silently; the sampler polls far more often. Integrated graphics have no such counter.
+//! only counter of i915 is that of the GPU's package, not of the card, although its file has the name that xe gives to the
+//! card's; and the hardware register has 32 bits, of which the driver notices one wrap between two reads, so that a poll
+//! every few minutes would lose energy silently. The sampler polls far more often. Integrated graphics have no counter.
 
 use std::path::PathBuf;
 
-use super::sysfs::{Hwmon, device_at, hwmons, read_number};
+use super::sysfs::{Hwmon, device_at, hwmons, read_line, read_number};
 use super::unwrap::Unwrap;
 use crate::clock::Nanoseconds;
 use crate::model::{Channel, Evidence, Quantity, Scope, SourceInfo};
@@ -23,8 +24,8 @@ pub const PROBE: Probe = Probe {
 
 /// Systematic error taken as a prior until there are calibrations: Intel states none for these counters.
 const PRIOR_ERROR: Ratio = Ratio::new(0.10);
-/// Width of the hardware register (kernel documentation `sysfs-driver-intel-i915-hwmon`), should a wrap reach us.
-const REGISTER_RANGE: f64 = 4_294_967_296.0;
+/// Channels that a driver may have; xe has two, and numbers them from 1.
+const CHANNELS: std::ops::RangeInclusive<u32> = 1..=4;
 
 enum Read {
     Energy(Unwrap),
@@ -56,16 +57,33 @@ fn open(context: &ProbeContext) -> Findings {
     findings
 }
 
+/// What an energy channel counts: by its label where there is one, else by what the driver is known to put there. The
+/// i915 driver reads `PCU_PACKAGE_ENERGY_STATUS` of DG1 and DG2, which xe calls `pkg`.
+fn part(driver: &str, number: u32, label: Option<&str>) -> Option<(&'static str, Scope)> {
+    match (driver, number, label) {
+        (_, _, Some("card")) | ("xe", 1, None) => Some(("energy.card", Scope::Board)),
+        (_, _, Some("pkg")) | ("xe", 2, None) | ("i915", 1, None) => Some(("energy.package", Scope::Chip)),
+        (_, _, Some("vram")) => Some(("energy.memory", Scope::Memory)),
+        // Nobody knows what it includes.
+        _ => None,
+    }
+}
+
 fn card(hwmon: &Hwmon, ordinal: u32) -> Result<Card, String> {
     let mut channels = Vec::new();
     let mut reads = Vec::new();
     let mut why = format!("the {} driver shows no energy counter", hwmon.name);
-    for (file, id, quantity, scope) in [
-        ("energy1_input", "energy.card", Quantity::EnergyCounter, Scope::Board),
-        ("energy2_input", "energy.package", Quantity::EnergyCounter, Scope::Chip),
+    let counters = CHANNELS.filter_map(|number| {
+        let label = read_line(&hwmon.folder.join(format!("energy{number}_label")));
+        let (id, scope) = part(&hwmon.name, number, label.as_deref())?;
+        Some((format!("energy{number}_input"), id, Quantity::EnergyCounter, scope))
+    });
+    let telemetry = [
         ("temp2_input", "temperature.package", Quantity::Temperature, Scope::Chip),
         ("power1_max", "power.limit", Quantity::PowerLimit, Scope::Board),
-    ] {
+    ];
+    let telemetry = telemetry.map(|(file, id, quantity, scope)| (file.to_owned(), id, quantity, scope));
+    for (file, id, quantity, scope) in counters.chain(telemetry) {
         let path = hwmon.folder.join(file);
         if let Err(error) = read_number(&path) {
             if path.exists() && quantity == Quantity::EnergyCounter {
@@ -76,7 +94,8 @@ fn card(hwmon: &Hwmon, ordinal: u32) -> Result<Card, String> {
         let energetic = quantity.is_energetic();
         channels.push(Channel { stated_error: energetic.then_some(PRIOR_ERROR), ..Channel::new(id, quantity, scope) });
         let read = match quantity {
-            Quantity::EnergyCounter => Read::Energy(Unwrap::new(Some(REGISTER_RANGE))),
+            // The driver's sum has 64 bits: it falls only when the driver is loaded anew.
+            Quantity::EnergyCounter => Read::Energy(Unwrap::new(None)),
             Quantity::Temperature => Read::Temperature,
             _ => Read::PowerLimit,
         };
@@ -91,7 +110,7 @@ fn card(hwmon: &Hwmon, ordinal: u32) -> Result<Card, String> {
         device: Some(ordinal),
         evidence: Evidence::Measured,
         note: format!(
-            "{} driver; card counter as board, package counter (GPU package, inside the card) as chip; update period \
+            "{} driver; the card's counter is its board, the package's is the GPU's chip inside the card; update period \
              unknown",
             hwmon.name
         ),

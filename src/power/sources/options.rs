@@ -20,7 +20,7 @@ pub(crate) struct Options {
 impl Options {
     /// Takes an argument apart; `known` are the keys that the source understands.
     pub(crate) fn parse(argument: &str, known: &[&str]) -> Result<Self, String> {
-        let mut parts = argument.split(',');
+        let mut parts = split(argument).into_iter();
         let target = parts.next().unwrap_or_default().trim().to_owned();
         let mut values = BTreeMap::new();
         for part in parts {
@@ -43,7 +43,6 @@ impl Options {
         self.values.get(key).map(String::as_str)
     }
 
-    #[allow(dead_code)] // until the first source with a cadence of its own
     /// A positive time in seconds.
     pub(crate) fn seconds(&self, key: &str) -> Result<Option<Seconds>, String> {
         let Some(text) = self.text(key) else { return Ok(None) };
@@ -52,7 +51,6 @@ impl Options {
         Ok(Some(Seconds::new(seconds)))
     }
 
-    #[allow(dead_code)] // until the first source that asks for one
     /// `yes` or `no`; no if it is not given.
     pub(crate) fn switch(&self, key: &str) -> Result<bool, String> {
         match self.text(key) {
@@ -77,6 +75,36 @@ impl Options {
     }
 }
 
+/// Splits at commas, but not at those within brackets or quotes, which belong to a query or a set of labels. Where brackets
+/// or quotes do not pair up, they are taken for letters.
+pub(crate) fn split(text: &str) -> Vec<&str> {
+    let (mut open, mut quote, mut escaped) = (Vec::new(), None, false);
+    let mut parts = Vec::new();
+    let mut start = 0;
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some(_), '\\') => escaped = true,
+            (Some(mark), _) => quote = (c != mark).then_some(mark),
+            (None, '"' | '\'' | '`') => quote = Some(c),
+            (None, '(') => open.push(')'),
+            (None, '[') => open.push(']'),
+            (None, '{') => open.push('}'),
+            (None, ')' | ']' | '}') if open.pop() != Some(c) => return text.split(',').collect(),
+            (None, ',') if open.is_empty() => {
+                parts.push(&text[start..at]);
+                start = at + 1;
+            }
+            (None, _) => {}
+        }
+    }
+    if quote.is_some() || !open.is_empty() {
+        return text.split(',').collect();
+    }
+    parts.push(&text[start..]);
+    parts
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +119,15 @@ mod tests {
         assert_eq!(options.device(), Ok(Some(2)));
         assert_eq!(options.seconds("every"), Ok(Some(Seconds::new(0.5))));
         assert_eq!(options.switch("insecure"), Ok(true));
+    }
+
+    #[test]
+    fn commas_within_brackets_and_quotes_do_not_separate() {
+        let query = r#"query=sum by (a, b) (x{c=~"d,e)",f='g\'h'}[1m])"#;
+        assert_eq!(split(&format!("host,{query},every=1")), ["host", query, "every=1"]);
+        assert_eq!(split("a(1.csv,watts=w"), ["a(1.csv", "watts=w"]);
+        assert_eq!(split("bob's.csv,x=1,y=)"), ["bob's.csv", "x=1", "y=)"]);
+        assert_eq!(split("a"), ["a"]);
     }
 
     #[test]

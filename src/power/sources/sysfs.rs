@@ -16,7 +16,15 @@ const DEVICE_GONE: [i32; 2] = [6, 19];
 /// Reads a file that holds one number.
 pub(crate) fn read_number(path: &Path) -> Result<f64, PollError> {
     let mut bytes = [0u8; 64];
-    let length = read_bytes(path, &mut bytes)?;
+    let mut file = File::open(path).map_err(|error| failure(path, &error))?;
+    // One read gives a file of a few bytes whole; a second one, only to see its end, would cost as much again.
+    let length = loop {
+        match file.read(&mut bytes) {
+            Ok(length) => break length,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(failure(path, &error)),
+        }
+    };
     let text = std::str::from_utf8(&bytes[..length]).unwrap_or_default().trim();
     text.parse().map_err(|_| PollError::Transient(format!("{} holds no number but `{text}`", path.display())))
 }
