@@ -43,7 +43,9 @@ fn length(response: Response) -> Option<Seconds> {
 }
 
 fn time(seconds: Option<Seconds>) -> String {
-    seconds.map_or_else(|| MISSING.to_owned(), |seconds| scaled(seconds.get(), "s"))
+    // Rounded first, so that 0.9999 s is one second and not 1000 ms.
+    let rounded = |seconds: Seconds| format!("{:.2e}", seconds.get()).parse().unwrap_or(seconds.get());
+    seconds.map_or_else(|| MISSING.to_owned(), |seconds| scaled(rounded(seconds), "s"))
 }
 
 /// A profile in words: `100 ms updates, part-time 25.0 ms (25% seen), delay 8.00 ms`.
@@ -271,7 +273,7 @@ fn gains(references: &[ReferenceFit<'_>], width: usize) -> String {
                     format!("±{}", percent(correction.error.get())),
                     time(Some(found.lag_s)),
                     format!("{:.3}", found.correlation.get()),
-                    format!("{} W", significant(found.residual_w.get())),
+                    format!("{:.1} W", found.residual_w.get()),
                     found.points.to_string(),
                 ]);
                 let scope = correction.scope_note.iter().map(|note| format!("{}: {note}", fit.channel.id));
