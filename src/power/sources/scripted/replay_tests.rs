@@ -165,7 +165,7 @@ fn the_replay_sees_what_the_sampler_sees() {
         clock: RunClock::Simulated(clock.clone()),
         activity: Some(step()),
     };
-    let sampler = Sampler::start(open_scripts(&[troubled.clone()], &context).sources, 50.0, &context.clock);
+    let sampler = Sampler::start(open_scripts(std::slice::from_ref(&troubled), &context).sources, 50.0, &context.clock);
     clock.sleep_until(at(10.0));
     let replayed = trace(&troubled, &step(), Polling::at(50.0), at(0.0), at(10.0)).unwrap();
     assert_eq!(replayed, sampler.stop().remove(0));
