@@ -79,11 +79,7 @@ fn sensors() -> Vec<(&'static str, PowerScript, f64)> {
         ("low pass 0.3 s, 3 % noise, 1 W", rounded(noisy(low, 0.03)), 3.0),
         ("counter 20 ms", counter(0.0), 2.0),
         ("counter 20 ms, late", counter(0.05), 4.0),
-        (
-            "1 s meter, 1.5 s window",
-            PowerScript { averaging_window_s: s(1.5), update_period_s: tenth, ..sensor() },
-            3.0,
-        ),
+        ("boxcar 1.5 s", PowerScript { averaging_window_s: s(1.5), update_period_s: tenth, ..sensor() }, 3.0),
     ]
 }
 
@@ -258,4 +254,20 @@ fn what_is_no_power_and_what_was_never_switched_is_refused() {
     assert!(matches!(refused("fan", &calibration), CharacteriseError::NoSuchChannel { .. }));
     let still = SensorCalibration { device: 0, waves: Vec::new() };
     assert_eq!(refused("power.instant", &still), CharacteriseError::NoWaves);
+}
+
+#[test]
+fn a_meter_of_one_second_is_found_by_the_slow_waves() {
+    let meter = PowerScript {
+        update_period_s: s(1.0),
+        averaging_window_s: s(1.0),
+        delay_s: Seconds::new(0.5),
+        noise_w: Watts::new(1.0),
+        quantum_w: Some(Watts::new(1.0)),
+        ..sensor()
+    };
+    let found = found(&meter, 4.0, WaveSet::Slow { period: Seconds::new(1.0) }).unwrap();
+    let Response::Boxcar { window_s } = found.profile.response else { panic!("{found:?}") };
+    assert!((window_s.get() - 1.0).abs() < 0.1 && (found.profile.update_period_s.get() - 1.0).abs() < 0.01);
+    assert!((found.profile.delay_s.get() - 0.5).abs() < 0.05, "{found:?}");
 }
