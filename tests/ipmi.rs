@@ -13,6 +13,8 @@
 mod ipmi_support;
 
 use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
 use ipmi_support::{Bmc, SECRET};
 

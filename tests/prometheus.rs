@@ -16,7 +16,7 @@ mod power_support;
 mod prometheus_support;
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http_support::{Answer, Server};
 use power_support::{Tree, context, open, values};

@@ -24,7 +24,7 @@ pub fn simulator() -> Option<String> {
 pub struct Bmc {
     pub folder: tempfile::TempDir,
     pub process: Child,
-    port: u16,
+    pub port: u16,
 }
 
 impl Bmc {

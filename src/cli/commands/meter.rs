@@ -281,7 +281,8 @@ fn carry_out(
     args: &Args,
     console: &mut Console,
 ) -> anyhow::Result<(RunRecord, PathBuf)> {
-    let findings = sensors::open(&resolved.plan.power, &devices, bench, &args.power.sensor_root)?;
+    let findings =
+        sensors::open_known(&resolved.plan.power, &devices, bench, &args.power.sensor_root, &args.power.profiles)?;
     let presses = listen()?;
     let started = bench.utc_now();
     let host = provenance::host_below(Path::new("/")).hostname;
