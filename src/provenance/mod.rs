@@ -8,7 +8,7 @@ mod redact;
 mod tool;
 
 pub use host::host_below;
-pub use redact::{Secrets, redact, redact_with, redacted_name};
+pub use redact::{Secrets, redact, redact_with, redacted, redacted_name};
 pub use tool::tool;
 
 use std::collections::BTreeMap;

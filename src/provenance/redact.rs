@@ -3,9 +3,11 @@
 //! Names become `redacted-` and a short hash, so that two records of one machine still match each other. What surprises
 //! people: the hash hides a name from readers, not from someone who can guess it and hash the guess.
 
+use std::borrow::Cow;
+
 use sha2::{Digest, Sha256};
 
-use crate::model::{RunRecord, RunStatus, Verification, Warning};
+use crate::model::{PowerRequest, RunRecord, RunStatus, Verification, Warning};
 
 /// Beginning of every replaced name.
 const MARK: &str = "redacted-";
@@ -49,6 +51,16 @@ impl Secrets {
     }
 }
 
+/// The record as it may leave the machine: itself, or a redacted copy where that was asked for.
+pub fn redacted(record: &RunRecord, asked: bool) -> Cow<'_, RunRecord> {
+    if !asked {
+        return Cow::Borrowed(record);
+    }
+    let mut copy = record.clone();
+    redact(&mut copy);
+    Cow::Owned(copy)
+}
+
 /// Redacts a record in place. Doing it again changes nothing more.
 pub fn redact(record: &mut RunRecord) {
     redact_with(record, Secrets::of_this_process());
@@ -60,6 +72,7 @@ pub fn redact_with(record: &mut RunRecord, mut secrets: Secrets) {
     secrets.users.extend(users_in(record));
     let mut names: Vec<String> = secrets.hosts.iter().chain(&secrets.users).cloned().collect();
     names.extend(redact_details(record));
+    names.extend(meters_of(record));
     names.retain(|name| worth_looking_for(name));
     names.sort_by_key(|name| std::cmp::Reverse(name.len()));
     names.dedup();
@@ -106,6 +119,20 @@ fn redact_run_id(record: &mut RunRecord, hosts: &[String]) {
     }
 }
 
+/// Hosts of the meters that were asked over the network: what stands after `https://` or the kind's colon, up to a port, a
+/// path or an option.
+fn meters_of(record: &RunRecord) -> Vec<String> {
+    const NETWORKED: [&str; 6] = ["redfish", "shelly", "tasmota", "prometheus", "ipmi", "ptdaemon"];
+    let PowerRequest::Only { kinds, .. } = &record.plan.power else { return Vec::new() };
+    let host = |source: &String| {
+        let (kind, target) = source.split_once(':')?;
+        let target = target.split_once("://").map_or(target, |(_, rest)| rest);
+        let host = target.split(['/', ':', ',']).next().unwrap_or_default();
+        NETWORKED.contains(&kind).then(|| host.to_owned())
+    };
+    kinds.iter().filter_map(host).collect()
+}
+
 /// User names that stand in paths of the record.
 fn users_in(record: &RunRecord) -> Vec<String> {
     let texts = record.provenance.argv.iter().chain(&record.plan.config_file);
@@ -137,7 +164,7 @@ fn free_texts(record: &mut RunRecord) -> Vec<&mut String> {
         .extend(record.plan.user_shaders.iter_mut().flat_map(|own| [&mut own.path].into_iter().chain(&mut own.broken)));
     texts.extend(&mut record.plan.account.grid);
     texts.extend(&mut record.plan.account.site);
-    if let crate::model::PowerRequest::Only { kinds, .. } = &mut record.plan.power {
+    if let PowerRequest::Only { kinds, .. } = &mut record.plan.power {
         texts.extend(kinds);
     }
     if let RunStatus::Failed { reason } = &mut record.status {
@@ -242,6 +269,7 @@ fn uuid_spans(text: &str) -> Vec<(usize, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::WarningCode;
 
     fn record() -> RunRecord {
         serde_json::from_str(include_str!("../../tests/fixtures/records/v1.0.json")).unwrap()
@@ -296,6 +324,19 @@ mod tests {
         let expected =
             [format!("--site=/srv/{bob}/site.toml"), "bobbin".into(), "~/cfg".into(), format!("ssh {bob}@{big}")];
         assert_eq!(record.provenance.argv, expected);
+    }
+
+    #[test]
+    fn the_address_of_a_meter_is_taken_out_of_plan_sources_and_gaps() {
+        let mut record = record();
+        let kinds = vec!["redfish:https://bmc7.example.org:8443/redfish,ca=ca.pem".to_owned(), "nvml".to_owned()];
+        record.plan.power = PowerRequest::Only { kinds, assume_watts: None };
+        record.traces[0].source.id = "redfish:bmc7.example.org:8443/1".to_owned();
+        record.warnings = vec![Warning { code: WarningCode::Other, text: "bmc7.example.org hangs".to_owned() }];
+        redact_with(&mut record, nobody());
+        let text = serde_json::to_string(&record).unwrap();
+        assert!(!text.contains("bmc7"), "{text}");
+        assert!(text.contains("https://redacted-") && text.contains("ca=ca.pem") && text.contains("\"nvml\""));
     }
 
     #[test]

@@ -5,7 +5,6 @@
 
 mod choose;
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
@@ -149,8 +148,9 @@ fn afresh(args: &Args, wishes: &Wishes, console: &mut Console) -> anyhow::Result
     ));
     let sampler = Sampler::start(sources, hz, &test_bench.machine().clock());
     let outcome = {
-        let mut save =
-            |record: &RunRecord| folder.save(&to_save(record, args.redact)).map_err(|error| error.to_string());
+        let mut save = |record: &RunRecord| {
+            folder.save(&provenance::redacted(record, args.redact)).map_err(|error| error.to_string())
+        };
         let mut setup = Setup {
             machine: test_bench.machine(),
             sampler: &sampler,
@@ -162,7 +162,7 @@ fn afresh(args: &Args, wishes: &Wishes, console: &mut Console) -> anyhow::Result
     };
     record.traces = sampler.stop();
     record.ended = Some(bench::rfc3339(test_bench.utc_now()));
-    let saved = bench::save_somewhere(&folder, &to_save(&record, args.redact), console)?;
+    let saved = bench::save_somewhere(&folder, &provenance::redacted(&record, args.redact), console)?;
     conclude(args, wishes, reference.as_ref(), &record, &saved, outcome, console)
 }
 
@@ -284,16 +284,6 @@ impl<'a> Found<'a> {
         }
         Exit::Ok
     }
-}
-
-/// The record as it may leave the machine.
-fn to_save(record: &RunRecord, redact: bool) -> Cow<'_, RunRecord> {
-    if !redact {
-        return Cow::Borrowed(record);
-    }
-    let mut copy = record.clone();
-    provenance::redact(&mut copy);
-    Cow::Owned(copy)
 }
 
 fn create_folder(results: &Path, redact: bool, started: jiff::Timestamp) -> anyhow::Result<RunFolder> {

@@ -303,7 +303,7 @@ fn carry_out(
     let outcome = {
         let mut save = |record: &RunRecord| {
             // The last save tells what becomes of a folder that cannot be written.
-            let _ = folder.save(&redacted(record, redact));
+            let _ = folder.save(&provenance::redacted(record, redact));
         };
         let mut tell = |text: &str| {
             if talks {
@@ -328,20 +328,11 @@ fn carry_out(
         record.status = RunStatus::Failed { reason: error.to_string() };
     }
     record.ended = Some(bench::rfc3339(bench.utc_now()));
-    let record = redacted(&record, redact);
+    let record = provenance::redacted(&record, redact).into_owned();
     let saved = bench::save_somewhere(&folder, &record, console)?;
     outcome.map_err(|error| Failure::usage(error.to_string()))?;
     present(&record, &resolved.site, &saved, args, console)?;
     Ok((record, saved))
-}
-
-/// The record as it may be shared, if that was asked for.
-fn redacted(record: &RunRecord, asked: bool) -> RunRecord {
-    let mut record = record.clone();
-    if asked {
-        provenance::redact(&mut record);
-    }
-    record
 }
 
 fn new_record(plan: &Plan, devices: Vec<Device>, bench: &TestBench, folder: &RunFolder) -> RunRecord {

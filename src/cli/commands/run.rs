@@ -174,11 +174,8 @@ pub(super) fn carry_out(
         console.note(&format!("power: {}: {}. {}", obstacle.what, obstacle.why, obstacle.remedy));
     }
     let mut record = new_record(resolved, test_bench, &folder);
-    if resolved.redact {
-        provenance::redact(&mut record);
-    }
     // Tuning may take minutes: whoever looks meanwhile finds a record that says that it is running.
-    if let Err(error) = folder.save(&record) {
+    if let Err(error) = folder.save(&provenance::redacted(&record, resolved.redact)) {
         console.note(&format!("wattmark: {error}"));
     }
     record.tunings = tuner.settle_plan(resolved, console)?;
@@ -193,7 +190,10 @@ pub(super) fn carry_out(
     let sampler = (!sources.is_empty()).then(|| Sampler::start(sources, hz, &test_bench.machine().clock()));
     let mut progress = Progress::new(&resolved.plan, console.err_is_terminal);
     {
-        let mut save = |record: &RunRecord| folder.save(record).map_err(|error| error.to_string());
+        // Sources and their gaps come into the record as it grows.
+        let redact = resolved.redact;
+        let mut save =
+            |record: &RunRecord| folder.save(&provenance::redacted(record, redact)).map_err(|error| error.to_string());
         let mut setup = Setup {
             machine: test_bench.machine(),
             sampler: sampler.as_ref(),
@@ -208,6 +208,7 @@ pub(super) fn carry_out(
         record.traces = sampler.stop();
     }
     record.ended = Some(bench::rfc3339(test_bench.utc_now()));
+    let record = provenance::redacted(&record, resolved.redact).into_owned();
     let saved = bench::save_somewhere(&folder, &record, console)?;
     Ok((record, saved))
 }
