@@ -44,7 +44,7 @@ fn cadence(title: &str, sources: usize, hz: f64, seconds: f64) {
     let clock = RunClock::Wall(WallClock::start());
     let sources = (0..sources).map(|i| file_source(&folder.path().join(i.to_string()), &clock)).collect();
     let before = processor_time();
-    let began = Instant::now();
+    let (began, origin) = (Instant::now(), clock.now());
     let sampler = Sampler::start(sources, hz, &clock);
     clock.sleep(Seconds::new(seconds));
     let skipped: u64 = sampler.skipped_ticks().iter().sum();
@@ -52,15 +52,11 @@ fn cadence(title: &str, sources: usize, hz: f64, seconds: f64) {
     let period = 1e9 / hz;
     let mut late: Vec<f64> = Vec::new();
     for trace in sampler.stop() {
-        // The grid is the one that the earliest polls lie on: nothing is polled before its time.
-        let first = trace.t_ns[0].0;
-        let off = |t: &Nanoseconds| {
-            let since = (t.0 - first) as f64;
-            since - (since / period).round() * period
-        };
-        let earliest = trace.t_ns.iter().map(off).fold(f64::INFINITY, f64::min);
-        late.extend(trace.t_ns.iter().map(|t| (off(t) - earliest) / 1e6));
+        // Ticks count from the start of the sampler; the time that starting takes counts as lateness, too.
+        late.extend(trace.t_ns.iter().map(|t| (t.0 - origin.0) as f64 % period / 1e6));
     }
+    // A tick that passed without a poll was late by a period or more.
+    late.extend((0..skipped).map(|_| period / 1e6));
     late.sort_by(f64::total_cmp);
     let quantile = |q: f64| late[((late.len() - 1) as f64 * q) as usize];
     let share = spent.map_or("unknown".to_owned(), |share| format!("{:.2} %", share * 100.0));

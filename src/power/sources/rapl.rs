@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::sysfs::{entries, failure, read_line, read_number};
+use super::sysfs::{NumberFile, entries, failure, read_line, read_number};
 use super::unwrap::Unwrap;
 use crate::clock::Nanoseconds;
 use crate::model::{Channel, DeviceKind, Evidence, Quantity, Scope, SourceInfo};
@@ -107,7 +107,7 @@ struct Zone {
 }
 
 struct Counter {
-    energy: PathBuf,
+    energy: NumberFile,
     unwrap: Unwrap,
 }
 
@@ -132,7 +132,7 @@ fn open(context: &ProbeContext) -> Findings {
                 Ok(text) if text.trim() == "0" && domain != Domain::Packages => {}
                 Ok(_) => {
                     let range = read_number(&zone.folder.join("max_energy_range_uj")).ok();
-                    counters.push(Counter { energy, unwrap: Unwrap::new(range) });
+                    counters.push(Counter { energy: NumberFile::new(energy), unwrap: Unwrap::new(range) });
                 }
                 Err(error) => failures.push((energy, error)),
             }
@@ -225,10 +225,10 @@ impl PowerSource for Rapl {
         &self.info
     }
 
-    fn poll(&mut self, _now: Nanoseconds, values: &mut [Option<f64>]) -> Result<(), PollError> {
+    fn poll(&mut self, now: Nanoseconds, values: &mut [Option<f64>]) -> Result<(), PollError> {
         let mut sum = Some(0.0);
         for counter in &mut self.counters {
-            let total = counter.unwrap.total(read_number(&counter.energy)?);
+            let total = counter.unwrap.total(counter.energy.read(now)?);
             sum = sum.zip(total).map(|(sum, total)| sum + total);
         }
         if let Some(slot) = values.first_mut() {

@@ -1,22 +1,29 @@
 //! Small files in which kernels publish sensors: finding them, reading them, and what an error means.
 //!
-//! No sensor is known here. What surprises people: a file is opened anew at each poll, because a descriptor that is
-//! kept open outlives its device; and opening a short path allocates nothing.
+//! No sensor is known here. What surprises people: a file is opened anew at each poll, or at least ten times a second,
+//! because a descriptor that is kept open outlives its device; and opening a short path allocates nothing.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Seek};
 use std::path::{Path, PathBuf};
 
+use crate::clock::Nanoseconds;
 use crate::model::{Device, PciAddress};
 use crate::power::PollError;
+use crate::units::Seconds;
 
 /// ENXIO and ENODEV: the device behind the file is gone.
 const DEVICE_GONE: [i32; 2] = [6, 19];
 
 /// Reads a file that holds one number.
 pub(crate) fn read_number(path: &Path) -> Result<f64, PollError> {
-    let mut bytes = [0u8; 64];
     let mut file = File::open(path).map_err(|error| failure(path, &error))?;
+    number_in(&mut file, path)
+}
+
+/// The number at the front of an open file.
+fn number_in(file: &mut File, path: &Path) -> Result<f64, PollError> {
+    let mut bytes = [0u8; 64];
     // One read gives a file of a few bytes whole; a second one, only to see its end, would cost as much again.
     let length = loop {
         match file.read(&mut bytes) {
@@ -27,6 +34,38 @@ pub(crate) fn read_number(path: &Path) -> Result<f64, PollError> {
     };
     let text = std::str::from_utf8(&bytes[..length]).unwrap_or_default().trim();
     text.parse().map_err(|_| PollError::Transient(format!("{} holds no number but `{text}`", path.display())))
+}
+
+/// A file that holds one number and is read up to a thousand times a second: opening it each time would cost more than
+/// reading it. It is opened anew every [`REOPENED`], so that a file that vanished or was replaced is noticed.
+pub(crate) struct NumberFile {
+    path: PathBuf,
+    open: Option<(File, Nanoseconds)>,
+}
+
+/// Longest time that a number file stays open; at ten polls a second and fewer it is opened for each.
+const REOPENED: Seconds = Seconds::new(0.1);
+
+impl NumberFile {
+    /// A file that is opened when it is first read.
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, open: None }
+    }
+
+    /// Reads the number now.
+    pub(crate) fn read(&mut self, now: Nanoseconds) -> Result<f64, PollError> {
+        let fresh = self.open.take().filter(|(_, opened)| now.since(*opened).get() < REOPENED.get());
+        let (mut file, opened) = match fresh {
+            Some((mut file, opened)) => {
+                file.rewind().map_err(|error| failure(&self.path, &error))?;
+                (file, opened)
+            }
+            None => (File::open(&self.path).map_err(|error| failure(&self.path, &error))?, now),
+        };
+        let number = number_in(&mut file, &self.path)?;
+        self.open = Some((file, opened));
+        Ok(number)
+    }
 }
 
 /// Fills `bytes` from the start of a file and returns how many there were.
