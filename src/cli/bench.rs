@@ -10,8 +10,9 @@ use crate::cli::simulate::Simulation;
 use crate::cli::{Console, sensors};
 use crate::clock::{Activity, Clock, SimulatedClock, WallClock};
 use crate::gpu::{Machine, WgpuMachine};
-use crate::model::{Device, RunRecord};
+use crate::model::{Device, Plan, RECORD_SCHEMA, RunRecord, RunStatus, SCHEMA_VERSION};
 use crate::power::{Findings, ProbeContext};
+use crate::provenance;
 use crate::store::{self, RunFolder};
 
 /// UTC time at which every simulated run begins, so that its record is the same each time.
@@ -88,6 +89,32 @@ pub fn open_power(
     profiles: &ProfileArgs,
 ) -> anyhow::Result<Findings> {
     sensors::open_known(&resolved.plan.power, &resolved.devices, bench, root, profiles)
+}
+
+/// The record of what begins now: where it comes from and what it is going to do, and nothing measured yet.
+pub fn new_record(plan: Plan, devices: Vec<Device>, bench: &TestBench, folder: &RunFolder) -> RunRecord {
+    RunRecord {
+        schema: RECORD_SCHEMA.to_owned(),
+        version: SCHEMA_VERSION,
+        run_id: folder.run_id().to_owned(),
+        started: rfc3339(bench.utc_origin()),
+        ended: None,
+        simulated: bench.machine().is_simulated(),
+        status: RunStatus::Running,
+        // Arguments that are no text are kept as far as they can be read.
+        provenance: provenance::collect(std::env::args_os().map(|part| part.to_string_lossy().into_owned()).collect()),
+        plan,
+        devices,
+        idle: Vec::new(),
+        measurements: Vec::new(),
+        skips: Vec::new(),
+        tunings: Vec::new(),
+        links: Vec::new(),
+        commands: Vec::new(),
+        calibrations: Vec::new(),
+        traces: Vec::new(),
+        warnings: Vec::new(),
+    }
 }
 
 /// Saves the final record; when its folder cannot take it (a full disk), in the folder for temporary files instead.

@@ -16,9 +16,7 @@ use crate::cli::records::load;
 use crate::cli::{Console, Exit, Failure, layout, profiles, resolve, sensors};
 use crate::measure::calibrate::{self, CalibrateError, Protocol, Setup};
 use crate::measure::result::calibration::{ChannelFit, ReferenceFit, channel_fits, reference_fits};
-use crate::model::{
-    AccountRequest, Device, Plan, PowerRequest, Preset, RECORD_SCHEMA, RunRecord, RunStatus, SCHEMA_VERSION, SourceInfo,
-};
+use crate::model::{AccountRequest, Plan, PowerRequest, Preset, RunRecord, RunStatus, SourceInfo};
 use crate::power::{Findings, Sampler};
 use crate::store::{self, KeptCorrection, KeptProfile, RunFolder, SensorKey, UnitKey};
 use crate::{provenance, report};
@@ -141,7 +139,7 @@ fn afresh(args: &Args, wishes: &Wishes, console: &mut Console) -> anyhow::Result
     let results = args.results.clone().unwrap_or_else(|| PathBuf::from("results"));
     let folder = create_folder(&results, args.redact, test_bench.utc_now())?;
     let plan = plan(args.quick, request, &protocol, hz);
-    let mut record = new_record(plan, &devices, &test_bench, &folder);
+    let mut record = bench::new_record(plan, devices.clone(), &test_bench, &folder);
     console.note(&format!(
         "calibrating takes about {:.0} s a device, once the load is built; leave the machine alone meanwhile",
         protocol.duration().get()
@@ -308,29 +306,5 @@ fn plan(quick: bool, power: PowerRequest, protocol: &Protocol, hz: f64) -> Plan 
         expected_s: protocol.duration(),
         inject_error: false,
         user_shaders: Vec::new(),
-    }
-}
-
-fn new_record(plan: Plan, devices: &[Device], test_bench: &TestBench, folder: &RunFolder) -> RunRecord {
-    RunRecord {
-        schema: RECORD_SCHEMA.to_owned(),
-        version: SCHEMA_VERSION,
-        run_id: folder.run_id().to_owned(),
-        started: bench::rfc3339(test_bench.utc_origin()),
-        ended: None,
-        simulated: test_bench.machine().is_simulated(),
-        status: RunStatus::Running,
-        provenance: provenance::collect(std::env::args().collect()),
-        plan,
-        devices: devices.to_vec(),
-        idle: Vec::new(),
-        measurements: Vec::new(),
-        skips: Vec::new(),
-        tunings: Vec::new(),
-        links: Vec::new(),
-        commands: Vec::new(),
-        calibrations: Vec::new(),
-        traces: Vec::new(),
-        warnings: Vec::new(),
     }
 }

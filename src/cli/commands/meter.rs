@@ -19,9 +19,7 @@ use crate::cli::{Console, Exit, Failure, outcome, resolve, sensors, work};
 use crate::measure::meter::{self, MeterPlan, Setup};
 use crate::measure::presets;
 use crate::measure::result::{EXECUTION, evaluate};
-use crate::model::{
-    AccountRequest, Device, Plan, PowerRequest, Preset, RECORD_SCHEMA, RunRecord, RunStatus, SCHEMA_VERSION,
-};
+use crate::model::{AccountRequest, Device, Plan, PowerRequest, Preset, RunRecord, RunStatus};
 use crate::power::Sampler;
 use crate::provenance;
 use crate::store::{self, RunFolder};
@@ -294,7 +292,7 @@ fn carry_out(
     for obstacle in &findings.obstacles {
         console.note(&format!("power: {}: {}. {}", obstacle.what, obstacle.why, obstacle.remedy));
     }
-    let mut record = new_record(&resolved.plan, devices, bench, &folder);
+    let mut record = bench::new_record(resolved.plan.clone(), devices, bench, &folder);
     let clock = bench.machine().clock();
     let hz = resolved.plan.settings.sampler_hz;
     let sampler = (!findings.sources.is_empty()).then(|| Sampler::start(findings.sources, hz, &clock));
@@ -333,30 +331,6 @@ fn carry_out(
     outcome.map_err(|error| Failure::usage(error.to_string()))?;
     present(&record, &resolved.site, &saved, args, console)?;
     Ok((record, saved))
-}
-
-fn new_record(plan: &Plan, devices: Vec<Device>, bench: &TestBench, folder: &RunFolder) -> RunRecord {
-    RunRecord {
-        schema: RECORD_SCHEMA.to_owned(),
-        version: SCHEMA_VERSION,
-        run_id: folder.run_id().to_owned(),
-        started: bench::rfc3339(bench.utc_origin()),
-        ended: None,
-        simulated: bench.machine().is_simulated(),
-        status: RunStatus::Running,
-        provenance: provenance::collect(std::env::args_os().map(|part| part.to_string_lossy().into_owned()).collect()),
-        plan: plan.clone(),
-        devices,
-        idle: Vec::new(),
-        measurements: Vec::new(),
-        skips: Vec::new(),
-        tunings: Vec::new(),
-        links: Vec::new(),
-        commands: Vec::new(),
-        calibrations: Vec::new(),
-        traces: Vec::new(),
-        warnings: Vec::new(),
-    }
 }
 
 /// Counts Ctrl-C and polite kills: the first is passed on to the program, the second asks it to end, the third ends it.

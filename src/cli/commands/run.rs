@@ -16,9 +16,7 @@ use crate::cli::shaders::ShaderArgs;
 use crate::cli::tuning::{Tuner, TuningArgs};
 use crate::cli::{Console, Exit, Failure, outcome};
 use crate::measure::run::{self, Setup};
-use crate::model::{
-    DataPattern, Plan, Preset, RECORD_SCHEMA, RunRecord, RunStatus, SCHEMA_VERSION, UserShader, Warning, WarningCode,
-};
+use crate::model::{DataPattern, Device, Preset, RunRecord, RunStatus, UserShader, Warning, WarningCode};
 use crate::power::{Sampler, profiled};
 use crate::provenance;
 use crate::store::{self, RunFolder};
@@ -173,7 +171,10 @@ pub(super) fn carry_out(
     for obstacle in &findings.obstacles {
         console.note(&format!("power: {}: {}. {}", obstacle.what, obstacle.why, obstacle.remedy));
     }
-    let mut record = new_record(resolved, test_bench, &folder);
+    let used = |device: &Device| resolved.plan.cases.iter().any(|case| case.device == device.ordinal);
+    let devices = test_bench.machine().devices().into_iter().filter(used).collect();
+    let mut record = bench::new_record(resolved.plan.clone(), devices, test_bench, &folder);
+    record.warnings.extend(resolved.plan.user_shaders.iter().filter_map(left_out));
     // Tuning may take minutes: whoever looks meanwhile finds a record that says that it is running.
     if let Err(error) = folder.save(&provenance::redacted(&record, resolved.redact)) {
         console.note(&format!("wattmark: {error}"));
@@ -220,31 +221,6 @@ fn create_folder(resolved: &Resolved, started: jiff::Timestamp) -> anyhow::Resul
     RunFolder::create(&resolved.results, started, &host, &id)
         .map_err(|error| Failure::usage(format!("{error}")))
         .context("cannot prepare the results folder, so nothing was measured")
-}
-
-fn new_record(resolved: &Resolved, test_bench: &TestBench, folder: &RunFolder) -> RunRecord {
-    let used = |ordinal: u32| resolved.plan.cases.iter().any(|case| case.device == ordinal);
-    RunRecord {
-        schema: RECORD_SCHEMA.to_owned(),
-        version: SCHEMA_VERSION,
-        run_id: folder.run_id().to_owned(),
-        started: bench::rfc3339(test_bench.utc_origin()),
-        ended: None,
-        simulated: test_bench.machine().is_simulated(),
-        status: RunStatus::Running,
-        provenance: provenance::collect(std::env::args().collect()),
-        plan: Plan::clone(&resolved.plan),
-        devices: test_bench.machine().devices().into_iter().filter(|device| used(device.ordinal)).collect(),
-        idle: Vec::new(),
-        measurements: Vec::new(),
-        skips: Vec::new(),
-        tunings: Vec::new(),
-        links: Vec::new(),
-        commands: Vec::new(),
-        calibrations: Vec::new(),
-        traces: Vec::new(),
-        warnings: resolved.plan.user_shaders.iter().filter_map(left_out).collect(),
-    }
 }
 
 /// The warning for a shader of the user's that cannot be used.
