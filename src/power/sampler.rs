@@ -24,6 +24,8 @@ const CADENCE_HZ: std::ops::RangeInclusive<f64> = 0.01..=1000.0;
 const SILENCE: Seconds = Seconds::new(2.0);
 /// Readings that buffers hold before they grow (by doubling, so that a poll allocates nothing but at long intervals).
 const FIRST_CAPACITY: usize = 8192;
+/// Longest wait for the next tick in which stopping may be heard late.
+const SHORT_NAP: Duration = Duration::from_millis(20);
 /// Longest time that stopping waits for a sensor that hangs; its thread is then left behind.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -73,7 +75,14 @@ impl Sampler {
         let clock = tap.clock.clone();
         let poll = move || {
             while let Some(next) = tap.tick() {
-                if halt.wait_until(next, &clock) {
+                // A plain sleep costs less than one that can be woken, and so short a one need not be.
+                let told = if next.0.saturating_sub(clock.now().0) <= SHORT_NAP.as_nanos() as u64 {
+                    clock.sleep_until(next);
+                    halt.is_set()
+                } else {
+                    halt.wait_until(next, &clock)
+                };
+                if told {
                     return;
                 }
             }

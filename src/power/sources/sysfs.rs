@@ -4,7 +4,7 @@
 //! because a descriptor that is kept open outlives its device; and opening a short path allocates nothing.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read, Seek};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use crate::clock::Nanoseconds;
@@ -26,7 +26,7 @@ fn number_in(file: &mut File, path: &Path) -> Result<f64, PollError> {
     let mut bytes = [0u8; 64];
     // One read gives a file of a few bytes whole; a second one, only to see its end, would cost as much again.
     let length = loop {
-        match file.read(&mut bytes) {
+        match read_front(file, &mut bytes) {
             Ok(length) => break length,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(failure(path, &error)),
@@ -34,6 +34,17 @@ fn number_in(file: &mut File, path: &Path) -> Result<f64, PollError> {
     };
     let text = std::str::from_utf8(&bytes[..length]).unwrap_or_default().trim();
     text.parse().map_err(|_| PollError::Transient(format!("{} holds no number but `{text}`", path.display())))
+}
+
+/// Reads from the front of a file, wherever it was read before.
+fn read_front(file: &mut File, bytes: &mut [u8]) -> std::io::Result<usize> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::read_at(file, bytes, 0);
+    #[cfg(not(unix))]
+    {
+        std::io::Seek::rewind(file)?;
+        file.read(bytes)
+    }
 }
 
 /// A file that holds one number and is read up to a thousand times a second: opening it each time would cost more than
@@ -56,10 +67,7 @@ impl NumberFile {
     pub(crate) fn read(&mut self, now: Nanoseconds) -> Result<f64, PollError> {
         let fresh = self.open.take().filter(|(_, opened)| now.since(*opened).get() < REOPENED.get());
         let (mut file, opened) = match fresh {
-            Some((mut file, opened)) => {
-                file.rewind().map_err(|error| failure(&self.path, &error))?;
-                (file, opened)
-            }
+            Some(open) => open,
             None => (File::open(&self.path).map_err(|error| failure(&self.path, &error))?, now),
         };
         let number = number_in(&mut file, &self.path)?;
