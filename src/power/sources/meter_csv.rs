@@ -185,7 +185,7 @@ impl Meter {
     /// Takes a row in order of time; an error is what was wrong with one of its cells.
     fn append(&mut self, row: super::meter_format::Row, line: u64) -> Result<(), String> {
         if let Err((fault, by)) = self.rows.append(row.time_s + self.shift_s, (row.watts, row.energy_j)) {
-            self.tally.add(fault, line, || format!("time {} is {by} s before the row above", row.time_s));
+            self.tally.add(fault, line, || format!("time {} is {by:.3} s before the row above", row.time_s));
             return Ok(());
         }
         row.trouble.map_or(Ok(()), Err)
