@@ -101,3 +101,17 @@ fn a_governor_that_saves_power_is_a_warning() {
     write(root.path(), path, "performance\n");
     assert_eq!(check(&mut doctor(root.path()), "CPU governor").0, "pass");
 }
+
+#[test]
+fn meters_that_must_be_named_are_listed_and_left_in_peace() {
+    let root = tempfile::tempdir().unwrap();
+    let input = "meter 1 2\n".repeat(3);
+    let (outcome, finding, _) = check(doctor(root.path()).write_stdin(input), "meters by name");
+    assert_eq!(outcome, "skip");
+    for kind in ["csv", "ipmi", "redfish", "prometheus", "ptdaemon", "stdin"] {
+        assert!(finding.contains(kind), "{kind} in {finding}");
+    }
+    let output = doctor(root.path()).arg("--json").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(!text.contains("power: stdin") && !text.contains("power: ipmi"), "{text}");
+}

@@ -14,6 +14,7 @@ use crate::cli::{Console, Exit, Failure, profiles};
 use crate::clock::{RunClock, WallClock};
 use crate::gpu::{Machine, WgpuMachine};
 use crate::model::{Device, DeviceLimits, Evidence, Feature, Quantity, Scope, SourceInfo};
+use crate::power::sources::estimate;
 use crate::power::{Obstacle, PROBES, PowerSource, ProbeContext};
 use crate::report;
 
@@ -63,7 +64,8 @@ pub(super) struct Found {
     pub(super) obstacles: Vec<Obstacle>,
 }
 
-/// Asks every kind of power source what it finds below `root`.
+/// Asks every kind of power source that needs no name what it finds below `root`. A meter that must be named is left in
+/// peace: asking it could read standard input, start a program or wait for a network.
 pub(super) fn survey(devices: &[Device], root: &Path, clock: WallClock) -> Vec<Found> {
     let context = ProbeContext {
         root: root.to_owned(),
@@ -78,7 +80,8 @@ pub(super) fn survey(devices: &[Device], root: &Path, clock: WallClock) -> Vec<F
         let (sources, obstacles) = (findings.sources, findings.obstacles);
         Found { kind: probe.kind, summary: probe.summary, sources, obstacles }
     };
-    let mut found: Vec<Found> = PROBES.iter().map(open).collect();
+    let asked = PROBES.iter().filter(|probe| probe.automatic || probe.kind == estimate::PROBE.kind);
+    let mut found: Vec<Found> = asked.map(open).collect();
     for one in &mut found {
         let sources = std::mem::take(&mut one.sources);
         one.sources = profiles::apply_quietly(sources, devices);

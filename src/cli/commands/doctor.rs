@@ -15,6 +15,7 @@ use crate::cli::{Console, Exit};
 use crate::clock::{Clock, WallClock};
 use crate::gpu::{Machine, WgpuMachine};
 use crate::model::{Device, Evidence, Feature, Quantity, SourceInfo};
+use crate::power::PROBES;
 
 /// Arguments of `wattmark doctor`.
 #[derive(Debug, Clone, clap::Args)]
@@ -87,6 +88,7 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let readings = read_all(&mut findings, clock);
     let mut checks = device_checks(&machine, &devices, &args.sensor_root);
     checks.extend(findings.iter().flat_map(source_checks));
+    checks.push(by_name(&findings));
     checks.push(measured_power(&devices, &findings));
     checks.push(other_processes(&readings));
     checks.push(power_cap(&readings));
@@ -176,6 +178,13 @@ fn source_checks(found: &Found) -> Vec<Check> {
         checks.push(Check::skip(&name, format!("none found: {}", found.summary)));
     }
     checks
+}
+
+/// Kinds of meters that answer only when they are named, and so were not asked.
+fn by_name(findings: &[Found]) -> Check {
+    let asked = |kind: &str| findings.iter().any(|found| found.kind == kind);
+    let kinds: Vec<&str> = PROBES.iter().map(|probe| probe.kind).filter(|kind| !asked(kind)).collect();
+    Check::skip("meters by name", format!("not asked; name one with --power: {}", kinds.join(", ")))
 }
 
 /// Whether each hardware device has a sensor of its own from which energy can be had.
