@@ -1,7 +1,7 @@
 //! A program under the sampler: idle power before, its executions as windows, and the work that it says it did.
 //!
-//! The same sampler, energy rules and record as a run of our own kernels; [`process`] starts and stops programs,
-//! [`scan`] reads amounts from their output. What surprises people: no device is opened and none is needed, and nothing
+//! The same sampler, energy rules and record as a run of our own kernels; `process` starts and stops programs,
+//! `scan` reads amounts from their output. What surprises people: no device is opened and none is needed, and nothing
 //! of the program's output is verified, so that all of this is foreign work.
 
 mod process;
