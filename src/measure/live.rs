@@ -56,6 +56,8 @@ pub struct LivePower {
 pub struct LiveState {
     /// Identifier of the source.
     pub source: String,
+    /// Its kind, which says what its throttle bits mean.
+    pub kind: String,
     /// Ordinal of the device; `None` for the whole host.
     pub device: Option<u32>,
     /// Last readings by quantity, in order of the channels; a quantity without a reading is left out.
@@ -132,8 +134,8 @@ impl Live {
             }
         }
         let gap = if readings.is_empty() { open_gap(trace) } else { None };
-        let (source, device) = (trace.source.id.clone(), trace.source.device);
-        let state = LiveState { source, device, readings, gap };
+        let (source, kind) = (trace.source.id.clone(), trace.source.kind.clone());
+        let state = LiveState { source, kind, device: trace.source.device, readings, gap };
         match self.states.iter_mut().find(|known| known.source == state.source) {
             Some(known) => *known = state,
             None => self.states.push(state),

@@ -4,6 +4,7 @@
 
 use super::number::{MISSING, scaled};
 use crate::measure::live::{Live, LivePower, LiveState};
+use crate::measure::result::reasons;
 use crate::model::{Device, Evidence, Quantity};
 use crate::units::{Seconds, Watts};
 
@@ -13,15 +14,6 @@ const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
 const TEXT_WIDTH: usize = 84;
 /// Longest source identifier that is shown whole.
 const NAME_WIDTH: usize = 30;
-/// NVML's bits that mean that clocks are held down (nvml.h, clocks event reasons).
-const THROTTLE_BITS: [(u64, &str); 5] = [
-    (0x4, "power cap"),
-    (0x8, "hardware slowdown"),
-    (0x20, "software thermal"),
-    (0x40, "hardware thermal"),
-    (0x80, "power brake"),
-];
-
 /// The block for a terminal of `width` columns.
 pub fn live_table(live: &Live, devices: &[Device], width: usize) -> String {
     let mut text = format!("wattmark watch   {}   Ctrl-C ends\n", clock_text(live.elapsed()));
@@ -87,15 +79,17 @@ fn heading(live: &Live, devices: &[Device], owner: Option<u32>) -> String {
         1.0 => "1 process".to_owned(),
         _ => format!("{count:.0} processes"),
     }));
-    parts.extend(read(Quantity::ThrottleReasons).and_then(|mask| held_down(mask as u64)));
+    parts.extend(states.iter().find_map(|state| held_down(state)));
     parts.join("   ")
 }
 
-/// Why clocks are held down; `None` if they are not.
-fn held_down(mask: u64) -> Option<String> {
-    let reasons: Vec<&str> =
-        THROTTLE_BITS.iter().filter(|(bit, _)| mask & bit != 0).map(|(_, reason)| *reason).collect();
-    (!reasons.is_empty()).then(|| format!("held down: {}", reasons.join(", ")))
+/// Why clocks are held down; `None` if they are not, or if the source's bits are not known.
+fn held_down(state: &LiveState) -> Option<String> {
+    let (_, mask) = state.readings.iter().find(|(quantity, _)| *quantity == Quantity::ThrottleReasons)?;
+    let known = reasons(&state.kind)?;
+    let names: Vec<&str> =
+        known.iter().filter(|reason| *mask as u64 & reason.bits != 0).map(|reason| reason.name).collect();
+    (!names.is_empty()).then(|| format!("held down: {}", names.join(", ")))
 }
 
 fn head_line() -> String {
@@ -209,8 +203,16 @@ mod tests {
 
     #[test]
     fn choices_of_clocks_are_no_throttling() {
-        assert_eq!(held_down(0x1 | 0x2 | 0x100), None);
-        assert_eq!(held_down(0x4 | 0x40).unwrap(), "held down: power cap, hardware thermal");
+        let state = |kind: &str, mask: u64| LiveState {
+            source: "board".to_owned(),
+            kind: kind.to_owned(),
+            device: Some(0),
+            readings: vec![(Quantity::ThrottleReasons, mask as f64)],
+            gap: None,
+        };
+        assert_eq!(held_down(&state("nvml", 0x1 | 0x2 | 0x100)), None);
+        assert_eq!(held_down(&state("nvml", 0x4 | 0x40)).unwrap(), "held down: power cap, hardware thermal");
+        assert_eq!(held_down(&state("of another maker", 0x4)), None);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub use energy::window_efficiency;
 pub use evaluate::evaluate;
 pub use found::Found;
 pub use link::{LinkResult, TransferResult, link};
-pub use reasons::{Cause, held_beyond_power};
+pub use reasons::{Cause, held_beyond_power, reasons};
 pub use sources::{SideBySide, SourceRow, SpanEnergy, SpanLabel, WattRatio, side_by_side};
 pub use throttle::{CounterShare, ReasonShare, Throttling, throttled_stretches};
 pub use uncertainty::{Combined, Evaluation, GainOrigin, Term, Uncertainty, coverage_factor};
