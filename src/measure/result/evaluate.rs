@@ -97,7 +97,9 @@ pub(super) fn energy_warnings(energies: &[EnergyResult]) -> Vec<Warning> {
         });
     }
     for energy in energies {
-        if let Some(ratio) = energy.disagreement.filter(|ratio| ratio.get().abs() > DISAGREEMENT_LIMIT) {
+        // Counter and power of a model are two views of one number: that they round differently says nothing of a sensor.
+        let readings = energy.disagreement.filter(|_| energy.evidence == Evidence::Measured);
+        if let Some(ratio) = readings.filter(|ratio| ratio.get().abs() > DISAGREEMENT_LIMIT) {
             warnings.push(Warning {
                 code: WarningCode::CounterDisagrees,
                 text: format!(
