@@ -150,6 +150,9 @@ quantity!(
     /// Grid intensity in grams per kilowatt-hour.
     GramsPerKilowattHour, "g/kWh");
 quantity!(
+    /// An amount of money; its currency stands beside it in the account that holds it.
+    Money, "");
+quantity!(
     /// A pure ratio; 1.0 is 100 %.
     Ratio, "");
 
@@ -194,6 +197,10 @@ product!(KilowattHours * GramsPerKilowattHour = GramsCo2e);
 
 /// Joules in one kilowatt-hour.
 pub const JOULES_PER_KILOWATT_HOUR: f64 = 3.6e6;
+/// Seconds in one hour.
+pub const SECONDS_PER_HOUR: f64 = 3600.0;
+/// Hours in the year of every account: 365 days.
+pub const HOURS_PER_YEAR: f64 = 8760.0;
 /// FLOP in one exaFLOP (the amount of work, 10^18 operations).
 pub const FLOP_PER_EXAFLOP: f64 = 1e18;
 /// Nanoseconds in one second.

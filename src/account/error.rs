@@ -43,14 +43,44 @@ pub enum AccountError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A PUE below 1, infinite or not a number.
+    /// A PUE below 1, absurdly large, infinite or not a number.
     #[error(
-        "PUE {given} is refused: it is the facility's energy over its IT energy, both over a year, so a finite number of \
-             at least 1"
+        "PUE {given} is refused: it is the facility's energy over its IT energy, both over a year, so a number of at least \
+             1; above 5 it is taken for a slip (surveys of whole years find 1.05 to 3)"
     )]
     BadPue {
         /// What was given.
         given: f64,
+    },
+    /// A value in a file or behind a flag that cannot be.
+    #[error("{place}: `{key}` is {given}, which is refused: {reason}")]
+    Value {
+        /// File and section, or the flag's command.
+        place: String,
+        /// Key or flag.
+        key: String,
+        /// What was given.
+        given: String,
+        /// What is wrong with it, and what would be right.
+        reason: String,
+    },
+    /// A value that the account cannot do without.
+    #[error("{place}: `{key}` is missing: {remedy}")]
+    Missing {
+        /// File and section.
+        place: String,
+        /// Key.
+        key: String,
+        /// What to write.
+        remedy: String,
+    },
+    /// An account that the record's or the user's figures do not allow.
+    #[error("{what} cannot be accounted: {reason}")]
+    Impossible {
+        /// The account.
+        what: String,
+        /// Why not, and what would help.
+        reason: String,
     },
     /// A file that cannot be read.
     #[error("cannot read {what} {path}: {reason}")]

@@ -126,22 +126,62 @@ pub struct JobCarbon {
     pub carbon: Estimate<GramsCo2e>,
 }
 
-/// Accounts a job on every device of a record that did this work, in order of device.
+/// Energy and time of a job on one device, before any site.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobEnergy {
+    /// The case whose joules were taken.
+    pub case: Case,
+    /// Power source.
+    pub source: String,
+    /// What the energy includes.
+    pub scope: Scope,
+    /// Measured, declared or estimated.
+    pub evidence: Evidence,
+    /// Executions of the case's problem that make up the amount.
+    pub executions: f64,
+    /// Time of the job at the measured speed; `None` if the case has no time.
+    pub time: Option<Estimate<Seconds>>,
+    /// Energy at the device, gross.
+    pub energy: Estimate<Joules>,
+}
+
+/// Energy of a job on every device of a record that did this work, in order of device.
 ///
 /// # Errors
 /// No verified case of this work has an energy; the message tells what the record has.
-pub fn job_carbon(result: &RunResult, site: &Site, job: &Job) -> Result<Vec<JobCarbon>, AccountError> {
+pub fn job_energy(result: &RunResult, job: &Job) -> Result<Vec<JobEnergy>, AccountError> {
     let mut devices: Vec<u32> = result.cases.iter().map(|case| case.case.device).collect();
     devices.sort_unstable();
     devices.dedup();
-    let jobs: Vec<JobCarbon> = devices.into_iter().filter_map(|device| on_device(result, device, site, job)).collect();
+    let jobs: Vec<JobEnergy> = devices.into_iter().filter_map(|device| on_device(result, device, job)).collect();
     if jobs.is_empty() {
         return Err(AccountError::NoCaseForJob { job: job.to_string(), reason: why_none(result, job) });
     }
     Ok(jobs)
 }
 
-fn on_device(result: &RunResult, device: u32, site: &Site, job: &Job) -> Option<JobCarbon> {
+/// Accounts a job on every device of a record that did this work, in order of device.
+///
+/// # Errors
+/// No verified case of this work has an energy; the message tells what the record has.
+pub fn job_carbon(result: &RunResult, site: &Site, job: &Job) -> Result<Vec<JobCarbon>, AccountError> {
+    let account = |row: JobEnergy| JobCarbon {
+        job: job.clone(),
+        counted: row.case.counted,
+        kilowatt_hours: row.energy.map(Joules::to_kilowatt_hours),
+        carbon: operational(&row.energy, row.evidence, site),
+        case: row.case,
+        source: row.source,
+        scope: row.scope,
+        evidence: row.evidence,
+        executions: row.executions,
+        time: row.time,
+        energy: row.energy,
+    };
+    Ok(job_energy(result, job)?.into_iter().map(account).collect())
+}
+
+fn on_device(result: &RunResult, device: u32, job: &Job) -> Option<JobEnergy> {
     let fits = |case: &&CaseResult| case.case.device == device && job.is_done_by(&case.case);
     let (case, energy, joules) = result
         .cases
@@ -156,22 +196,18 @@ fn on_device(result: &RunResult, device: u32, site: &Site, job: &Job) -> Option<
             let data = one.case.pattern.cmp(&other.case.pattern);
             data.then(a.evidence.cmp(&b.evidence)).then(x.point.total_cmp(&y.point))
         })?;
-    Some(account(case, energy, joules, site, job))
+    Some(of_case(case, energy, joules))
 }
 
-fn account(case: &CaseResult, energy: &EnergyResult, joules: Estimate<Joules>, site: &Site, job: &Job) -> JobCarbon {
+fn of_case(case: &CaseResult, energy: &EnergyResult, joules: Estimate<Joules>) -> JobEnergy {
     let executions = joules.point / energy.per_execution.point;
-    JobCarbon {
-        job: job.clone(),
-        counted: case.case.counted,
+    JobEnergy {
         case: case.case.clone(),
         source: energy.source.clone(),
         scope: energy.scope,
         evidence: energy.evidence,
         executions,
         time: case.per_execution.map(|time| time.map(|seconds| seconds * executions)),
-        kilowatt_hours: joules.map(Joules::to_kilowatt_hours),
-        carbon: operational(&joules, energy.evidence, site),
         energy: joules,
     }
 }

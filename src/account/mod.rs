@@ -7,11 +7,19 @@
 
 mod carbon;
 mod catalogue;
+pub mod claim;
+pub mod cost;
+pub mod embodied;
 mod error;
 mod factor;
 mod job;
+pub mod microgrid;
 mod regions;
+pub mod schedule;
+mod section;
+pub mod series;
 mod site;
+mod subject;
 #[cfg(test)]
 mod testing;
 
@@ -24,4 +32,6 @@ pub use error::AccountError;
 pub use factor::parse_grid;
 pub use job::{Job, JobCarbon, job_carbon};
 pub use regions::{DEFAULT_REGIONS, RegionCarbon, across_regions, mixed_identity};
-pub use site::{SHIPPED_SITES, Site, resolve_site};
+pub use section::{Bounds, Section};
+pub use site::{SECTIONS, SHIPPED_SITES, Site, resolve_site};
+pub use subject::{Amount, Choice, Subject, default_choice, fleet, scaled, subjects};

@@ -1,13 +1,16 @@
 //! Where the energy is used: a grid factor and a PUE, from flags, a site file, a shipped site, or the stated defaults.
 //!
 //! What surprises people: without `--pue` the PUE is 1, which is not a claim about any facility but the boundary "the
-//! measured device alone"; without `--grid` the factor is the world average. Both are said in [`Site::notes`].
+//! measured device alone"; without `--grid` the factor is the world average. Both are said in [`Site::notes`]. Tables for
+//! single accounts (`[market]`, `[embodied]`, `[cost]`, …) are kept as they stand; each account reads its own. The JSON of
+//! an account is a site file, too: what it was made with is used again.
 
 use std::path::{Path, PathBuf};
 
 use super::AccountError;
 use super::catalogue::{DEFAULT_REGION, factor_for};
 use super::factor::{check_keys, factor_from_table, names_a_file, parse_grid, parse_table, read_table};
+use super::section::{Bounds, Section};
 use crate::model::{Evidence, GridFactor, Pue, SiteProfile};
 use crate::names;
 
@@ -18,6 +21,9 @@ pub const SHIPPED_SITES: [(&str, &str); 4] = [
     ("poland", include_str!("sites/poland.toml")),
     ("france", include_str!("sites/france.toml")),
 ];
+
+/// Tables of a site file that belong to one account each.
+pub const SECTIONS: [&str; 5] = ["market", "embodied", "microgrid", "cost", "claims"];
 
 /// A resolved site, and what a reader must be told about how it came about.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -30,6 +36,12 @@ pub struct Site {
     pub pue_given: bool,
     /// One sentence each: defaults that were taken, values that a flag replaced.
     pub notes: Vec<String>,
+    /// The site file, or what stands for one in messages.
+    pub file: PathBuf,
+    /// The folder that file names in the tables below are taken from.
+    pub folder: PathBuf,
+    /// Tables of single accounts, as the file has them.
+    pub tables: toml::Table,
 }
 
 impl Site {
@@ -37,6 +49,31 @@ impl Site {
     pub fn grams_per_device_kilowatt_hour(&self) -> f64 {
         self.profile.grid.intensity_g_per_kwh.get() * self.profile.pue.value
     }
+
+    /// The table of one account, one of [`SECTIONS`], with the keys it may have; `None` if the site file has none.
+    ///
+    /// # Errors
+    /// It is no table, or has an unknown key.
+    pub fn section(&self, name: &str, known: &[&str]) -> Result<Option<Section<'_>>, AccountError> {
+        match self.tables.get(name) {
+            None => Ok(None),
+            Some(toml::Value::Table(table)) => Section::new(&self.file, &self.folder, name, table, known).map(Some),
+            Some(other) => Err(AccountError::Value {
+                place: format!("site {}", self.file.display()),
+                key: name.to_owned(),
+                given: other.to_string(),
+                reason: format!("it must be a table: [{name}]"),
+            }),
+        }
+    }
+}
+
+/// What a site file says.
+struct SiteFile {
+    profile: SiteProfile,
+    file: PathBuf,
+    folder: PathBuf,
+    tables: toml::Table,
 }
 
 /// Resolves `--grid`, `--pue` and `--site`; a flag replaces the site's value and [`Site::notes`] says so. Relative file names
@@ -55,12 +92,12 @@ pub fn resolve_site(
     let given_pue = pue.map(|value| checked_pue(value, Evidence::Declared, "--pue")).transpose()?;
     let mut notes = Vec::new();
     let name = match (&named, &given_grid) {
-        (Some(profile), _) => profile.name.clone(),
+        (Some(file), _) => file.profile.name.clone(),
         (None, Some(factor)) => factor.name.clone(),
         (None, None) => "no site given".to_owned(),
     };
-    if let (Some(profile), Some(factor)) = (&named, &given_grid) {
-        let old = &profile.grid;
+    if let (Some(file), Some(factor)) = (&named, &given_grid) {
+        let old = &file.profile.grid;
         notes.push(format!(
             "--grid replaces the grid of site {name}: {} g/kWh ({}) instead of {} g/kWh ({})",
             factor.intensity_g_per_kwh.get(),
@@ -69,12 +106,17 @@ pub fn resolve_site(
             old.region
         ));
     }
-    if let (Some(profile), Some(new)) = (&named, &given_pue) {
-        notes.push(format!("--pue replaces the PUE of site {name}: {} instead of {}", new.value, profile.pue.value));
+    if let (Some(file), Some(new)) = (&named, &given_pue) {
+        let old = file.profile.pue.value;
+        notes.push(format!("--pue replaces the PUE of site {name}: {} instead of {old}", new.value));
     }
-    let (site_grid, site_pue, note) = match named {
-        Some(profile) => (Some(profile.grid), Some(profile.pue), profile.note),
-        None => (None, None, String::new()),
+    let (site_grid, site_pue, note, file, folder, tables) = match named {
+        Some(SiteFile { profile, file, folder, tables }) => {
+            (Some(profile.grid), Some(profile.pue), profile.note, file, folder, tables)
+        }
+        None => {
+            (None, None, String::new(), PathBuf::from("(no site file)"), base_dir.to_path_buf(), toml::Table::new())
+        }
     };
     let (grid, pue) = (given_grid.or(site_grid), given_pue.or(site_pue));
     let (grid_given, pue_given) = (grid.is_some(), pue.is_some());
@@ -86,7 +128,7 @@ pub fn resolve_site(
     if grid.intensity_g_per_kwh.get() == 0.0 {
         notes.push("a grid factor of 0 claims electricity without any emissions, upstream included".to_owned());
     }
-    Ok(Site { profile: SiteProfile { name, grid, pue, note }, grid_given, pue_given, notes })
+    Ok(Site { profile: SiteProfile { name, grid, pue, note }, grid_given, pue_given, notes, file, folder, tables })
 }
 
 fn default_grid(notes: &mut Vec<String>) -> Result<GridFactor, AccountError> {
@@ -108,14 +150,14 @@ fn default_pue(notes: &mut Vec<String>) -> Pue {
 }
 
 fn checked_pue(value: f64, evidence: Evidence, source: &str) -> Result<Pue, AccountError> {
-    if value.is_finite() && value >= 1.0 {
+    if Bounds::PUE.hold(value) {
         Ok(Pue { value, evidence, source: source.to_owned() })
     } else {
         Err(AccountError::BadPue { given: value })
     }
 }
 
-fn load_site(name: &str, base_dir: &Path) -> Result<SiteProfile, AccountError> {
+fn load_site(name: &str, base_dir: &Path) -> Result<SiteFile, AccountError> {
     let names = SHIPPED_SITES.map(|(own, _)| own);
     let shipped = SHIPPED_SITES.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
     let Some((own, text)) = shipped.filter(|_| !names_a_file(name)) else {
@@ -125,15 +167,55 @@ fn load_site(name: &str, base_dir: &Path) -> Result<SiteProfile, AccountError> {
             return Err(AccountError::UnknownSite { given: name.to_owned(), hint, known });
         }
         let folder = path.parent().map_or_else(|| base_dir.to_path_buf(), Path::to_path_buf);
-        return site_from_table(read_table("site", &path)?, &path, &folder);
+        let json = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
+        let table = if json { table_of_account(&path)? } else { read_table("site", &path)? };
+        return site_from_table(table, &path, &folder);
     };
     let path = PathBuf::from(format!("{own}.toml (shipped)"));
     site_from_table(parse_table("site", &path, text)?, &path, base_dir)
 }
 
-fn site_from_table(table: toml::Table, path: &Path, folder: &Path) -> Result<SiteProfile, AccountError> {
+/// The site that an account was made with, from its JSON.
+fn table_of_account(path: &Path) -> Result<toml::Table, AccountError> {
+    let failed = |reason: String| AccountError::File { what: "site", path: path.to_path_buf(), reason };
+    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+    let mut json: serde_json::Value = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
+    let mut site = json.get_mut("site").map(serde_json::Value::take).unwrap_or_default();
+    let tables = site.get_mut("tables").map(serde_json::Value::take).unwrap_or_default();
+    let mut whole = site.get_mut("profile").map(serde_json::Value::take).unwrap_or_default();
+    let Some(own) = whole.as_object_mut() else {
+        return Err(failed("it holds no account: `site.profile` is missing".to_owned()));
+    };
+    if let serde_json::Value::Object(tables) = tables {
+        own.extend(tables);
+    }
+    without_nulls(&mut whole);
+    toml::Table::try_from(whole).map_err(|error| failed(error.to_string()))
+}
+
+/// TOML has no null: what is absent is left out.
+fn without_nulls(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(map) => {
+            map.retain(|_, value| !value.is_null());
+            map.values_mut().for_each(without_nulls);
+        }
+        serde_json::Value::Array(list) => list.iter_mut().for_each(without_nulls),
+        _ => {}
+    }
+}
+
+fn site_from_table(mut table: toml::Table, path: &Path, folder: &Path) -> Result<SiteFile, AccountError> {
     let what = "site";
-    check_keys(what, path, &table, &["name", "grid", "pue", "note"])?;
+    let known: Vec<&str> = ["name", "grid", "pue", "note"].into_iter().chain(SECTIONS).collect();
+    check_keys(what, path, &table, &known)?;
+    let mut tables = toml::Table::new();
+    for name in SECTIONS {
+        if let Some(value) = table.remove(name) {
+            tables.insert(name.to_owned(), value);
+        }
+    }
+    let table = table;
     let failed = |reason: &str| AccountError::File { what, path: path.to_path_buf(), reason: reason.to_owned() };
     let text =
         |key: &str| table.get(key).map(|value| value.as_str().ok_or_else(|| failed(&format!("{key} is not text"))));
@@ -150,12 +232,13 @@ fn site_from_table(table: toml::Table, path: &Path, folder: &Path) -> Result<Sit
         Some(toml::Value::Table(pue)) => pue_from_table(pue, path)?,
         _ => return Err(failed("pue is missing: give a number, or a [pue] table with value, evidence and source")),
     };
-    Ok(SiteProfile {
+    let profile = SiteProfile {
         name: text("name").transpose()?.map_or_else(|| path.display().to_string(), str::to_owned),
         grid,
         pue,
         note: text("note").transpose()?.unwrap_or_default().to_owned(),
-    })
+    };
+    Ok(SiteFile { profile, file: path.to_path_buf(), folder: folder.to_path_buf(), tables })
 }
 
 fn pue_from_table(table: &toml::Table, path: &Path) -> Result<Pue, AccountError> {
@@ -188,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_pue_below_one_or_not_finite_is_refused_with_its_definition() {
-        for value in [0.99, 0.0, -1.2, f64::NAN, f64::INFINITY] {
+        for value in [0.99, 0.0, -1.2, 30.0, f64::NAN, f64::INFINITY] {
             let message = site(None, Some(value), None).unwrap_err().to_string();
             assert!(message.contains("at least 1"), "{message}");
         }
@@ -238,5 +321,20 @@ mod tests {
             (site.profile.pue.evidence, site.profile.grid.intensity_g_per_kwh.get()),
             (Evidence::Measured, 12.0)
         );
+    }
+
+    #[test]
+    fn the_json_of_an_account_is_a_site_file_that_gives_the_same_site() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "name = \"Hall 3\"\ngrid = \"CN-QH\"\npue = 1.15\n[cost]\ncurrency = \"CNY\"\n";
+        std::fs::write(folder.path().join("hall.toml"), text).unwrap();
+        let first = resolve_site(None, None, Some("hall.toml"), folder.path()).unwrap();
+        let json = serde_json::json!({ "site": &first }).to_string();
+        std::fs::write(folder.path().join("account.json"), json).unwrap();
+        let again = resolve_site(None, None, Some("account.json"), folder.path()).unwrap();
+        assert_eq!((&again.profile, &again.tables), (&first.profile, &first.tables));
+        let currency = again.section("cost", &["currency"]).unwrap().unwrap().text("currency").unwrap();
+        assert_eq!(currency, Some("CNY"));
+        assert!(again.section("cost", &["life_years"]).is_err(), "a key that an account does not know is refused");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::{Amount, Subject};
 use crate::measure::result::{CaseResult, EnergyMethod, EnergyResult, RunResult, Uncertainty};
 use crate::model::{
     Case, Counted, DataPattern, ElementType, Estimate, EstimateMethod, Evidence, Interval, Scope, Shape, Unit, Work,
@@ -69,4 +70,23 @@ pub fn case(variant: &str, flop: f64, energy: Vec<EnergyResult>) -> CaseResult {
 /// A run of these cases.
 pub fn run(cases: Vec<CaseResult>) -> RunResult {
     RunResult { cases, ..RunResult::default() }
+}
+
+/// One EFLOP in 10 000 s for 1 MJ: 100 W, 100 TFLOP/s, 1 TFLOP/J.
+pub fn subject() -> Subject {
+    Subject {
+        label: "1 EFLOP of f32 gemm".to_owned(),
+        run_ids: vec!["run".to_owned()],
+        simulated: false,
+        verified: true,
+        device: "Device X".to_owned(),
+        devices: 1,
+        source: "scripted:0".to_owned(),
+        case: "gemm/tiled-f32".to_owned(),
+        scope: Scope::Board,
+        evidence: Evidence::Measured,
+        work: Some(Amount { amount: 1e18, unit: "FLOP".to_owned() }),
+        time: Some(estimate(1e4, 0.01)),
+        energy: estimate(1e6, 0.02),
+    }
 }

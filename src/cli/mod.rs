@@ -4,6 +4,7 @@
 
 pub mod accounting;
 pub mod bench;
+pub mod charts;
 pub mod commands;
 pub mod config;
 pub mod exit;
@@ -15,8 +16,10 @@ pub mod progress;
 pub mod records;
 pub mod resolve;
 pub mod sensors;
+pub mod series;
 pub mod shaders;
 pub mod simulate;
+pub mod subjects;
 pub mod text;
 pub mod tuning;
 pub mod work;
@@ -61,8 +64,12 @@ pub enum Command {
     Show(commands::show::Args),
     /// Compare two records case by case.
     Compare(commands::compare::Args),
-    /// Recompute carbon from a record, without a GPU.
-    Carbon(commands::carbon::Args),
+    /// Carbon of a record at a site, over regions, at other hours, behind a micro-grid; no GPU needed.
+    Carbon(Box<commands::carbon::Args>),
+    /// What work costs: capital, energy, upkeep and carbon price, by device, with what matters most.
+    Cost(Box<commands::cost::Args>),
+    /// Check the sentences of a site or a vendor with arithmetic, measured joules and official factors.
+    Claim(commands::claim::Args),
     /// Show grid emission factors with their full identity.
     Factors(commands::factors::Args),
     /// Draw the charts of a record.
@@ -165,6 +172,8 @@ fn dispatch(command: &Command, console: &mut Console) -> anyhow::Result<Exit> {
         Command::Show(args) => commands::show::run(args, console),
         Command::Compare(args) => commands::compare::run(args, console),
         Command::Carbon(args) => commands::carbon::run(args, console),
+        Command::Cost(args) => commands::cost::run(args, console),
+        Command::Claim(args) => commands::claim::run(args, console),
         Command::Factors(args) => commands::factors::run(args, console),
         Command::Plot(args) => commands::plot::run(args, console),
         Command::Export(args) => commands::export::run(args, console),

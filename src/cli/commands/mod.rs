@@ -3,7 +3,9 @@
 pub mod calibrate;
 pub mod carbon;
 pub mod ceilings;
+pub mod claim;
 pub mod compare;
+pub mod cost;
 pub mod devices;
 pub mod doctor;
 pub mod export;

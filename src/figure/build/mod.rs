@@ -3,11 +3,17 @@
 //! What surprises people: a builder never fails. Where a record has nothing to show, the figure says so.
 
 pub mod bandwidth;
+pub mod carbon_matrix;
 pub mod carbon_regions;
+pub mod carbon_when;
+pub mod cost_stack;
 pub mod efficiency;
+pub mod microgrid;
+pub mod pareto;
 pub mod power_trace;
 pub mod roofline;
 pub mod throughput_power;
+pub mod tornado;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,6 +39,38 @@ fn begin(id: &str, title: String, record: &RunRecord, width_mm: f64) -> Figure {
         key: Vec::new(),
         // A figure is passed on without its caption: what it shows must be said inside.
         notes: if record.simulated { vec![SIMULATED.to_owned()] } else { Vec::new() },
+        table: Table::default(),
+    }
+}
+
+/// What the chart of an account rests on, for its caption and its notes.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ChartSource {
+    /// Runs that it shows; empty where watts were declared.
+    pub run_ids: Vec<String>,
+    /// True if any of them was scripted.
+    pub simulated: bool,
+    /// The work or load in words: `1 EFLOP of f32 gemm on NVIDIA H200`.
+    pub subject: String,
+    /// Scope and evidence of the energy in words: `board, measured`; `400 W, DECLARED`.
+    pub energy: String,
+    /// Site, grid factor, prices: sentences for the caption.
+    pub basis: Vec<String>,
+}
+
+/// An empty figure of an account.
+fn begin_account(id: &str, title: String, source: &ChartSource, width_mm: f64) -> Figure {
+    Figure {
+        id: id.to_owned(),
+        title,
+        alt: String::new(),
+        caption: String::new(),
+        run_ids: source.run_ids.clone(),
+        width_mm,
+        legend: Vec::new(),
+        panels: Vec::new(),
+        key: Vec::new(),
+        notes: if source.simulated { vec![SIMULATED.to_owned()] } else { Vec::new() },
         table: Table::default(),
     }
 }

@@ -1,0 +1,1 @@
+//! Sentences of a site or a vendor, checked with arithmetic, measured joules and official factors.

@@ -1,0 +1,22 @@
+//! `wattmark carbon matrix`: one measurement priced over many regions.
+
+use crate::cli::{Console, Exit, Failure};
+
+/// Arguments of `wattmark carbon matrix`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Whose work, of which records.
+    #[command(flatten)]
+    pub subjects: crate::cli::subjects::SubjectArgs,
+    /// Where the energy is used.
+    #[command(flatten)]
+    pub site: crate::cli::accounting::SiteArgs,
+    /// Write JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs the command.
+pub fn run(_args: &Args, _console: &mut Console) -> anyhow::Result<Exit> {
+    Err(Failure::usage("not built yet").into())
+}
