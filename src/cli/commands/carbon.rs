@@ -21,7 +21,7 @@ pub struct Args {
     pub view: Option<View>,
     /// The account of a record.
     #[command(flatten)]
-    pub account: account::Args,
+    pub account: account::AccountArgs,
 }
 
 /// Views beside the account of a record.

@@ -21,7 +21,7 @@ use crate::report::compact_case;
 
 /// Arguments of `wattmark carbon RUN`.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub struct AccountArgs {
     /// Record: a run's folder or its run.json.
     #[arg(required = true, num_args = 1, value_name = "RUN")]
     pub run: Vec<PathBuf>,
@@ -49,7 +49,7 @@ struct Account<'a> {
 }
 
 /// Runs the command.
-pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
+pub fn run(args: &AccountArgs, console: &mut Console) -> anyhow::Result<Exit> {
     let asked: Vec<Job> = args.jobs.iter().map(|text| text.parse()).collect::<Result<_, _>>().map_err(usage)?;
     // Wrong flags are told before a record is read.
     args.site.resolve(None)?;
