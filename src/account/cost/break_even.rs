@@ -31,6 +31,10 @@ pub enum Crossing {
     Never {
         /// Who is cheaper everywhere.
         winner: String,
+        /// Lowest value that was searched.
+        from: f64,
+        /// Highest value that was searched.
+        until: f64,
     },
     /// They are equal everywhere.
     Equal,
@@ -69,11 +73,12 @@ fn cross(names: (&str, &str), range: (f64, f64), of: impl Fn(f64) -> (f64, f64))
     let (no_low, no_high) = (nil(at_low, a_low, b_low), nil(at_high, a_high, b_high));
     let (first, second) = (names.0.to_owned(), names.1.to_owned());
     let cheaper = |difference: f64| if difference < 0.0 { first.clone() } else { second.clone() };
+    let never = |difference: f64| Crossing::Never { winner: cheaper(difference), from: range.0, until: range.1 };
     match (no_low, no_high) {
         (true, true) => Crossing::Equal,
-        (true, false) => Crossing::Never { winner: cheaper(at_high) },
-        (false, true) => Crossing::Never { winner: cheaper(at_low) },
-        (false, false) if at_low.signum() == at_high.signum() => Crossing::Never { winner: cheaper(at_low) },
+        (true, false) => never(at_high),
+        (false, true) => never(at_low),
+        (false, false) if at_low.signum() == at_high.signum() => never(at_low),
         (false, false) => Crossing::At {
             value: range.0 + (range.1 - range.0) * at_low / (at_low - at_high),
             below: cheaper(at_low),
@@ -94,10 +99,7 @@ impl BreakEven {
             (figure(&a), figure(&b))
         };
         let tariff = cross(names, (0.0, highest_tariff), |tariff| {
-            both(
-                &|terms| (terms.tariff_per_kwh, terms.mean_tariff_per_kwh) = (tariff, tariff),
-                &|terms| terms.cost(),
-            )
+            both(&|terms| (terms.tariff_per_kwh, terms.mean_tariff_per_kwh) = (tariff, tariff), &|terms| terms.cost())
         });
         let inverse = cross(names, (1.0, LARGEST_INVERSE), |inverse| {
             both(&|terms| terms.utilisation = 1.0 / inverse, &|terms| terms.cost())
@@ -124,7 +126,8 @@ impl BreakEven {
 fn inverted(crossing: Crossing) -> Crossing {
     match crossing {
         Crossing::At { value, below, above } => Crossing::At { value: 1.0 / value, below: above, above: below },
-        other => other,
+        Crossing::Never { winner, from, until } => Crossing::Never { winner, from: 1.0 / until, until: 1.0 / from },
+        Crossing::Equal => Crossing::Equal,
     }
 }
 
@@ -211,8 +214,9 @@ mod tests {
         let (old, new) = pair();
         let cheap = Terms { price: 50_000.0, ..new.clone() };
         let even = BreakEven::of(("old", &old), ("new", &cheap), 20.0);
-        assert_eq!(even.tariff_per_kwh, Crossing::Never { winner: "new".to_owned() });
-        assert_eq!(even.utilisation, Crossing::Never { winner: "new".to_owned() });
+        let never = |from, until| Crossing::Never { winner: "new".to_owned(), from, until };
+        assert_eq!(even.tariff_per_kwh, never(0.0, 20.0));
+        assert_eq!(even.utilisation, never(0.001, 1.0));
         let same = BreakEven::of(("a", &old), ("b", &old), 20.0);
         assert_eq!((same.tariff_per_kwh, same.utilisation), (Crossing::Equal, Crossing::Equal));
     }

@@ -36,29 +36,41 @@ fn entry<'a>(inputs: &'a CostInputs, name: &str) -> Result<&'a DeviceInputs, Str
     }
     let part = inputs.devices.iter().find(|entry| lower.contains(&entry.pattern.to_lowercase()));
     let hint = match part {
-        Some(entry) => format!("; `{0}` is a part of its name only: write match = \"*{0}*\" if it is meant", entry.pattern),
-        None => format!(": add [[cost.device]] with match = \"{name}\" and price = what it costs in {}", inputs.currency),
+        Some(entry) => {
+            format!("; `{0}` is a part of its name only: write match = \"*{0}*\" if it is meant", entry.pattern)
+        }
+        None => {
+            format!(": add [[cost.device]] with match = \"{name}\" and price = what it costs in {}", inputs.currency)
+        }
     };
     Err(format!("no entry of [[cost.device]] matches \"{name}\", so it has no price{hint}"))
 }
 
 /// The entries that a subject's devices use, with how many of each.
-pub(super) fn entries<'a>(
-    subject: &Subject,
-    inputs: &'a CostInputs,
-) -> Result<Vec<(f64, &'a DeviceInputs)>, String> {
+pub(super) fn entries<'a>(subject: &Subject, inputs: &'a CostInputs) -> Result<Vec<(f64, &'a DeviceInputs)>, String> {
     members(subject).iter().map(|(count, name)| Ok((*count, entry(inputs, name)?))).collect()
 }
 
-/// The terms of a unit of a subject's work, or why it has none. `start_hour` is the hour of the day at which the subject's
-/// whole work begins.
-pub(super) fn terms(
-    subject: &Subject,
-    per: &Per,
-    inputs: &CostInputs,
-    site: &Site,
-    start_hour: Option<f64>,
-) -> Result<Terms, String> {
+/// True if every device of these subjects that has a price states its idle power. Idle hours are counted for all or for
+/// none: the one device whose user looked it up must not look dearer for it.
+pub(super) fn idle_is_known(subjects: &[Subject], inputs: &CostInputs) -> bool {
+    let priced = subjects.iter().filter_map(|subject| entries(subject, inputs).ok());
+    priced.flatten().all(|(_, entry)| entry.idle_w.is_some())
+}
+
+/// What the terms of all subjects share.
+pub(super) struct Shared<'a> {
+    pub inputs: &'a CostInputs,
+    pub site: &'a Site,
+    /// Hour of the day at which each subject's whole work begins.
+    pub start_hour: Option<f64>,
+    /// Whether idle hours are counted.
+    pub idle: bool,
+}
+
+/// The terms of a unit of a subject's work, or why it has none.
+pub(super) fn terms(subject: &Subject, per: &Per, shared: &Shared<'_>) -> Result<Terms, String> {
+    let (inputs, site) = (shared.inputs, shared.site);
     let entries = entries(subject, inputs)?;
     let [(_, first), ..] = entries[..] else { return Err("it has no device".to_owned()) };
     let alike = |(_, entry): &(f64, &DeviceInputs)| {
@@ -78,15 +90,15 @@ pub(super) fn terms(
     let mean = inputs.tariff.mean();
     // Maintenance as a share is summed in money and expressed as a share of the whole again, so that entries may differ.
     let capital = sum(&|entry| entry.price + entry.amounts.server_share);
-    let shared = sum(&|entry| (entry.price + entry.amounts.server_share) * entry.amounts.maintenance_share);
+    let kept_up = sum(&|entry| (entry.price + entry.amounts.server_share) * entry.amounts.maintenance_share);
     Ok(Terms {
         hours: hours / units,
         kwh: subject.energy.point.to_kilowatt_hours().get() / units,
-        idle_kw: all(&|entry| entry.idle_w).map(|watts| watts / 1e3),
+        idle_kw: all(&|entry| entry.idle_w).filter(|_| shared.idle).map(|watts| watts / 1e3),
         price: sum(&|entry| entry.price),
         server: sum(&|entry| entry.amounts.server_share),
         maintenance_per_year: sum(&|entry| entry.amounts.maintenance_per_year),
-        maintenance_share: if capital > 0.0 { shared / capital } else { 0.0 },
+        maintenance_share: if capital > 0.0 { kept_up / capital } else { 0.0 },
         other_per_hour: sum(&|entry| entry.amounts.other_per_hour),
         revenue_per_hour: all(&|entry| entry.amounts.revenue_per_hour),
         embodied_kg: all(&|entry| entry.embodied_kg),
@@ -94,7 +106,7 @@ pub(super) fn terms(
         life_years: first.life_years,
         utilisation: first.utilisation,
         pue: site.profile.pue.value,
-        tariff_per_kwh: start_hour.map_or(mean, |start| inputs.tariff.mean_from(start, hours)),
+        tariff_per_kwh: shared.start_hour.map_or(mean, |start| inputs.tariff.mean_from(start, hours)),
         mean_tariff_per_kwh: mean,
         intensity_g_per_kwh: site.profile.grid.intensity_g_per_kwh.get(),
         carbon_price_per_t: inputs.carbon_price_per_t,
@@ -123,7 +135,8 @@ mod tests {
         let (_folder, site) = site(PRICES);
         let inputs = CostInputs::read(&site).unwrap();
         let per = Per::of(&subject());
-        let whole = terms(&fleet("2 × Device X, 1 × Device Y", 3), &per, &inputs, &site, None).unwrap();
+        let shared = Shared { inputs: &inputs, site: &site, start_hour: None, idle: true };
+        let whole = terms(&fleet("2 × Device X, 1 × Device Y", 3), &per, &shared).unwrap();
         // PRICES: X 100 000 with 2 000 a year, Y 60 000 with 2 000 a year.
         assert_eq!((whole.price, whole.maintenance_per_year), (260_000.0, 6_000.0));
     }

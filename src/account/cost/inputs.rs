@@ -45,20 +45,16 @@ const DEVICE_KEYS: [&str; 14] = [
 ];
 
 /// Keys of `[cost.range]`.
-const RANGE_KEYS: [&str; 8] = [
-    "relative",
-    "tariff",
-    "pue",
-    "utilisation",
-    "life_years",
-    "discount_rate",
-    "price_ratio",
-    "carbon_price_per_t",
-];
+const RANGE_KEYS: [&str; 8] =
+    ["relative", "tariff", "pue", "utilisation", "life_years", "discount_rate", "price_ratio", "carbon_price_per_t"];
 
 /// A discount rate.
-pub(super) const RATE: Bounds =
-    Bounds { low: 0.0, high: 1.0, above: false, meaning: "a share per year from 0 to 1 (0.08 is 8 %; 0 is a straight line)" };
+pub(super) const RATE: Bounds = Bounds {
+    low: 0.0,
+    high: 1.0,
+    above: false,
+    meaning: "a share per year from 0 to 1 (0.08 is 8 %; 0 is a straight line)",
+};
 /// A price of carbon.
 const CARBON_PRICE: Bounds =
     Bounds { low: 0.0, high: 1e9, above: false, meaning: "a price of a tonne of CO2, 0 or more" };
@@ -144,7 +140,8 @@ pub struct CostInputs {
 
 /// What a user must write before there is a cost.
 pub(super) const EXAMPLE: &str = "\n\n[cost]\ncurrency = \"CNY\"\ndiscount_rate = 0.08\nlife_years = 4\nutilisation = 0.6\n\
-                                  tariff = 0.5\n\n[[cost.device]]\nmatch = \"*DEVICE NAME*\"\nprice = 0\n";
+                                  tariff = 0.5\n\n[[cost.device]]\nmatch = \"*DEVICE NAME*\"\n\
+                                  # price = WHAT ONE COSTS, in that currency\n";
 
 impl CostInputs {
     /// The table `[cost]` of a site.
@@ -190,7 +187,8 @@ fn currency(cost: &Section<'_>) -> Result<String, AccountError> {
     if code.len() == 3 && code.chars().all(|letter| letter.is_ascii_uppercase()) {
         return Ok(code.to_owned());
     }
-    Err(cost.bad("currency", "it must be an ISO 4217 code of three capitals, such as CNY or EUR; a sign can mean several"))
+    Err(cost
+        .bad("currency", "it must be an ISO 4217 code of three capitals, such as CNY or EUR; a sign can mean several"))
 }
 
 /// Refuses a key `currency` that differs from the account's.
@@ -231,7 +229,12 @@ fn device(
     if pattern.is_empty() {
         return Err(section.bad("match", "it matches no device: give a name, or a pattern such as \"*H200*\""));
     }
-    let counts = Bounds { low: 1.0, high: 1e6, above: false, meaning: "how many devices the entry's amounts are for, 1 or more" };
+    let counts = Bounds {
+        low: 1.0,
+        high: 1e6,
+        above: false,
+        meaning: "how many devices the entry's amounts are for, 1 or more",
+    };
     let count = section.number("count", counts)?.unwrap_or(1.0);
     if count.fract() != 0.0 {
         return Err(section.bad("count", "it must be a whole number of devices"));
@@ -255,8 +258,12 @@ fn device(
 fn ranges(cost: &Section<'_>, currency: &str) -> Result<Ranges, AccountError> {
     let mut ranges = Ranges { relative: 0.2, given: Vec::new() };
     let Some(section) = cost.section("range", &RANGE_KEYS)? else { return Ok(ranges) };
-    let share =
-        Bounds { low: 0.0, high: 1.0, above: true, meaning: "a share above 0 and up to 1 by which every input goes down and up" };
+    let share = Bounds {
+        low: 0.0,
+        high: 1.0,
+        above: true,
+        meaning: "a share above 0 and up to 1 by which every input goes down and up",
+    };
     if let Some(relative) = section.number("relative", share)? {
         ranges.relative = relative;
     }
@@ -315,7 +322,8 @@ mod tests {
     #[test]
     fn what_decides_a_cost_has_no_default() {
         for key in ["currency", "discount_rate", "life_years", "utilisation", "tariff"] {
-            let without: String = BASE.lines().filter(|line| !line.starts_with(key)).map(|l| format!("{l}\n")).collect();
+            let without: String =
+                BASE.lines().filter(|line| !line.starts_with(key)).map(|l| format!("{l}\n")).collect();
             let message = read(&without).unwrap_err().to_string();
             assert!(message.contains(&format!("`{key}` is missing")), "{message}");
         }
@@ -357,7 +365,8 @@ mod tests {
         let with = |range: &str| read(&format!("{BASE}[cost.range]\n{range}\n"));
         assert_eq!(with("tariff = [0.3, 1]").unwrap().ranges.of("tariff"), Some((0.3, 1.0)));
         assert_eq!(with("relative = 0.1").unwrap().ranges.relative, 0.1);
-        for range in ["tariff = [1, 0.3]", "tariff = 0.3", "pue = [0.9, 1.2]", "utilisation = [0, 1]", "life = [3, 5]"] {
+        for range in ["tariff = [1, 0.3]", "tariff = 0.3", "pue = [0.9, 1.2]", "utilisation = [0, 1]", "life = [3, 5]"]
+        {
             assert!(with(range).is_err(), "{range}");
         }
     }

@@ -49,7 +49,8 @@ impl FromStr for Normalisation {
         let example = "expected budget=1e6 (money), power=1e5 (W), work=1e24 (FLOP, bytes or tokens a year) or count=8";
         let (word, value) = text.split_once('=').ok_or(example)?;
         let hint = crate::names::hint(word, BASES.iter().map(|(word, _)| *word));
-        let (_, basis) = BASES.iter().find(|(own, _)| *own == word).ok_or(format!("no basis `{word}`{hint}; {example}"))?;
+        let (_, basis) =
+            BASES.iter().find(|(own, _)| *own == word).ok_or(format!("no basis `{word}`{hint}; {example}"))?;
         let value: f64 = value.parse().map_err(|_| format!("`{value}` is not a number; {example}"))?;
         if !value.is_finite() || value <= 0.0 {
             return Err(format!("{value} is not above 0; {example}"));
@@ -151,7 +152,7 @@ mod tests {
         // 6 × 113.277312 kg a year.
         assert!((work.carbon_t_per_year - 0.679_663_872).abs() < 1e-9);
         assert_eq!(at("count=8").devices, 8.0);
-        // 17.184 557 7 × 1892.16 EFLOP = 32 515.9 a year each.
+        // 17.184 559 6 × 1892.16 EFLOP = 32 515.9 a year each.
         assert!((at("count=8").cost_per_year / 8.0 - 32_515.9).abs() < 0.1);
     }
 

@@ -47,27 +47,41 @@ struct Input {
 }
 
 fn inputs(terms: &Terms, currency: &str) -> Vec<Input> {
-    let input = |key, name, unit: &str, value, limits, put| Input { key, name, unit: unit.to_owned(), value, limits, put };
+    let input =
+        |key, name, unit: &str, value, limits, put| Input { key, name, unit: unit.to_owned(), value, limits, put };
     let any = (0.0, f64::MAX);
     let share = (f64::MIN_POSITIVE, 1.0);
     let mut all = vec![
         // The value that is put, then the input's own: a tariff by hours keeps its shape.
-        input("tariff", "electricity tariff", &format!("{currency}/kWh"), terms.mean_tariff_per_kwh, any, |t, v, own| {
-            let work = if own > 0.0 { t.tariff_per_kwh * v / own } else { v };
-            (t.tariff_per_kwh, t.mean_tariff_per_kwh) = (work, v);
-        }),
+        input(
+            "tariff",
+            "electricity tariff",
+            &format!("{currency}/kWh"),
+            terms.mean_tariff_per_kwh,
+            any,
+            |t, v, own| {
+                let work = if own > 0.0 { t.tariff_per_kwh * v / own } else { v };
+                (t.tariff_per_kwh, t.mean_tariff_per_kwh) = (work, v);
+            },
+        ),
         input("pue", "PUE", "", terms.pue, (1.0, f64::MAX), |t, v, _| t.pue = v),
         input("utilisation", "utilisation", "", terms.utilisation, share, |t, v, _| t.utilisation = v),
-        input("life_years", "life", "years", terms.life_years, (f64::MIN_POSITIVE, f64::MAX), |t, v, _| t.life_years = v),
+        input("life_years", "life", "years", terms.life_years, (f64::MIN_POSITIVE, f64::MAX), |t, v, _| {
+            t.life_years = v
+        }),
         input("discount_rate", "discount rate", "", terms.discount_rate, (0.0, 1.0), |t, v, _| t.discount_rate = v),
-        input("price_ratio", "hardware price", "× price", 1.0, any, |t, v, _| {
+        input("price_ratio", "hardware price", "×", 1.0, any, |t, v, _| {
             (t.price, t.server) = (t.price * v, t.server * v);
         }),
     ];
     if let Some(price) = terms.carbon_price_per_t {
         let unit = format!("{currency}/t");
-        all.push(input("carbon_price_per_t", "carbon price", &unit, price, any, |t, v, _| t.carbon_price_per_t = Some(v)));
-        all.push(input("", "grid intensity", "g/kWh", terms.intensity_g_per_kwh, any, |t, v, _| t.intensity_g_per_kwh = v));
+        all.push(input("carbon_price_per_t", "carbon price", &unit, price, any, |t, v, _| {
+            t.carbon_price_per_t = Some(v)
+        }));
+        all.push(input("", "grid intensity", "g/kWh", terms.intensity_g_per_kwh, any, |t, v, _| {
+            t.intensity_g_per_kwh = v
+        }));
     }
     all
 }
@@ -133,9 +147,13 @@ pub(super) fn swings<E: Quantity, T: Quantity>(
 ) -> Vec<Swing> {
     let mut all: Vec<Swing> =
         inputs(terms, &inputs_of.currency).iter().map(|input| of_input(terms, input, &inputs_of.ranges)).collect();
-    all.extend(of_measured(terms, "energy", "× measured", energy, |terms, ratio| terms.kwh *= ratio));
-    all.extend(time.and_then(|time| of_measured(terms, "time", "× measured", time, |terms, ratio| terms.hours *= ratio)));
-    all.retain(|swing| swing.swing() > 0.0);
+    all.extend(of_measured(terms, "measured energy", "×", energy, |terms, ratio| terms.kwh *= ratio));
+    all.extend(
+        time.and_then(|time| of_measured(terms, "measured time", "×", time, |terms, ratio| terms.hours *= ratio)),
+    );
+    // What moves the result by less than the rounding of its arithmetic moves nothing.
+    let base = terms.cost();
+    all.retain(|swing| swing.swing() > 1e-9 * base);
     all.sort_by(|a, b| b.swing().total_cmp(&a.swing()));
     all
 }
@@ -166,7 +184,7 @@ mod tests {
         // Tariff ±20 %: 0.1666667 × 0.8 and × 1.2 move the cost by 0.0666667.
         assert!((of(&all, "electricity tariff").swing() - 0.066_666_7).abs() < 1e-6);
         // Energy ±2 %: (0.1666667 + 0.00449) × 0.04 = 0.0068463.
-        assert!((of(&all, "energy").swing() - 0.006_846_3).abs() < 1e-6);
+        assert!((of(&all, "measured energy").swing() - 0.006_846_3).abs() < 1e-6);
     }
 
     #[test]
@@ -186,6 +204,6 @@ mod tests {
         let inputs = CostInputs::read(&site).unwrap();
         let energy = Estimate::bare(Joules::new(1e6), 5);
         let all = swings::<_, Seconds>(&terms(), &inputs, &energy, None);
-        assert!(all.iter().all(|swing| swing.input != "energy" && swing.input != "time"));
+        assert!(all.iter().all(|swing| !swing.input.starts_with("measured")));
     }
 }

@@ -5,16 +5,15 @@
 
 use serde::Serialize;
 
-use crate::account::section::{Bounds, Section};
 use crate::account::AccountError;
+use crate::account::section::{Bounds, Section};
 
 /// Minutes of a day.
 const DAY: usize = 1440;
 
 /// Currencies in which a kilowatt-hour costs a small number: there, [`LIMIT`] holds.
-const LARGE_UNITS: [&str; 16] = [
-    "AUD", "BRL", "CAD", "CHF", "CNY", "EUR", "GBP", "ILS", "MYR", "NZD", "PLN", "SAR", "SGD", "USD", "AED", "HKD",
-];
+const LARGE_UNITS: [&str; 16] =
+    ["AUD", "BRL", "CAD", "CHF", "CNY", "EUR", "GBP", "ILS", "MYR", "NZD", "PLN", "SAR", "SGD", "USD", "AED", "HKD"];
 /// Highest tariff per kWh in these currencies. Grids sell at 0.02 to 2; what stands above 20 is a tariff per MWh, the usual slip,
 /// which is a thousand times as large.
 const LIMIT: f64 = 20.0;
@@ -59,7 +58,11 @@ pub struct Period {
 
 impl Period {
     fn minutes(self) -> usize {
-        if self.until_min > self.from_min { self.until_min - self.from_min } else { DAY - self.from_min + self.until_min }
+        if self.until_min > self.from_min {
+            self.until_min - self.from_min
+        } else {
+            DAY - self.from_min + self.until_min
+        }
     }
     fn holds(self, minute: usize) -> bool {
         if self.until_min > self.from_min {
@@ -122,7 +125,9 @@ impl Tariff {
         match (table.number("flat_per_kwh", bounds)?, table.has("hours")) {
             (Some(_), true) => Err(table.bad("flat_per_kwh", "there are hours, too; keep one of the two")),
             (Some(price), false) => Ok(Self::FlatPerKwh(price)),
-            (None, false) => Err(table.missing("flat_per_kwh", "give it, or [[cost.tariff.hours]] with from, until, per_kwh")),
+            (None, false) => {
+                Err(table.missing("flat_per_kwh", "give it, or [[cost.tariff.hours]] with from, until, per_kwh"))
+            }
             (None, true) => Ok(Self::Hours(periods(&table, bounds)?)),
         }
     }
