@@ -283,3 +283,43 @@ fn a_wrong_flag_is_told_with_what_is_right() {
     desk.refused("cost x.json --normalise buget=5", &["did you mean budget?", "count=8"]);
     desk.refused("cost x.json --normalise power=-5", &["not above 0"]);
 }
+
+#[test]
+fn the_site_file_of_the_guide_is_read_as_shown() {
+    let guide = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/cost-of-work.md")).unwrap();
+    let shown = guide.split("```toml\n").nth(1).unwrap().split("```").next().unwrap().to_owned();
+    let desk = Desk::new(true);
+    desk.write("hall.toml", &shown);
+    let account = desk.json("cost x.json y.json --site hall.toml");
+    let devices = account["groups"][0]["devices"].as_array().unwrap();
+    let of = |name: &str| devices.iter().find(|device| device["name"] == name).unwrap();
+    let (x, y) = (of("Device X"), of("Device Y"));
+    assert!(near(&x["terms"]["mean_tariff_per_kwh"], 0.5));
+    // 480 000 and 16 000 for eight.
+    assert_eq!((&y["terms"]["price"], &y["terms"]["maintenance_per_year"]), (&60_000.0.into(), &2_000.0.into()));
+    assert_eq!((&x["terms"]["life_years"], &y["terms"]["life_years"]), (&4.0.into(), &5.0.into()));
+    // The table worked by hand in the guide.
+    assert!(near(&x["cost"]["point"], 17.184_559_6));
+    assert!(near(&x["embodied_g"], 21.668_357));
+    assert!(near(&x["ownership"]["payback"]["years"], 2.517_360));
+    let tariff =
+        x["sensitivity"].as_array().unwrap().iter().find(|swing| swing["input"] == "electricity tariff").unwrap();
+    assert_eq!((&tariff["low"], &tariff["high"]), (&0.3.into(), &0.9.into()));
+}
+
+#[test]
+fn a_metered_program_is_priced_by_the_million_tokens_and_declared_watts_are_marked() {
+    let desk = Desk::new(false);
+    let meter = "meter --assume-watts 700 --power estimate --idle 0 --label llm --work tokens=1000 --results metered -- sleep 0.3";
+    let output = desk.ask(meter);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let run = std::fs::read_dir(desk.path().join("metered")).unwrap().next().unwrap().unwrap().path();
+    std::fs::rename(run.join("run.json"), desk.path().join("llm.json")).unwrap();
+    desk.write("hall.toml", &hall().replace("Device X", "*"));
+    let account = desk.json("cost llm.json --site hall.toml");
+    let group = &account["groups"][0];
+    assert_eq!(group["per"]["words"], "million tokens");
+    assert!(group["devices"][0]["cost"]["interval"].is_null(), "{group}");
+    let page = desk.page("cost llm.json --site hall.toml");
+    assert!(page.contains("CNY/million") && page.contains('≈') && page.contains("not measured"), "{page}");
+}

@@ -58,6 +58,8 @@ pub(super) const RATE: Bounds = Bounds {
 /// A price of carbon.
 const CARBON_PRICE: Bounds =
     Bounds { low: 0.0, high: 1e9, above: false, meaning: "a price of a tonne of CO2, 0 or more" };
+/// A grid intensity; coal-fired plants emit about 820 to 1000 g/kWh, and no grid twice that.
+const INTENSITY: Bounds = Bounds { low: 0.0, high: 2000.0, above: false, meaning: "g/kWh from 0 to 2000" };
 /// An amount of money.
 const AMOUNT: Bounds = Bounds { low: 0.0, high: 1e15, above: false, meaning: "an amount of money, 0 or more" };
 /// Idle power of one entry.
@@ -276,6 +278,7 @@ fn ranges(cost: &Section<'_>, currency: &str) -> Result<Ranges, AccountError> {
         ("discount_rate", RATE),
         ("price_ratio", ratio),
         ("carbon_price_per_t", CARBON_PRICE),
+        ("intensity_g_per_kwh", INTENSITY),
     ];
     for (key, bounds) in all {
         let Some(value) = section.value(key) else { continue };

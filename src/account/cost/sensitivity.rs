@@ -79,7 +79,7 @@ fn inputs(terms: &Terms, currency: &str) -> Vec<Input> {
         all.push(input("carbon_price_per_t", "carbon price", &unit, price, any, |t, v, _| {
             t.carbon_price_per_t = Some(v)
         }));
-        all.push(input("", "grid intensity", "g/kWh", terms.intensity_g_per_kwh, any, |t, v, _| {
+        all.push(input("intensity_g_per_kwh", "grid intensity", "g/kWh", terms.intensity_g_per_kwh, any, |t, v, _| {
             t.intensity_g_per_kwh = v
         }));
     }
