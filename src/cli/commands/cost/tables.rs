@@ -9,6 +9,8 @@ use crate::account::cost::{
 use crate::cli::{accounting, text};
 use crate::model::Evidence;
 
+/// The first of [`PARTS`] that follows from energy: electricity; the carbon price is behind it.
+const FIRST_OF_ENERGY: usize = 4;
 /// Most years that stand beside each other.
 const MOST_YEARS: usize = 9;
 /// Most pairs of devices whose break-even is printed; JSON has all.
@@ -45,7 +47,7 @@ pub fn page(account: &CostAccount, site: &Site) -> anyhow::Result<String> {
 }
 
 /// An amount of money with four significant digits and thousands apart: `0.01234`, `12.35`, `1 235 000`.
-pub fn money(value: f64) -> String {
+fn money(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return format!("{value}");
     }
@@ -71,7 +73,7 @@ pub fn money(value: f64) -> String {
 }
 
 /// A plain number with four significant digits and no idle zeros.
-fn number(value: f64) -> String {
+pub fn number(value: f64) -> String {
     let rounded: f64 = format!("{value:.3e}").parse().unwrap_or(value);
     rounded.to_string()
 }
@@ -121,11 +123,7 @@ fn costs(group: &Group, currency: &str) -> String {
     };
     let header = ["#", "device", &price, rate, "W", yield_of, &value, &cost, "95 %", &carbon, "front", "evidence"];
     let mut table = text::table(&header, &[0, 2, 3, 4, 5, 6, 7, 8, 9]);
-    let unit = match group.per.of.as_str() {
-        "FLOP" => "FLOP",
-        "B" => "B",
-        other => other,
-    };
+    let unit = group.per.of.as_str();
     let prefixed = |value: f64| text::si(value, unit).replace("FLOP", "").trim_end().to_owned();
     for device in &group.devices {
         let tie = if device.not_distinguishable_from.is_empty() { "" } else { "~" };
@@ -187,7 +185,9 @@ fn parts(group: &Group, currency: &str) -> String {
         let mut row = vec![device.name.clone()];
         row.extend(used.iter().map(|index| {
             let amount = device.parts.list()[*index];
-            format!("{} ({:.1} %)", money(amount), if total > 0.0 { amount / total * 100.0 } else { 0.0 })
+            // What follows from joules carries their mark.
+            let mark = if *index >= FIRST_OF_ENERGY { mark(device) } else { "" };
+            format!("{mark}{} ({:.1} %)", money(amount), if total > 0.0 { amount / total * 100.0 } else { 0.0 })
         }));
         row.push(format!("{}{}", mark(device), money(total)));
         table.add_row(row);
@@ -198,7 +198,7 @@ fn parts(group: &Group, currency: &str) -> String {
 fn payback(payback: Option<Payback>) -> String {
     match payback {
         None => "no revenue stated".to_owned(),
-        Some(Payback::Years(years)) => format!("{years:.2} years"),
+        Some(Payback::Years(years)) => format!("{} years", number(years)),
         Some(Payback::Never) => "never: revenue does not exceed running cost".to_owned(),
     }
 }
@@ -210,17 +210,18 @@ fn ownership(group: &Group, currency: &str) -> String {
     let mut table = text::table(&header, &[1, 2, 3, 4, 5, 6, 7, 8, 9]);
     for device in &group.devices {
         let owned = &device.ownership;
+        let marked = |figure: String| format!("{}{figure}", mark(device));
         table.add_row(vec![
             device.name.clone(),
             format!("{} y", number(device.terms.life_years)),
             format!("{} %", number(device.terms.utilisation * 100.0)),
             money(device.terms.capital()),
-            money(owned.running_per_year),
-            number(owned.facility_kwh_per_year),
-            number(owned.carbon_kg_per_year),
-            money(owned.total),
-            money(owned.discounted_total),
-            money(owned.per_year),
+            marked(money(owned.running_per_year)),
+            marked(number(owned.facility_kwh_per_year)),
+            marked(number(owned.carbon_kg_per_year)),
+            marked(money(owned.total)),
+            marked(money(owned.discounted_total)),
+            marked(money(owned.per_year)),
         ]);
     }
     let mut out = format!("\n{}", text::lines(&table));
@@ -228,7 +229,8 @@ fn ownership(group: &Group, currency: &str) -> String {
     out.push_str(&years(group, currency));
     if group.devices.iter().any(|device| device.ownership.payback.is_some()) {
         for device in &group.devices {
-            out.push_str(&format!("Payback of {}: {}\n", device.name, payback(device.ownership.payback)));
+            let (name, about) = (&device.name, mark(device));
+            out.push_str(&format!("Payback of {name}: {about}{}\n", payback(device.ownership.payback)));
         }
     }
     out
@@ -244,7 +246,12 @@ fn years(group: &Group, currency: &str) -> String {
     let mut table = text::table(&header, &columns);
     for device in &group.devices {
         let mut row = vec![device.name.clone()];
-        let of = |year: usize| device.ownership.years.get(year).map_or("–".to_owned(), |year| money(year.paid));
+        let of = |year: usize| {
+            device.ownership.years.get(year).map_or("–".to_owned(), |year| {
+                // The purchase follows from no energy.
+                format!("{}{}", if year.year > 0 { mark(device) } else { "" }, money(year.paid))
+            })
+        };
         row.extend((0..shown).map(of));
         table.add_row(row);
     }
@@ -275,7 +282,12 @@ fn crossing(crossing: &Crossing, unit: &str, scale: f64) -> String {
 fn break_even(group: &Group, currency: &str) -> String {
     let mut out = String::new();
     for pair in group.break_even.iter().take(MOST_PAIRS) {
-        out.push_str(&pair_text(pair, currency));
+        let measured = |name: &str| {
+            group.devices.iter().any(|device| device.name == name && device.subject.evidence == Evidence::Measured)
+        };
+        let estimated =
+            if measured(&pair.first) && measured(&pair.second) { "" } else { " (≈, not all energy was measured)" };
+        out.push_str(&pair_text(pair, currency, estimated));
     }
     if group.break_even.len() > MOST_PAIRS {
         out.push_str(&format!("{} more pairs are in --json\n", group.break_even.len() - MOST_PAIRS));
@@ -283,8 +295,8 @@ fn break_even(group: &Group, currency: &str) -> String {
     if out.is_empty() { out } else { format!("\n{out}") }
 }
 
-fn pair_text(pair: &BreakEven, currency: &str) -> String {
-    let mut out = text::wrapped("Break-even of ", &format!("{} and {}", pair.first, pair.second));
+fn pair_text(pair: &BreakEven, currency: &str, estimated: &str) -> String {
+    let mut out = text::wrapped("Break-even of ", &format!("{} and {}{estimated}", pair.first, pair.second));
     let line = |name: &str, words: String| text::wrapped(&format!("  {name:<18}"), &words);
     out.push_str(&line("tariff", crossing(&pair.tariff_per_kwh, &format!("{currency}/kWh"), 1.0)));
     out.push_str(&line("utilisation", crossing(&pair.utilisation, "%", 100.0)));
@@ -325,7 +337,8 @@ fn normalised(group: &Group, currency: &str) -> String {
         let header = ["device", "devices", "work/s", "work/year", "facility W", &bought, &cost, "t CO2/year"];
         let mut table = text::table(&header, &[1, 2, 3, 4, 5, 6, 7]);
         for device in devices {
-            table.add_row(row_of(device, &group.per.of));
+            let own = group.devices.iter().find(|own| own.name == device.name);
+            table.add_row(row_of(device, &group.per.of, own.map_or("", mark)));
         }
         out.push_str(&format!("\n{heading}\n{}", text::lines(&table)));
         for missing in group.devices.iter().filter(|device| !devices.iter().any(|own| own.name == device.name)) {
@@ -335,16 +348,16 @@ fn normalised(group: &Group, currency: &str) -> String {
     out
 }
 
-fn row_of(device: &Normalised, unit: &str) -> Vec<String> {
+fn row_of(device: &Normalised, unit: &str, about: &str) -> Vec<String> {
     vec![
         device.name.clone(),
         number(device.devices),
         text::si(device.work_per_s, unit),
         text::si(device.work_per_year, unit),
-        number(device.facility_w),
+        format!("{about}{}", number(device.facility_w)),
         money(device.capital),
-        money(device.cost_per_year),
-        number(device.carbon_t_per_year),
+        format!("{about}{}", money(device.cost_per_year)),
+        format!("{about}{}", number(device.carbon_t_per_year)),
     ]
 }
 
@@ -361,9 +374,9 @@ fn sensitivity(group: &Group, currency: &str) -> String {
             swing.input.clone(),
             with(swing.low),
             with(swing.high),
-            money(swing.at_low),
-            money(swing.at_high),
-            money(swing.swing()),
+            format!("{}{}", mark(device), money(swing.at_low)),
+            format!("{}{}", mark(device), money(swing.at_high)),
+            format!("{}{}", mark(device), money(swing.swing())),
             swing.range.clone(),
         ]);
     }
