@@ -452,7 +452,7 @@ mod tests {
     fn tokens_are_priced_by_the_million_and_unknown_work_by_the_run() {
         let tokens = |amount: f64| Some(Amount { amount, unit: "tokens".to_owned() });
         let served = Subject { label: "one run of llm".to_owned(), work: tokens(5e5), ..subject() };
-        let account = account(&[served.clone()]);
+        let account = account(std::slice::from_ref(&served));
         let device = &account.groups[0].devices[0];
         assert_eq!(account.groups[0].per.words, "million tokens");
         // Half a million tokens cost 17.1845596; a million twice that.

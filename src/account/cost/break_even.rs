@@ -143,6 +143,7 @@ fn replacing(old: &Terms, new: &Terms) -> Option<Payback> {
 mod tests {
     use super::super::terms::testing::terms;
     use super::*;
+    use proptest::prelude::*;
 
     /// Twice the price and half the energy and time of the worked device, without interest, maintenance or carbon price.
     fn pair() -> (Terms, Terms) {
@@ -219,5 +220,41 @@ mod tests {
         assert_eq!(even.utilisation, never(0.001, 1.0));
         let same = BreakEven::of(("a", &old), ("b", &old), 20.0);
         assert_eq!((same.tariff_per_kwh, same.utilisation), (Crossing::Equal, Crossing::Equal));
+    }
+
+    proptest! {
+        #[test]
+        fn at_a_crossing_both_costs_are_equal_and_on_either_side_the_named_one_wins(
+            price in 1e3f64..1e6, kwh in 0.05f64..5.0, hours in 0.5f64..8.0, idle in 0.0f64..0.5,
+        ) {
+            let a = Terms { idle_kw: Some(0.05), ..terms() };
+            let b = Terms { price, kwh, hours, idle_kw: Some(idle), ..terms() };
+            let even = BreakEven::of(("a", &a), ("b", &b), 20.0);
+            let priced = |tariff: f64| {
+                let at = |terms: &Terms| {
+                    Terms { tariff_per_kwh: tariff, mean_tariff_per_kwh: tariff, ..terms.clone() }.cost()
+                };
+                (at(&a), at(&b))
+            };
+            let used = |utilisation: f64| {
+                let at = |terms: &Terms| Terms { utilisation, ..terms.clone() }.cost();
+                (at(&a), at(&b))
+            };
+            for (crossing, costs) in [(even.tariff_per_kwh, &priced as &dyn Fn(f64) -> (f64, f64)), (even.utilisation, &used)] {
+                match crossing {
+                    Crossing::At { value, below, .. } => {
+                        let (at_a, at_b) = costs(value);
+                        prop_assert!((at_a / at_b - 1.0).abs() < 1e-6, "{at_a} {at_b}");
+                        let (low_a, low_b) = costs(value * 0.9);
+                        prop_assert_eq!(below == "a", low_a < low_b);
+                    }
+                    Crossing::Never { winner, from, until } => {
+                        let (middle_a, middle_b) = costs((from + until) / 2.0);
+                        prop_assert_eq!(winner == "a", middle_a < middle_b);
+                    }
+                    Crossing::Equal => prop_assert!((price - a.price).abs() < 1.0),
+                }
+            }
+        }
     }
 }
