@@ -240,7 +240,6 @@ fn readers(path: &str) -> Vec<Vec<String>> {
     [
         "show PATH",
         "carbon PATH",
-        "cost PATH",
         "plot PATH",
         "export PATH --format csv",
         "export PATH --format json",

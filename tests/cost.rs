@@ -323,3 +323,15 @@ fn a_metered_program_is_priced_by_the_million_tokens_and_declared_watts_are_mark
     let page = desk.page("cost llm.json --site hall.toml");
     assert!(page.contains("CNY/million") && page.contains('≈') && page.contains("not measured"), "{page}");
 }
+
+#[test]
+fn an_unreadable_record_exits_7_and_names_the_file() {
+    let desk = Desk::new(false);
+    desk.write("hall.toml", &hall());
+    desk.write("bad.json", "{\"schema\": \"wattmark/run\", \"vers");
+    for line in ["cost bad.json --site hall.toml", "cost x.json bad.json --site hall.toml", "cost bad.json"] {
+        let output = desk.ask(line);
+        assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(7), ""), "{line}");
+        assert!(text(&output.stderr).contains("bad.json"), "{line}: {}", text(&output.stderr));
+    }
+}
