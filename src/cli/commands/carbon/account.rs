@@ -145,3 +145,87 @@ fn one_record(read: &Read, args: &SubjectArgs, site: &Site) -> OneRecord {
         jobs: jobs.collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::testing::{Run, Spec, run, skip};
+    use crate::model::Evidence;
+
+    fn at(grid: &str, pue: f64) -> SiteArgs {
+        SiteArgs { grid: Some(grid.to_owned()), pue: Some(pue), site: None }
+    }
+    fn rendered(run: Run, site: &SiteArgs) -> String {
+        let records = [Read { record: run.record, result: run.result }];
+        let site = site.resolve(stored(&records).as_ref()).unwrap();
+        let terms = Terms::read(&site).unwrap();
+        let (subjects, _) = of_records(&SubjectArgs::default(), &records).unwrap();
+        let accounts: Vec<Footprint> = subjects.iter().map(|own| footprint(own, &site, &terms).unwrap()).collect();
+        render(&records, &SubjectArgs::default(), &site, &terms, &accounts).unwrap()
+    }
+
+    #[test]
+    fn the_page_shows_hand_computed_grams_with_factor_pue_scope_and_evidence() {
+        // 2e9 FLOP for 2 mJ is 1 TFLOP/J: 1e6 J = 0.2778 kWh per EFLOP; × 179.6 g/kWh = 49.9 g; with PUE 1.2, 59.9 g.
+        let mut run = run("NVIDIA H100 PCIe", &[Spec::default(), Spec { variant: "gemv/f32", ..Spec::default() }]);
+        run.result.skips.push(skip("gemm/wide-f32"));
+        let text = rendered(run, &at("CN-QH", 1.2));
+        assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");
+        for part in [
+            "CN-QH (Qinghai): 179.6 gCO2/kWh, 2023, basis consumption, method average, without upstream",
+            "figures held for this region: 132.6 gCO2/kWh (CN-QH 2021, consumption) to 179.6",
+            "1.2 declared: --pue",
+            "measured board (scripted:0)",
+            "1 EFLOP of f32 gemm on NVIDIA H100 PCIe",
+            "1.00 MJ = 0.2778 kWh at the board",
+            "0.3333 kWh with PUE × 179.6 g/kWh",
+            "59.9 g CO2",
+            "0.2155 kg/kWh",
+            "59.9 g/EFLOP",
+            "residual = \"CN-residual\" (0.6096 kgCO2/kWh, 2023)",
+            "164 kg vendor PCF",
+            "this is a PCIe card",
+            "4 y assumed, 60 % in use assumed",
+            "44.2 g to 59.9 g",
+            "skipped: needs 9 GiB",
+            "describes no hardware",
+        ] {
+            assert!(text.contains(part), "{part} not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn the_same_joules_at_two_grids_differ_by_the_ratio_of_the_factors() {
+        let run = run("Device X", &[Spec::default()]);
+        let records = [Read { record: run.record, result: run.result }];
+        let (subjects, _) = of_records(&SubjectArgs::default(), &records).unwrap();
+        let grams = |grid: &str| {
+            let site = at(grid, 1.0).resolve(None).unwrap();
+            footprint(&subjects[0], &site, &Terms::default()).unwrap().location.carbon.point.get()
+        };
+        assert!((grams("CN-QH") / grams("CN-GS") - 0.1796 / 0.4471).abs() < 1e-12);
+        assert!((grams("CN-QH") / grams("0.1796") - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn an_estimate_is_called_one_and_has_no_interval() {
+        let run = run("llvmpipe", &[Spec { evidence: Evidence::Estimated, ..Spec::default() }]);
+        let text = rendered(run, &at("WORLD", 1.0));
+        assert!(text.contains("≈1.00 MJ = ≈0.2778 kWh") && text.contains("(estimated, "), "{text}");
+        assert!(text.contains("Estimated or declared energy gives"), "{text}");
+        let row = text.lines().find(|line| line.trim_start().starts_with("location-based")).unwrap();
+        assert!(row.contains("g CO2e  –"), "no interval in {row}");
+        assert!(text.contains("not known, which is not zero: no embodied figure is known for llvmpipe"), "{text}");
+    }
+
+    #[test]
+    fn a_job_asked_for_must_be_possible_but_the_default_job_is_only_missed() {
+        let run = run("Device X", &[Spec { variant: "softmax/rows", ..Spec::default() }]);
+        let records = [Read { record: run.record, result: run.result }];
+        let (subjects, missing) = of_records(&SubjectArgs::default(), &records).unwrap();
+        assert!(subjects.is_empty() && missing.is_some());
+        let asked = SubjectArgs { jobs: vec!["gemm=1e18".parse().unwrap()], ..SubjectArgs::default() };
+        let error = of_records(&asked, &records).unwrap_err();
+        assert_eq!(crate::cli::exit::code_of(&error), Exit::Usage);
+    }
+}

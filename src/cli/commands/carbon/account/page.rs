@@ -1,7 +1,7 @@
 //! The accounts of `wattmark carbon RUN` as a page: one block for each amount of work.
 //!
-//! What surprises people: two kinds of range stand in different columns and are never joined. The 95 % interval is that of
-//! the joules; a band goes from the lowest to the highest published figure and has no confidence.
+//! What surprises people: two kinds of range are never joined. The 95 % interval is that of the joules; a range goes from
+//! the lowest to the highest published figure, has no confidence, and stands as the value itself, so no end is preferred.
 
 use super::remarks::remarks;
 use crate::account::embodied::{Band, Embodied};
@@ -9,7 +9,7 @@ use crate::account::{Footprint, OtherFactor, Site, Terms};
 use crate::cli::subjects::Read;
 use crate::cli::text;
 use crate::model::Estimate;
-use crate::units::{GramsCo2e, Quantity, Seconds};
+use crate::units::{GramsCo2e, Seconds};
 
 /// What stands where a figure is not known.
 const UNKNOWN: &str = "not known";
@@ -30,7 +30,21 @@ pub fn head(records: &[Read], site: &Site, site_text: &str, terms: &Terms) -> St
 
 /// A block for each account; with the run's name where there are several.
 pub fn accounts(accounts: &[Footprint], name_runs: bool) -> String {
-    accounts.iter().map(|account| block(account, name_runs)).collect()
+    let mut said = Vec::new();
+    let mut out = String::new();
+    for account in accounts {
+        out.push_str(&block(account, name_runs));
+        let remarks = remarks(account);
+        if remarks == said {
+            out.push_str("\n        notes as above\n");
+        } else {
+            out.push('\n');
+            let line = |(label, line): &(&str, String)| text::wrapped(&format!("        {label:<10}"), line);
+            out.extend(remarks.iter().map(line));
+        }
+        said = remarks;
+    }
+    out
 }
 
 fn block(account: &Footprint, name_runs: bool) -> String {
@@ -48,15 +62,11 @@ fn block(account: &Footprint, name_runs: bool) -> String {
         out.push_str(&text::entry("", "Times and power were scripted: this describes no hardware."));
     }
     out.push('\n');
-    let mut rows = text::narrow_table(&["figure", "value", "95 % of joules", "band", "what it is"], &[1], WIDTH);
+    let mut rows = text::narrow_table(&["figure", "value", "95 % of joules", "range of", "what it is"], &[1], WIDTH);
     for row in scope_two(account).into_iter().chain(intensities(account)).chain(context(account)) {
         rows.add_row(row.to_vec());
     }
     out.extend(text::lines(&rows).lines().map(|line| format!("        {line}\n")));
-    out.push('\n');
-    for (label, line) in remarks(account) {
-        out.push_str(&text::wrapped(&format!("        {label:<10}"), &line));
-    }
     out
 }
 
@@ -79,11 +89,11 @@ fn energy_text(account: &Footprint) -> String {
     )
 }
 
-/// Figure, value, interval, band, explanation.
+/// Figure, value, interval, what a range is of, explanation.
 type Row = [String; 5];
 
-fn row(figure: &str, value: String, interval: String, band: String, what: impl Into<String>) -> Row {
-    [figure.to_owned(), value, interval, band, what.into()]
+fn row(figure: &str, value: String, interval: String, range: String, what: impl Into<String>) -> Row {
+    [figure.to_owned(), value, interval, range, what.into()]
 }
 
 fn none() -> String {
@@ -100,7 +110,7 @@ fn scope_two(account: &Footprint) -> Vec<Row> {
         format!("{about}{} {}", text::si(location.carbon.point.get(), "g"), location.gas),
         interval(&location.carbon),
         none(),
-        format!("{facility} × {} g/kWh", location.intensity_g_per_kwh.get()),
+        format!("{facility} × {} g/kWh", rounded(location.intensity_g_per_kwh.get())),
     );
     let by_market = match (&market.carbon, market.intensity_g_per_kwh) {
         (Some(carbon), Some(intensity)) => row(
@@ -108,12 +118,12 @@ fn scope_two(account: &Footprint) -> Vec<Row> {
             format!("{about}{} {}", text::si(carbon.point.get(), "g"), market.gas()),
             interval(carbon),
             none(),
-            format!("× {} g/kWh: {} proven, rest residual", rounded(intensity.get()), percent(market.proven_share)),
+            format!("× {} g/kWh: {} proven", rounded(intensity.get()), percent(market.proven_share)),
         ),
         _ => row("market-based", UNKNOWN.to_owned(), none(), none(), "see market below"),
     };
     let cue = format!("{} kg/kWh", rounded(account.cue.kg_per_kwh));
-    vec![by_location, by_market, row("CUE", cue, none(), none(), "PUE × factor restated, not certified")]
+    vec![by_location, by_market, row("CUE", cue, none(), none(), "PUE × factor, restated")]
 }
 
 /// SCI and CCI.
@@ -122,9 +132,10 @@ fn intensities(account: &Footprint) -> Vec<Row> {
     let about = account.subject.evidence.mark();
     let per = |grams: GramsCo2e, unit: &str| format!("{about}{}/{unit}", text::si(grams.get(), "g"));
     let unit = &sci.functional_unit.unit;
+    let range = figures_behind(&account.embodied);
     let (part, joules) = (sci.operational.point, interval(&sci.operational));
     let mut rows = vec![match &sci.score {
-        Some(score) => row("SCI", per(score.low, unit), none(), band(score), "(E × I + M) / R, location-based I"),
+        Some(score) => row("SCI", ends(score, about, unit), none(), range.clone(), "(E × I + M) / R, location-based I"),
         None => row("E × I / R", per(part, unit), joules, none(), sci.label),
     }];
     let Some(cci) = &account.cci else { return rows };
@@ -134,27 +145,21 @@ fn intensities(account: &Footprint) -> Vec<Row> {
     let operational = &cci.operational;
     rows.push(row("CCI operational", per(operational.point, unit), interval(operational), none(), efficiency));
     rows.push(match &cci.embodied {
-        Some(own) => row(
-            "CCI embodied",
-            format!("{}/{unit}", text::si(own.low.get(), "g")),
-            none(),
-            band(own),
-            terms_text(account),
-        ),
+        Some(own) => row("CCI embodied", ends(own, "", unit), none(), range.clone(), terms_text(account)),
         None => row("CCI embodied", UNKNOWN.to_owned(), none(), none(), "see embodied below"),
     });
     rows.push(match &cci.total {
-        Some(own) => row("CCI total", per(own.low, unit), none(), band(own), "operational + embodied"),
+        Some(own) => row("CCI total", ends(own, about, unit), none(), range.clone(), "operational + embodied"),
         None => row("CCI total", UNKNOWN.to_owned(), none(), none(), "missing its embodied part"),
     });
     if let Some(inverse) = &cci.eflop_per_kg {
-        let what = if cci.inverse_is_operational { "1 / CCI operational" } else { "1 / CCI total" };
-        let ends = if inverse.low == inverse.high {
-            none()
-        } else {
-            format!("{} to {}", rounded(inverse.low), rounded(inverse.high))
+        let (low, high) = (rounded(inverse.low), rounded(inverse.high));
+        let value = if low == high { low } else { format!("{low} to {high}") };
+        let (range, what) = match cci.inverse_is_operational {
+            true => (none(), "1 / CCI operational"),
+            false => (range, "1 / CCI total"),
         };
-        rows.push(row("work per kg", format!("{about}{} EFLOP/kg", rounded(inverse.low)), none(), ends, what));
+        rows.push(row("work per kg", format!("{about}{value} EFLOP/kg"), none(), range, what));
     }
     rows
 }
@@ -164,19 +169,20 @@ fn context(account: &Footprint) -> Vec<Row> {
     let mut rows = Vec::new();
     if let Some(equal) = &account.equal_intensity_g_per_kwh {
         let (low, high) = (rounded(equal.low.get()), rounded(equal.high.get()));
-        let ends = if equal.is_single() { "one figure".to_owned() } else { format!("{low} to {high}") };
-        let about = account.subject.evidence.mark();
-        let value = format!("{about}{low} g/kWh");
-        rows.push(row("equal intensity", value, none(), ends, "grid where embodied = operational"));
+        let value = if equal.is_single() { low } else { format!("{low} to {high}") };
+        let value = format!("{}{value} g/kWh", account.subject.evidence.mark());
+        let range = figures_behind(&account.embodied);
+        rows.push(row("equal intensity", value, none(), range, "grid where embodied = operational"));
     }
     if let [lowest, .., highest] = &account.factors[..] {
         let named = |other: &OtherFactor| format!("{} {}", other.factor.region, text::year(&other.factor));
         let ends = |other: &OtherFactor| text::si(other.carbon.get(), "g");
+        let about = account.subject.evidence.mark();
         rows.push(row(
             "other factors",
-            format!("{} held", account.factors.len()),
+            format!("{about}{} to {}", ends(lowest), ends(highest)),
             none(),
-            format!("{} to {}", ends(lowest), ends(highest)),
+            format!("{} factors", account.factors.len()),
             format!("{} to {}", named(lowest), named(highest)),
         ));
     }
@@ -202,11 +208,18 @@ fn interval(estimate: &Estimate<GramsCo2e>) -> String {
         .map_or_else(none, |own| format!("{} to {}", text::si(own.low.get(), "g"), text::si(own.high.get(), "g")))
 }
 
-fn band<Q: Quantity>(own: &Band<Q>) -> String {
-    if own.is_single() {
-        return "one figure".to_owned();
+/// Both ends of a band per unit, or its one value.
+fn ends(own: &Band<GramsCo2e>, about: &str, unit: &str) -> String {
+    let (low, high) = (text::si(own.low.get(), "g"), text::si(own.high.get(), "g"));
+    if own.is_single() { format!("{about}{low}/{unit}") } else { format!("{about}{low} to {high}/{unit}") }
+}
+
+/// How many embodied figures a range spans.
+fn figures_behind(embodied: &Embodied) -> String {
+    match embodied.devices.iter().map(|device| device.figures.len()).sum() {
+        1 => "1 figure".to_owned(),
+        count => format!("{count} figures"),
     }
-    format!("{} to {}", text::si(own.low.get(), "g"), text::si(own.high.get(), "g"))
 }
 
 /// A share as a percentage with up to two decimals.
