@@ -90,7 +90,9 @@ pub fn sci(subject: &Subject, site: &Site, embodied: &Embodied) -> Sci {
     let mut notes = Vec::new();
     if grid.gas == Gas::Co2 {
         notes.push(
-            "the standard asks for CO2e; this grid's factor counts CO2 alone, the embodied figures CO2e".to_owned(),
+            "the standard asks for CO2e; this grid's factor counts CO2 alone and the embodied figures CO2e, so SCI and CCI \
+             total add the two"
+                .to_owned(),
         );
     }
     Sci {

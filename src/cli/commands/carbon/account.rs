@@ -185,7 +185,7 @@ mod tests {
             "residual = \"CN-residual\" (0.6096 kgCO2/kWh, 2023)",
             "164 kg vendor PCF",
             "this is a PCIe card",
-            "4 y assumed, 60 % in use assumed",
+            "the time of the work was not measured, so its share of the device's",
             "44.2 g to 59.9 g",
             "skipped: needs 9 GiB",
             "describes no hardware",

@@ -9,7 +9,7 @@ use crate::account::{Footprint, OtherFactor, Site, Terms};
 use crate::cli::subjects::Read;
 use crate::cli::text;
 use crate::model::Estimate;
-use crate::units::{GramsCo2e, Seconds};
+use crate::units::{FLOP_PER_EXAFLOP, GramsCo2e, Seconds};
 
 /// What stands where a figure is not known.
 const UNKNOWN: &str = "not known";
@@ -104,7 +104,9 @@ fn none() -> String {
 fn scope_two(account: &Footprint) -> Vec<Row> {
     let (location, market) = (&account.location, &account.market);
     let about = account.subject.evidence.mark();
-    let facility = format!("{about}{} with PUE", kilowatt_hours(account.facility_energy_kwh.point.get()));
+    let (device, facility) = (account.energy_kwh.point, account.facility_energy_kwh.point);
+    let with_pue = if device == facility { "" } else { " with PUE" };
+    let facility = format!("{about}{}{with_pue}", kilowatt_hours(facility.get()));
     let by_location = row(
         "location-based",
         format!("{about}{} {}", text::si(location.carbon.point.get(), "g"), location.gas),
@@ -153,13 +155,14 @@ fn intensities(account: &Footprint) -> Vec<Row> {
         None => row("CCI total", UNKNOWN.to_owned(), none(), none(), "missing its embodied part"),
     });
     if let Some(inverse) = &cci.eflop_per_kg {
-        let (low, high) = (rounded(inverse.low), rounded(inverse.high));
-        let value = if low == high { low } else { format!("{low} to {high}") };
+        let work = |exaflop: f64| text::si(exaflop * FLOP_PER_EXAFLOP, "FLOP");
+        let (low, high) = (work(inverse.low), work(inverse.high));
+        let value = if inverse.low == inverse.high { low } else { format!("{low} to {high}") };
         let (range, what) = match cci.inverse_is_operational {
             true => (none(), "1 / CCI operational"),
             false => (range, "1 / CCI total"),
         };
-        rows.push(row("work per kg", format!("{about}{value} EFLOP/kg"), none(), range, what));
+        rows.push(row("work per kg", format!("{about}{value}/kg"), none(), range, what));
     }
     rows
 }
@@ -168,9 +171,9 @@ fn intensities(account: &Footprint) -> Vec<Row> {
 fn context(account: &Footprint) -> Vec<Row> {
     let mut rows = Vec::new();
     if let Some(equal) = &account.equal_intensity_g_per_kwh {
-        let (low, high) = (rounded(equal.low.get()), rounded(equal.high.get()));
+        let (low, high) = (text::si(equal.low.get(), "g"), text::si(equal.high.get(), "g"));
         let value = if equal.is_single() { low } else { format!("{low} to {high}") };
-        let value = format!("{}{value} g/kWh", account.subject.evidence.mark());
+        let value = format!("{}{value}/kWh", account.subject.evidence.mark());
         let range = figures_behind(&account.embodied);
         rows.push(row("equal intensity", value, none(), range, "grid where embodied = operational"));
     }
