@@ -88,7 +88,7 @@ pub fn sci(subject: &Subject, site: &Site, embodied: &Embodied) -> Sci {
     };
     let score = share.filter(|_| not_a_score.is_none()).map(|band| band.map(|grams| operational.point + grams));
     let mut notes = Vec::new();
-    if grid.gas == Gas::Co2 {
+    if grid.gas == Gas::Co2 && share.is_some() {
         notes.push(
             "the standard asks for CO2e; this grid's factor counts CO2 alone and the embodied figures CO2e, so SCI and CCI \
              total add the two"
@@ -112,28 +112,34 @@ pub fn sci(subject: &Subject, site: &Site, embodied: &Embodied) -> Sci {
 
 fn boundary(subject: &Subject, site: &Site, embodied: &Embodied) -> String {
     let overhead = if site.pue_given { "the facility's overhead by its PUE" } else { "no overhead of the facility" };
-    let host = if embodied.server.is_some() { "with a share of its server" } else { "without its server" };
+    let made = match (&embodied.carbon, &embodied.server) {
+        (None, _) => "not included",
+        (Some(_), None) => "the accelerator without its server",
+        (Some(_), Some(_)) => "the accelerator with a share of its server",
+    };
     format!(
-        "E: {} energy while the work is done, {overhead}; idle energy of the rest of the reservation is outside. M: the \
-         accelerator {host}. Network, storage and end of life are outside.",
+        "E: {} energy while the work is done, {overhead}; idle energy of the rest of the reservation is outside. M: {made}. \
+         Network, storage and end of life are outside.",
         subject.scope
     )
 }
 
 fn method(subject: &Subject, site: &Site, embodied: &Embodied) -> String {
     let grid = &site.profile.grid;
+    let operational = format!(
+        "E {} by {}; I location-based, {}, method {}, basis {}",
+        subject.evidence, subject.source, grid.region, grid.method, grid.basis
+    );
+    if embodied.carbon.is_none() {
+        return operational;
+    }
+    let (life, utilisation) = (embodied.life_years, embodied.utilisation);
     format!(
-        "E {} by {}; I location-based, {}, method {}, basis {}; M = TE × (TiR / EL) × (RR / ToR) with EL {} y ({}), TiR = time / \
-         {} ({}), RR / ToR = 1",
-        subject.evidence,
-        subject.source,
-        grid.region,
-        grid.method,
-        grid.basis,
-        embodied.life_years.value,
-        word(embodied.life_years.assumed),
-        embodied.utilisation.value,
-        word(embodied.utilisation.assumed),
+        "{operational}; M = TE × (TiR / EL) × (RR / ToR) with EL {} y ({}), TiR = time / {} ({}), RR / ToR = 1",
+        life.value,
+        word(life.assumed),
+        utilisation.value,
+        word(utilisation.assumed),
     )
 }
 
@@ -175,6 +181,7 @@ mod tests {
         let found = of(&subject());
         assert_eq!((found.label, found.score, found.embodied), (PART, None, None));
         assert!(found.not_a_score.unwrap().contains("Device X"));
+        assert!(found.boundary.contains("M: not included") && !found.method.contains("TiR"));
         assert!((found.operational.point.get() - 59.8667).abs() < 1e-3);
     }
 
