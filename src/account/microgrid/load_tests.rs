@@ -66,7 +66,7 @@ fn trace_of(record: &RunRecord, selection: &Selection) -> Result<LoadTrace, Stri
 #[test]
 fn the_trace_is_that_of_the_measured_windows_with_the_records_own_mean_power() {
     let watts = |t: f64| {
-        Some(if t < 15.0 {
+        Some(if t < 18.0 {
             60.0
         } else if t < 45.0 {
             200.0
