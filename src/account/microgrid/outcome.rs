@@ -246,7 +246,15 @@ fn statement(account: &Account) -> String {
             energies.unserved_h, energies.unserved_kwh
         );
     }
-    if energies.steps_with_import == 0 && carbon.drawn_from_start_kwh == 0.0 && energies.load_kwh > 0.0 {
+    let upper = account.bands.map_or(0.0, |bands| bands.import_kwh.1);
+    let green = energies.steps_with_import == 0 && carbon.drawn_from_start_kwh == 0.0 && energies.load_kwh > 0.0;
+    if green && upper > 0.0 {
+        return format!(
+            "Nothing was imported in any step, but {upper:.3} kWh would be at the upper bound of the load's interval: too \
+             close for \"100 % green\". Hourly carbon-free share of the load: {free}."
+        );
+    }
+    if green {
         let by = if account.generators.iter().any(|own| own.profile.illustrative) {
             ", by illustrative profiles"
         } else {

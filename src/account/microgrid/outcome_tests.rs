@@ -61,6 +61,9 @@ fn only_a_run_without_import_that_ends_as_full_as_it_began_is_called_green() {
     let account = run(&format!("{SITE}{BATTERY}"), 4.0, None).unwrap();
     assert!(account.statement.starts_with("100 % green in operation: nothing was imported"), "{}", account.statement);
     assert_eq!(account.shares.hourly_carbon_free, Some(1.0));
+    // 5 kWh are stored for 5 kW: with a load that may be higher, the claim is not earned.
+    let close = run(&format!("{SITE}{BATTERY}"), 4.0, Some((0.9, 1.1))).unwrap();
+    assert!(close.statement.contains("too close for \"100 % green\""), "{}", close.statement);
     // A full battery alone does the same without any import, and is not called green.
     let full = SITE.replace("capacity_kw = 20", "capacity_kw = 0") + BATTERY + "soc_start = 1\n";
     let account = run(&full, 4.0, None).unwrap();

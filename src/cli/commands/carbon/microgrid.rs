@@ -8,12 +8,13 @@ use std::io::Write;
 use serde::Serialize;
 
 use crate::account::microgrid::load::{declared, measured, of_subject};
-use crate::account::microgrid::{Account, Config, LoadTrace, Repeat, Selection, of_site};
-use crate::account::{Bounds, Choice, Site, default_choice};
+use crate::account::microgrid::{Account, Config, LoadTrace, Selection, of_site};
+use crate::account::{AccountError, Bounds, Choice, Site};
 use crate::cli::accounting::{SiteArgs, usage};
 use crate::cli::charts::ChartArgs;
 use crate::cli::subjects::{Read, SubjectArgs};
-use crate::cli::{Console, Exit, Failure};
+use crate::cli::{Console, Exit};
+use crate::figure;
 use crate::units::Watts;
 
 mod chart;
@@ -72,40 +73,40 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let records = args.subjects.read(console)?;
     let stored = records.first().map(|read| &read.record.plan.account);
     let mut site = args.site.resolve(stored)?;
-    apply_flags(args, &mut site)?;
+    apply_flags(args, &mut site);
     let account = of_site(&site, |config| load(args, &records, config)).map_err(usage)?;
-    let figures = vec![crate::figure::build::microgrid::microgrid(&chart::of(&site, &account))];
+    let figures = vec![figure::microgrid(&chart::of(&site, &account))];
     if args.json {
         serde_json::to_writer_pretty(&mut console.out, &Output { site: &site, microgrid: &account })?;
         writeln!(console.out)?;
     } else {
-        console.out.write_all(table::render(&site, &account).as_bytes())?;
+        console.out.write_all(table::render(&site, &account)?.as_bytes())?;
     }
     args.charts.draw(figures, console)?;
     Ok(Exit::Ok)
 }
 
 /// Writes the flags of the load into the site's table.
-fn apply_flags(args: &Args, site: &mut Site) -> anyhow::Result<()> {
+fn apply_flags(args: &Args, site: &mut Site) {
     let number = |value: Option<f64>| value.map(toml::Value::Float);
-    let duty = args.duty.filter(|_| args.repeat.is_none()).map(|_| "duty".to_owned());
+    let repeat = args.repeat.clone().or_else(|| args.duty.map(|_| "duty".to_owned()));
+    let repeat = repeat.or_else(|| args.hours.map(|_| "once".to_owned()));
+    let ends_duty = repeat.as_deref().is_some_and(|how| how != "duty") && args.duty.is_none();
     let given = [
         ("devices", number(args.devices)),
-        ("repeat", args.repeat.clone().or(duty).map(toml::Value::String)),
+        ("repeat", repeat.map(toml::Value::String)),
         ("duty", number(args.duty)),
         ("idle_w", number(args.idle_power)),
     ];
     let given: Vec<(&str, toml::Value)> =
         given.into_iter().filter_map(|(key, value)| value.map(|value| (key, value))).collect();
-    let hours = args.hours.map(|_| ("repeat", toml::Value::String("once".to_owned())));
-    let given: Vec<(&str, toml::Value)> = hours.into_iter().chain(given).collect();
     if given.is_empty() {
-        return Ok(());
+        return;
     }
-    let Some(toml::Value::Table(own)) = site.tables.get_mut("microgrid") else { return Ok(()) };
+    let Some(toml::Value::Table(own)) = site.tables.get_mut("microgrid") else { return };
     let load = own.entry("load").or_insert_with(|| toml::Value::Table(toml::Table::new()));
-    let Some(load) = load.as_table_mut() else { return Ok(()) };
-    if args.repeat.as_deref().is_some_and(|how| how != "duty") && args.duty.is_none() {
+    let Some(load) = load.as_table_mut() else { return };
+    if ends_duty {
         load.remove("duty");
     }
     for (key, value) in given {
@@ -114,10 +115,9 @@ fn apply_flags(args: &Args, site: &mut Site) -> anyhow::Result<()> {
             site.notes.push(format!("a flag replaces [microgrid.load] {key}: {value} instead of {old}"));
         }
     }
-    Ok(())
 }
 
-fn load(args: &Args, records: &[Read], config: &Config) -> Result<LoadTrace, crate::account::AccountError> {
+fn load(args: &Args, records: &[Read], config: &Config) -> Result<LoadTrace, AccountError> {
     let place = "wattmark carbon microgrid";
     if let Some(power) = args.power {
         let bounds = Bounds { high: 1e8, ..Bounds::positive("watts of one device, above 0") };
@@ -126,7 +126,7 @@ fn load(args: &Args, records: &[Read], config: &Config) -> Result<LoadTrace, cra
         let hours = args.hours.map(|hours| bounds.check(place, "--hours", hours)).transpose()?;
         return Ok(declared(Watts::new(power), hours, &config.horizon));
     }
-    let impossible = |reason: &str| crate::account::AccountError::Impossible {
+    let impossible = |reason: &str| AccountError::Impossible {
         what: "the load of a micro-grid".to_owned(),
         reason: reason.to_owned(),
     };
@@ -145,16 +145,17 @@ fn load(args: &Args, records: &[Read], config: &Config) -> Result<LoadTrace, cra
 }
 
 /// What the flags choose of a record; `None`: everything that was measured.
-fn choice(args: &Args) -> Result<Option<Choice>, crate::account::AccountError> {
+fn choice(args: &Args) -> Result<Option<Choice>, AccountError> {
     let own = &args.subjects;
     let jobs = own.jobs.iter().cloned().map(Choice::Job);
     let cases = own.cases.iter().cloned().map(Choice::Case);
     let mut all = jobs.chain(cases).chain(own.programs.iter().cloned().map(Choice::Command));
     let first = all.next();
     if all.next().is_some() {
-        return Err(crate::account::AccountError::Impossible {
+        return Err(AccountError::Impossible {
             what: "the load of a micro-grid".to_owned(),
-            reason: "it is of one job, case or program; name one (a pattern such as --case 'gemm/*' holds several)".to_owned(),
+            reason: "it is of one job, case or program; name one (a pattern such as --case 'gemm/*' holds several)"
+                .to_owned(),
         });
     }
     Ok(first)
