@@ -219,3 +219,26 @@ fn wrong_flags_exit_2() {
         assert!(error(&output).contains(part), "{args:?}: {}", error(&output));
     }
 }
+
+#[test]
+fn the_help_says_what_each_flag_does() {
+    let output =
+        Command::cargo_bin("wattmark").unwrap().env_clear().args(["carbon", "microgrid", "--help"]).output().unwrap();
+    insta::assert_snapshot!("help-carbon-microgrid", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn the_site_file_of_the_guide_runs_as_it_stands() {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/microgrid.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let site = guide.split("```toml").nth(1).unwrap().split("```").next().unwrap();
+    let bench = Bench::new();
+    bench.write("example.toml", site);
+    let json = bench.json(&["--power", "400", "--site", "example.toml"]);
+    let own = &json["microgrid"];
+    assert_eq!(own["config"]["horizon"]["steps"], 2016);
+    // 1000 × (0.6 × 400 + 0.4 × 60) W × 1.2 × 168 h = 53 222.4 kWh.
+    assert!((own["energies"]["load_kwh"].as_f64().unwrap() - 53_222.4).abs() < 1e-6);
+    assert!(own["notes"][0].as_str().unwrap().starts_with("ILLUSTRATIVE: solar, wind"));
+    assert!(own["notes"].as_array().unwrap().iter().any(|note| note.as_str().unwrap().starts_with("MIXED")));
+}

@@ -7,12 +7,14 @@ use super::ledger::Intensity;
 use super::profile::Steps;
 use crate::account::series::{self, Series};
 use crate::account::{AccountError, Site};
+use crate::model::Gas;
 
 /// The intensity, what it is in words, and sentences that a reader must know.
 pub(super) struct Resolved {
     pub intensity: Intensity,
     pub words: String,
     pub life_cycle: Option<bool>,
+    pub gas: Option<Gas>,
     pub notes: Vec<String>,
 }
 
@@ -28,6 +30,7 @@ pub(super) fn resolve(site: &Site, plan: Option<&GridPlan>, horizon: &Horizon) -
             intensity: Intensity::Constant(value),
             words: format!("{value} g{}/kWh in every step ({})", factor.gas, factor.region),
             life_cycle: factor.life_cycle,
+            gas: Some(factor.gas),
             notes: plan.map_or_else(Vec::new, |_| {
                 vec!["one factor prices every import; name a series in [microgrid.grid] to price each hour".to_owned()]
             }),
@@ -44,6 +47,7 @@ pub(super) fn resolve(site: &Site, plan: Option<&GridPlan>, horizon: &Horizon) -
     Ok(Resolved {
         words: format!("series {} ({}), g{gas}/kWh, method {}", series.name, series.zone, series.method),
         life_cycle: series.life_cycle,
+        gas: series.gas,
         intensity,
         notes,
     })

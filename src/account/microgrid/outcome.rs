@@ -12,7 +12,7 @@ use super::load::{self, LoadTrace};
 use super::profile::{self, Profile};
 use super::step::{self, Connection, Inputs, Step};
 use crate::account::{AccountError, Site};
-use crate::model::Evidence;
+use crate::model::{Evidence, Gas};
 use crate::units::{HOURS_PER_YEAR, SECONDS_PER_HOUR};
 
 /// One generator with what it gave.
@@ -44,6 +44,8 @@ pub struct LifeCycle {
     pub life_cycle_g: f64,
     /// Whether the intensity of imported energy holds its own upstream; `None` if unstated.
     pub import_with_upstream: Option<bool>,
+    /// Gas that the intensity counts; `None` if unstated. Everything else of the life cycle is CO2e.
+    pub import_gas: Option<Gas>,
 }
 
 /// Figures at the bounds of the load's 95 % interval: the load at its lower bound in every step, and at its upper.
@@ -170,6 +172,7 @@ pub fn account(site: &Site, config: Config, load: LoadTrace) -> Result<Account, 
             battery_g: later.battery_g,
             life_cycle_g: operational_g + later.total(),
             import_with_upstream: resolved.life_cycle,
+            import_gas: resolved.gas,
         },
         bands,
         steps: run.steps,
@@ -317,12 +320,17 @@ fn notes(account: &Account, mut notes: Vec<String>) -> Vec<String> {
     if config.battery.is_some() && config.battery_embodied.is_none() {
         notes.push("no embodied_kg given: the life-cycle figure leaves the battery's manufacture out".to_owned());
     }
-    if account.energies.import_kwh > 0.0 && account.life_cycle.import_with_upstream != Some(true) {
+    let imports = account.operational.operational_g > 0.0;
+    if imports && account.life_cycle.import_with_upstream != Some(true) {
         notes.push(
-            "the intensity of imports does not say that it holds upstream emissions; neither does the life-cycle \
-                    figure, for that part"
+            "the intensity of imports does not hold upstream emissions, or does not say so: the life-cycle figure \
+                    lacks them for that part"
                 .to_owned(),
         );
+    }
+    if imports && account.life_cycle.import_gas != Some(Gas::Co2e) {
+        let gas = account.life_cycle.import_gas.map_or_else(|| "an unstated gas".to_owned(), |gas| gas.to_string());
+        notes.push(format!("MIXED: the life-cycle figure adds imports in {gas} to generation and battery in CO2e"));
     }
     notes
 }

@@ -4,12 +4,13 @@
 //! `site` runs the same again.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
 use crate::account::microgrid::load::{declared, measured, of_subject};
 use crate::account::microgrid::{Account, Config, LoadTrace, Selection, of_site};
-use crate::account::{AccountError, Bounds, Choice, Site};
+use crate::account::{AccountError, Bounds, Choice, Job, Site};
 use crate::cli::accounting::{SiteArgs, usage};
 use crate::cli::charts::ChartArgs;
 use crate::cli::subjects::{Read, SubjectArgs};
@@ -23,9 +24,21 @@ mod table;
 /// Arguments of `wattmark carbon microgrid`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Whose power, of which records.
-    #[command(flatten)]
-    pub subjects: SubjectArgs,
+    /// Record whose measured power is the load: a run's folder or its run.json. Several with --fleet.
+    #[arg(value_name = "RUN", required = true)]
+    pub runs: Vec<PathBuf>,
+    /// Power of the case that does this job best: gemm=1e18. [default: everything that was measured]
+    #[arg(long = "job", value_name = "WORK=AMOUNT")]
+    pub jobs: Vec<Job>,
+    /// Power of the cases of this variant (`gemm/*`).
+    #[arg(long = "case", value_name = "VARIANT")]
+    pub cases: Vec<String>,
+    /// Power of the metered program of this label.
+    #[arg(long = "program", value_name = "LABEL")]
+    pub programs: Vec<String>,
+    /// Mean power of all devices of all records together, at one job; traces of several devices have no common clock.
+    #[arg(long)]
+    pub fleet: bool,
     /// Where the energy is used.
     #[command(flatten)]
     pub site: SiteArgs,
@@ -70,11 +83,18 @@ struct Output<'a> {
 
 /// Runs the command.
 pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
-    let records = args.subjects.read(console)?;
+    let subjects = SubjectArgs {
+        runs: args.runs.clone(),
+        jobs: args.jobs.clone(),
+        cases: args.cases.clone(),
+        programs: args.programs.clone(),
+        fleet: args.fleet,
+    };
+    let records = subjects.read(console)?;
     let stored = records.first().map(|read| &read.record.plan.account);
     let mut site = args.site.resolve(stored)?;
     apply_flags(args, &mut site);
-    let account = of_site(&site, |config| load(args, &records, config)).map_err(usage)?;
+    let account = of_site(&site, |config| load(args, &subjects, &records, config)).map_err(usage)?;
     let figures = vec![figure::microgrid(&chart::of(&site, &account))];
     if args.json {
         serde_json::to_writer_pretty(&mut console.out, &Output { site: &site, microgrid: &account })?;
@@ -117,7 +137,7 @@ fn apply_flags(args: &Args, site: &mut Site) {
     }
 }
 
-fn load(args: &Args, records: &[Read], config: &Config) -> Result<LoadTrace, AccountError> {
+fn load(args: &Args, subjects: &SubjectArgs, records: &[Read], config: &Config) -> Result<LoadTrace, AccountError> {
     let place = "wattmark carbon microgrid";
     if let Some(power) = args.power {
         let bounds = Bounds { high: 1e8, ..Bounds::positive("watts of one device, above 0") };
@@ -130,9 +150,9 @@ fn load(args: &Args, records: &[Read], config: &Config) -> Result<LoadTrace, Acc
         what: "the load of a micro-grid".to_owned(),
         reason: reason.to_owned(),
     };
-    if args.subjects.fleet {
-        let subjects = args.subjects.subjects(records).map_err(|error| impossible(&error.to_string()))?;
-        return match &subjects[..] {
+    if args.fleet {
+        let found = subjects.subjects(records).map_err(|error| impossible(&error.to_string()))?;
+        return match &found[..] {
             [one] => of_subject(one),
             _ => Err(impossible("a fleet does one job at a time; name one --job")),
         };
@@ -146,10 +166,9 @@ fn load(args: &Args, records: &[Read], config: &Config) -> Result<LoadTrace, Acc
 
 /// What the flags choose of a record; `None`: everything that was measured.
 fn choice(args: &Args) -> Result<Option<Choice>, AccountError> {
-    let own = &args.subjects;
-    let jobs = own.jobs.iter().cloned().map(Choice::Job);
-    let cases = own.cases.iter().cloned().map(Choice::Case);
-    let mut all = jobs.chain(cases).chain(own.programs.iter().cloned().map(Choice::Command));
+    let jobs = args.jobs.iter().cloned().map(Choice::Job);
+    let cases = args.cases.iter().cloned().map(Choice::Case);
+    let mut all = jobs.chain(cases).chain(args.programs.iter().cloned().map(Choice::Command));
     let first = all.next();
     if all.next().is_some() {
         return Err(AccountError::Impossible {
