@@ -7,7 +7,7 @@
 
 use serde::Serialize;
 
-use super::step::{BALANCE, Battery, Step};
+use super::step::{BALANCE, Battery, Step, within};
 use crate::account::AccountError;
 
 /// Intensity of imported energy in g/kWh.
@@ -159,7 +159,7 @@ pub fn energies(steps: &[Step], hours: f64, battery: Option<&Battery>) -> Result
     let came = sum.generation_kwh + sum.import_kwh + sum.unserved_kwh + sum.stored_at_start_kwh;
     let went = sum.load_kwh + sum.export_kwh + sum.spill_kwh + sum.stored_at_end_kwh + sum.battery_loss_kwh;
     // Looser than a step's: rounding adds up over the steps.
-    if !((came - went).abs() <= BALANCE * 1e3 * came.max(went)) {
+    if !within(came - went, BALANCE * 1e3 * came.max(went)) {
         let reason = format!("over the whole horizon {came} kWh came and {went} kWh went");
         return Err(AccountError::Impossible { what: "the micro-grid".to_owned(), reason });
     }
@@ -202,7 +202,7 @@ pub fn operational(
             stored = step.stored_kwh;
         }
     }
-    if !((own.import_g - straight - own.through_battery_g - grams).abs() <= 1e-6 * own.import_g.max(1e-9)) {
+    if !within(own.import_g - straight - own.through_battery_g - grams, 1e-6 * own.import_g.max(1e-9)) {
         let reason = format!(
             "{} g were imported, {} g reached the load and {grams} g are in store",
             own.import_g,

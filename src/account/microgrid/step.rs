@@ -93,6 +93,11 @@ impl Step {
 /// Largest error of a balance, relative to the largest power in it.
 pub const BALANCE: f64 = 1e-9;
 
+/// Whether an error is small enough; never if it is not a number.
+pub(super) fn within(error: f64, most: f64) -> bool {
+    error.abs() <= most
+}
+
 /// Runs all steps.
 ///
 /// # Errors
@@ -165,18 +170,18 @@ fn check(inputs: &Inputs, step: &Step, before: f64) -> Result<(), String> {
     let largest = step.load_kw.max(step.generation_kw).max(step.import_kw).max(step.charge_kw);
     let came = step.generation_kw + step.import_kw + step.discharge_kw + step.unserved_kw;
     let went = step.load_kw + step.charge_kw + step.grid_charge_kw + step.export_kw + step.spill_kw;
-    if !((came - went).abs() <= BALANCE * largest) {
+    if !within(came - went, BALANCE * largest) {
         return Err(format!("{came} kW came and {went} kW went"));
     }
     let flows = [step.charge_kw, step.grid_charge_kw, step.discharge_kw, step.import_kw, step.export_kw];
-    if flows.iter().chain([&step.spill_kw, &step.unserved_kw]).any(|flow| !(*flow >= 0.0)) {
+    if flows.iter().chain([&step.spill_kw, &step.unserved_kw]).any(|flow| flow.is_nan() || *flow < 0.0) {
         return Err(format!("a flow is negative: {step:?}"));
     }
     let Some(battery) = &inputs.battery else { return Ok(()) };
     let slack = BALANCE * battery.capacity_kwh;
     let taken = (step.charge_kw + step.grid_charge_kw) * battery.charge_efficiency;
     let gained = inputs.hours * (taken - step.discharge_kw / battery.discharge_efficiency);
-    if !((step.stored_kwh - before - gained).abs() <= slack) {
+    if !within(step.stored_kwh - before - gained, slack) {
         return Err(format!("the battery went from {before} to {} kWh with {gained} kWh", step.stored_kwh));
     }
     let (low, high) = (battery.soc_min * battery.capacity_kwh, battery.soc_max * battery.capacity_kwh);
