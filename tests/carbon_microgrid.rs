@@ -242,3 +242,31 @@ fn the_site_file_of_the_guide_runs_as_it_stands() {
     assert!(own["notes"][0].as_str().unwrap().starts_with("ILLUSTRATIVE: solar, wind"));
     assert!(own["notes"].as_array().unwrap().iter().any(|note| note.as_str().unwrap().starts_with("MIXED")));
 }
+
+/// Without wind and battery 5 kW are imported: hours 9 and 11 of 5 January 2022 at their own intensities, hour 10 is blank.
+#[test]
+fn a_series_prices_each_hour_and_a_blank_hour_is_counted_apart() {
+    let bench = Bench::new();
+    let site = SITE.split("[microgrid.wind]").next().unwrap().replace("2026-07-01T00", "2022-01-05T09");
+    bench.write("series.toml", &format!("{site}[microgrid.grid]\nseries = \"ciso-2022\"\n"));
+    let args = ["--power", "500", "--site", "series.toml"];
+    let json = bench.json(&args);
+    let own = &json["microgrid"]["operational"];
+    assert!((own["unpriced_import_kwh"].as_f64().unwrap() - 5.0).abs() < 1e-9, "{own}");
+    let hour = |stamp: &str| -> f64 {
+        let example = include_str!("../src/account/series/examples/ciso_2022.csv");
+        let line = example.lines().find(|line| line.starts_with(stamp)).unwrap();
+        line.split(',').nth(1).unwrap().parse().unwrap()
+    };
+    let want = 5.0 * (hour("2022-01-05T09") + hour("2022-01-05T11"));
+    assert!((own["import_g"].as_f64().unwrap() - want).abs() < 1e-6, "{own} {want}");
+    let text = String::from_utf8_lossy(&bench.microgrid(&args).stdout).into_owned();
+    assert!(text.contains("≥ ≈") && text.contains("without a trustworthy intensity"), "{text}");
+    bench.write(
+        "late.toml",
+        &format!("{}[microgrid.grid]\nseries = \"ciso-2022\"\n", site.replace("2022-01-05", "2026-01-05")),
+    );
+    let output = bench.microgrid(&["--power", "500", "--site", "late.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(error(&output).contains("it covers 2022-01-01T00:00:00Z to"), "{}", error(&output));
+}

@@ -19,7 +19,7 @@ pub(super) fn render(site: &Site, account: &Account) -> anyhow::Result<String> {
     out.push('\n');
     out.push_str(&shares(account));
     out.push('\n');
-    out.push_str(&carbon(site, account));
+    out.push_str(&carbon(account));
     out.push('\n');
     out.push_str(&text::entry("Result", &account.statement));
     for note in &account.notes {
@@ -210,11 +210,11 @@ fn shares(account: &Account) -> String {
     text::lines(&table)
 }
 
-fn carbon(site: &Site, account: &Account) -> String {
+fn carbon(account: &Account) -> String {
     let (own, later) = (&account.operational, &account.life_cycle);
     let least = if own.unpriced_import_kwh > 0.0 { "≥ " } else { "" };
     let mark = account.load.evidence.mark();
-    let gas = site.profile.grid.gas;
+    let gas = later.import_gas.map_or_else(|| "a gas that the series does not name".to_owned(), |gas| gas.to_string());
     let mut table = text::table(&["carbon", "total", "per kWh of load", "what it is"], &[1, 2]);
     let per = |grams: f64| match account.energies.load_kwh - account.energies.unserved_kwh {
         load if load > 0.0 => format!("{least}{:.1} g", grams / load),
@@ -245,11 +245,7 @@ fn carbon(site: &Site, account: &Account) -> String {
         row("  + battery", grams, "its manufacture, by time over its life, CO2e".to_owned());
     }
     let served = "The two are different accounts and are not added. Per kWh is of served load.";
-    format!(
-        "{}{}",
-        text::lines(&table),
-        text::entry("Gas", &format!("imports in {gas} unless the series says otherwise. {served}"))
-    )
+    format!("{}{}", text::lines(&table), text::entry("Gas", &format!("imports in {gas}. {served}")))
 }
 
 fn grams_band(account: &Account, of: impl Fn(&crate::account::microgrid::Bands) -> (f64, f64)) -> String {
