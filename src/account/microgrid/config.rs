@@ -377,6 +377,11 @@ fn grid(table: &Section, battery: bool) -> Result<GridPlan, AccountError> {
     if charge_below_g_per_kwh.is_some() && !battery {
         return Err(own.bad("charge_below_g_per_kwh", "there is no battery to charge: give [microgrid.battery]"));
     }
+    if charge_below_g_per_kwh.is_some() && request.file.is_empty() {
+        let reason =
+            "one factor for all steps is always or never below it: name a series, for example series = \"file.csv\"";
+        return Err(own.bad("charge_below_g_per_kwh", reason));
+    }
     Ok(GridPlan {
         limit_kw: own.number("limit_kw", Bounds { high: 1e8, ..Bounds::not_negative("kilowatts, at least 0") })?,
         export: own.flag("export")?.unwrap_or(true),

@@ -73,6 +73,8 @@ fn what_cannot_be_is_refused_with_its_key() {
         ("2026-07-01T00:00:00Z", "2026-07-01T00:00:00", "no instant with a zone"),
         ("profile = \"illustrative\"", "", "`profile` is missing"),
         ("limit_kw = 30", "limit_kw = -30", "`limit_kw` is -30"),
+        ("limit_kw = 30", "charge_below_g_per_kwh = 100", "always or never below it"),
+        ("limit_kw = 30", "sereis = \"x.csv\"", "did you mean series?"),
         ("soc_max = 0.9", "soc_max = 0.9\nembodied_kg = 100", "`life_years` is missing"),
         ("[microgrid.solar]", "[microgrid.sun]", "unknown key `microgrid.sun`"),
     ] {

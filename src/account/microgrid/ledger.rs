@@ -133,7 +133,8 @@ pub fn energies(steps: &[Step], hours: f64, battery: Option<&Battery>) -> Result
         sum.spill_kwh += step.spill_kw;
         sum.unserved_kwh += step.unserved_kw;
         sum.unserved_h += f64::from(u8::from(step.unserved_kw > step.load_kw * BALANCE));
-        sum.steps_with_import += usize::from(step.import_kw > 0.0);
+        // A rounding of the battery's last watt is no import.
+        sum.steps_with_import += usize::from(step.import_kw > step.load_kw * BALANCE);
     }
     for value in [
         &mut sum.load_kwh,

@@ -1,5 +1,7 @@
 //! Shares and grams against figures worked by hand.
 
+use proptest::prelude::*;
+
 use super::super::step::{Connection, Inputs, run};
 use super::*;
 
@@ -154,4 +156,42 @@ fn energy_imported_without_an_intensity_is_counted_apart() {
     let steps = run(&inputs).unwrap();
     let energies = energies(&steps, 1.0, None).unwrap();
     assert!(operational(&steps, 1.0, None, &Intensity::Series(vec![None, None]), &energies).is_err());
+}
+
+proptest! {
+    /// Grams that reach the load and grams in store are those that were imported: checked by the account itself, for any flow.
+    #[test]
+    fn no_gram_is_lost_and_no_share_is_impossible(
+        columns in prop::collection::vec((0.0f64..50.0, 0.0f64..50.0, prop::option::of(1.0f64..900.0), any::<bool>()), 1..150),
+        minutes in prop::sample::select(vec![5u32, 15, 30, 60, 120]),
+        first_hour in 0.0f64..1.0,
+        at in 0.0f64..=1.0,
+    ) {
+        let load: Vec<f64> = columns.iter().map(|column| column.0).collect();
+        let generation: Vec<f64> = columns.iter().map(|column| column.1).collect();
+        let flags: Vec<bool> = columns.iter().map(|column| column.3 && column.2.is_some()).collect();
+        let mut values: Vec<Option<f64>> = columns.iter().map(|column| column.2).collect();
+        values[0] = Some(values[0].unwrap_or(100.0));
+        let hours = f64::from(minutes) / 60.0;
+        let battery = Battery { soc_start: 0.1 + 0.8 * at, ..BATTERY };
+        let inputs = Inputs {
+            hours,
+            load_kw: &load,
+            generation_kw: &generation,
+            battery: Some(battery),
+            grid: Some(OPEN),
+            grid_charging: Some(&flags),
+        };
+        let intensity = Intensity::Series(values);
+        let steps = run(&inputs).unwrap();
+        let energies = energies(&steps, hours, Some(&battery)).unwrap();
+        let carbon = operational(&steps, hours, Some(&battery), &intensity, &energies).unwrap();
+        prop_assert!(carbon.operational_g >= 0.0 && carbon.kept_in_store_g <= carbon.import_g * (1.0 + 1e-9));
+        let priced = energies.import_kwh - carbon.unpriced_import_kwh;
+        prop_assert!(carbon.import_g <= priced * 900.0 * (1.0 + 1e-9) + 1e-9);
+        let shares = shares(&steps, hours, first_hour, Some(&battery), &energies);
+        let free = shares.hourly_carbon_free.unwrap();
+        prop_assert!((0.0..=1.0 + 1e-9).contains(&free), "{free}");
+        prop_assert!((0.0..=1.0 + 1e-9).contains(&shares.self_consumption.unwrap()));
+    }
 }

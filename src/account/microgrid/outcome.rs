@@ -10,7 +10,7 @@ use super::intensity;
 use super::ledger::{self, Energies, Intensity, Operational, Shares};
 use super::load::{self, LoadTrace};
 use super::profile::{self, Profile};
-use super::step::{self, Connection, Inputs, Step};
+use super::step::{self, BALANCE, Connection, Inputs, Step};
 use crate::account::{AccountError, Site};
 use crate::model::{Evidence, Gas};
 use crate::units::{HOURS_PER_YEAR, SECONDS_PER_HOUR};
@@ -243,13 +243,14 @@ fn statement(account: &Account) -> String {
     let percent =
         |share: Option<f64>| share.map_or_else(|| "unknown".to_owned(), |share| format!("{:.1} %", share * 100.0));
     let free = percent(account.shares.hourly_carbon_free);
-    if energies.unserved_kwh > 0.0 {
+    if energies.unserved_h > 0.0 {
         return format!(
             "Not all load was served: {:.2} h with {:.3} kWh unserved. Hourly carbon-free share of the load: {free}.",
             energies.unserved_h, energies.unserved_kwh
         );
     }
     let upper = account.bands.map_or(0.0, |bands| bands.import_kwh.1);
+    let upper = if upper > energies.load_kwh * BALANCE { upper } else { 0.0 };
     let green = energies.steps_with_import == 0 && carbon.drawn_from_start_kwh == 0.0 && energies.load_kwh > 0.0;
     if green && upper > 0.0 {
         return format!(
