@@ -2,7 +2,7 @@
 //!
 //! `tests/fixtures/vessim` holds inputs, settings and what Vessim gave; `scripts/compare-vessim.py` made the latter.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 use std::path::{Path, PathBuf};
 
