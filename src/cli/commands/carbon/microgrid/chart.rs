@@ -12,16 +12,18 @@ use crate::model::Evidence;
 const MOST_STEPS: usize = 2000;
 /// Points that remain of more steps than that, at most: about four per millimetre of a double column.
 const POINTS: usize = 700;
+/// Seconds of a day.
+const DAY_S: f64 = 86_400.0;
 
 /// The chart of an account.
 pub(super) fn of(site: &Site, account: &Account) -> MicrogridChart {
     let count = account.steps.len();
-    let together = if count > MOST_STEPS { count.div_ceil(POINTS) } else { 1 };
+    let together = together(count, account.config.horizon.step.get());
     let mut notes: Vec<String> =
         account.notes.iter().filter(|note| note.starts_with("ILLUSTRATIVE")).cloned().collect();
     if together > 1 {
-        let minutes = account.config.horizon.step.get() * together as f64 / 60.0;
-        notes.push(format!("Each point is the mean of {together} steps ({minutes:.0} min)."));
+        let hours = account.config.horizon.step.get() * together as f64 / 3600.0;
+        notes.push(format!("Each point is the mean of {together} steps ({hours:.2} h)."));
     }
     let mean = |of: &dyn Fn(usize, &Step) -> f64| averaged(&account.steps, together, of);
     let mut layers: Vec<SupplyLayer> = account
@@ -60,6 +62,17 @@ pub(super) fn of(site: &Site, account: &Account) -> MicrogridChart {
     }
 }
 
+/// How many neighbouring steps make one point. Beyond a quarter of a day it is whole days: points that fall on other hours
+/// from day to day would draw a beat that is not there.
+fn together(count: usize, step_s: f64) -> usize {
+    let each = if count > MOST_STEPS { count.div_ceil(POINTS) } else { 1 };
+    let day = DAY_S / step_s;
+    if each as f64 * step_s <= DAY_S / 4.0 || day.fract() != 0.0 {
+        return each;
+    }
+    each.div_ceil(day as usize) * day as usize
+}
+
 /// Mean watts of so many neighbouring steps.
 fn averaged(steps: &[Step], together: usize, of: &dyn Fn(usize, &Step) -> f64) -> Vec<f64> {
     let mut index = 0;
@@ -95,6 +108,13 @@ fn source(site: &Site, account: &Account) -> ChartSource {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_week_is_drawn_in_quarters_of_an_hour_and_a_year_in_days() {
+        assert_eq!((together(2000, 300.0), together(2016, 300.0)), (1, 3));
+        // 105 120 steps of 5 minutes: 151 would be 12.6 h; 288 are a day. Ten years of hours: 126 h become six days.
+        assert_eq!((together(105_120, 300.0), together(87_600, 3600.0)), (288, 144));
+    }
 
     #[test]
     fn averages_keep_the_mean_also_of_a_shorter_last_group() {
