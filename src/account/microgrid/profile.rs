@@ -175,14 +175,7 @@ fn scale(generator: &Generator, unit: Unit, place: &str) -> Result<f64, AccountE
 /// A shape of the shipped example over its own maximum, at the same day and hour of the horizon's year.
 fn illustrative(generator: &Generator, horizon: &Horizon, place: &str) -> Result<Profile, AccountError> {
     let broken = |reason: String| AccountError::Catalogue(format!("the example series: {reason}"));
-    let table = table(EXAMPLE).map_err(broken)?;
-    let name = format!("{}_mwh", generator.kind.word());
-    let column = table.header.iter().position(|own| *own == name).ok_or_else(|| broken(format!("no column {name}")))?;
-    let mut values: Vec<f64> = table
-        .rows
-        .iter()
-        .map(|(_, cells)| cells.get(column).and_then(|cell| cell.parse().ok()).unwrap_or(f64::NAN))
-        .collect();
+    let mut values = example_column(&format!("{}_mwh", generator.kind.word())).map_err(broken)?;
     fill_between(&mut values);
     let most = values.iter().copied().fold(0.0, f64::max);
     values.iter_mut().for_each(|value| *value /= most);
@@ -198,6 +191,15 @@ fn illustrative(generator: &Generator, horizon: &Horizon, place: &str) -> Result
         unit: Unit::OfCapacity,
         kw: steps.over(horizon).map_err(broken)?.into_iter().map(|value| value * scale).collect(),
     })
+}
+
+/// A column of the shipped example. Its form is known: no quotes, no spaces, so that splitting it is all the reading it needs.
+fn example_column(name: &str) -> Result<Vec<f64>, String> {
+    let mut lines = EXAMPLE.lines().filter(|line| !line.starts_with('#'));
+    let header = lines.next().unwrap_or_default();
+    let column = header.split(',').position(|own| own == name).ok_or_else(|| format!("no column {name}"))?;
+    let cell = |line: &str| line.split(',').nth(column).and_then(|cell| cell.parse().ok()).unwrap_or(f64::NAN);
+    Ok(lines.map(cell).collect())
 }
 
 /// Draws a line over single blanks. Only for the illustrative shapes, of which three hours are blank and nothing is measured.
