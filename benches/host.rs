@@ -1,4 +1,4 @@
-//! Host-side costs: integrating a long trace, writing and reading a record, evaluating it, drawing its charts.
+//! Host-side costs: integrating a long trace, writing and reading a record, evaluating it, drawing its charts, accounting.
 
 #![allow(clippy::expect_used, clippy::print_stderr, missing_docs)]
 
@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use wattmark::account::microgrid::{self, load};
+use wattmark::account::{Site, resolve_site};
 use wattmark::clock::Nanoseconds;
 use wattmark::figure;
 use wattmark::measure::result::evaluate;
@@ -15,7 +17,7 @@ use wattmark::model::{
 };
 use wattmark::power::integrate::window_energies;
 use wattmark::store;
-use wattmark::units::{Ratio, Seconds};
+use wattmark::units::{Ratio, Seconds, Watts};
 
 /// A board sensor polled at 50 Hz with instant power and an energy counter.
 fn trace(samples: u64) -> SourceTrace {
@@ -144,5 +146,27 @@ fn charts(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, integration, records, charts);
+/// A site with three generators, a battery and a grid, over a year of 5-minute steps.
+fn site() -> Site {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let text = "name = \"bench\"\ngrid = \"CN-QH\"\npue = 1.2\n[microgrid]\nstart = \"2026-01-01T00:00:00Z\"\ndays = 365\n\
+                step_s = 300\n[microgrid.solar]\ncapacity_kw = 600\nprofile = \"illustrative\"\n[microgrid.wind]\n\
+                capacity_kw = 300\nprofile = \"illustrative\"\n[microgrid.hydro]\ncapacity_kw = 100\n\
+                profile = \"illustrative\"\n[microgrid.battery]\ncapacity_kwh = 1500\nc_rate = 0.25\n\
+                charge_efficiency = 0.95\ndischarge_efficiency = 0.95\n";
+    std::fs::write(folder.path().join("site.toml"), text).expect("the site is written");
+    resolve_site(None, None, Some("site.toml"), folder.path()).expect("the site resolves")
+}
+
+fn accounts(c: &mut Criterion) {
+    let site = site();
+    c.bench_function("micro-grid, a year of 5-minute steps", |b| {
+        b.iter(|| {
+            let load = |config: &microgrid::Config| Ok(load::declared(Watts::new(300_000.0), None, &config.horizon));
+            black_box(microgrid::of_site(&site, load).expect("the micro-grid runs"))
+        });
+    });
+}
+
+criterion_group!(benches, integration, records, charts, accounts);
 criterion_main!(benches);
