@@ -12,7 +12,10 @@ pub mod cost;
 pub mod embodied;
 mod error;
 mod factor;
+mod factor_file;
+mod identity;
 mod job;
+mod matrix;
 pub mod microgrid;
 mod regions;
 pub mod schedule;
@@ -27,11 +30,13 @@ pub use carbon::{
     CarbonTable, CaseCarbon, CommandCarbon, LeftOut, WorkUnit, case_carbon, command_carbon, energy_per_unit,
     operational,
 };
-pub use catalogue::{Entry, catalogue, factor_for, search, spread};
+pub use catalogue::{Catalogue, Entry, catalogue, factor_for, source_factor, source_factors, spread};
 pub use error::AccountError;
-pub use factor::parse_grid;
+pub use factor::{parse_grid, parse_grid_in};
+pub use identity::{Difference, Mixture, alike};
 pub use job::{Job, JobCarbon, job_carbon};
+pub use matrix::{Matrix, MatrixColumn, RegionRow, RegionSet, price};
 pub use regions::{DEFAULT_REGIONS, RegionCarbon, across_regions, mixed_identity};
 pub use section::{Bounds, Section};
-pub use site::{SECTIONS, SHIPPED_SITES, Site, resolve_site};
+pub use site::{SECTIONS, SHIPPED_SITES, Site, resolve_site, resolve_site_in};
 pub use subject::{Amount, Choice, Subject, default_choice, fleet, scaled, subjects};

@@ -210,7 +210,7 @@ mod tests {
         render(&run.record, &site, &table, &[], &jobs).unwrap()
     }
     fn at(grid: &str, pue: f64) -> SiteArgs {
-        SiteArgs { grid: Some(grid.to_owned()), pue: Some(pue), site: None }
+        SiteArgs { grid: Some(grid.to_owned()), pue: Some(pue), ..SiteArgs::default() }
     }
 
     #[test]
