@@ -130,6 +130,23 @@ fn a_users_factor_is_a_row_of_its_own_beside_the_built_in_one() {
 }
 
 #[test]
+fn a_run_is_made_with_a_users_factor_and_its_record_asks_for_the_file_again() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("script.toml"), SCRIPT).unwrap();
+    std::fs::write(folder.path().join("own.csv"), "code,year,g_per_kwh,gas\nhall-7,2025,95,CO2e\n").unwrap();
+    let run = "run --no-ceilings --simulate script.toml --kernel gemm/tiled-f32 --shape m=n=k=128 --no-figures";
+    let mut args: Vec<&str> = run.split(' ').collect();
+    args.extend(["--factors", "own.csv", "--grid", "hall-7"]);
+    let output = wattmark(folder.path(), &args);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let without = wattmark(folder.path(), &["carbon", "latest"]);
+    assert_eq!(without.status.code(), Some(2));
+    assert!(text(&without.stderr).contains("`--factors FILE` adds figures of your own"), "{}", text(&without.stderr));
+    let with = wattmark(folder.path(), &["carbon", "latest", "--factors", "own.csv"]);
+    assert!(text(&with.stdout).contains("95 gCO2e/kWh"), "{}", text(&with.stdout));
+}
+
+#[test]
 fn the_chart_goes_to_the_folder_that_was_named() {
     let folder = measured();
     let output = matrix(folder.path(), "--plot charts");

@@ -399,7 +399,7 @@ mod tests {
             (good.replace("342", "3001"), "above 3000"),
             (good.replace("gas = \"CO2e\"\n", ""), "`gas` is missing"),
             (good.replace("region = \"DE\"\n", ""), "`region` is missing"),
-            (good.replace("gas =", "gass ="), "did you mean gas?"),
+            (good.replace("gas =", "gass ="), "did you mean gas"),
             (good.replace("aliases", "alias"), "did you mean aliases?"),
             (good.replace("[[factor]]", "[[factors]]"), "did you mean factor?"),
             ("factor = 3".to_owned(), "list of tables"),

@@ -100,7 +100,9 @@ fn spread_text(factor: &GridFactor, held: &[&GridFactor]) -> String {
     let mut out = text::entry("Spread", &format!("{}: {}", place_codes(held), range(held)));
     let identity = format!("{}, {}, {}, {}", factor.gas, factor.basis, factor.method, text::upstream(factor));
     out.push_str(&text::entry("", &format!("like for like ({identity}): {}", range(&like))));
-    if held.iter().all(|own| own.publisher == factor.publisher) && held.len() > 1 {
+    // One publisher's announcements of several years differ after the first comma.
+    let house = |own: &GridFactor| own.publisher.split(',').next().map(str::to_owned);
+    if held.iter().all(|own| house(own) == house(factor)) {
         out.push_str(&text::entry("", "one publisher only: the figures of others may lie outside this range"));
     }
     out
@@ -198,7 +200,7 @@ fn table_of(entries: &[&Entry]) -> String {
         single |= !mark.is_empty();
         table.add_row(vec![
             format!("{}{}", own_prefix(entry), factor.region),
-            factor.name.chars().take(38).collect(),
+            text::cut(&factor.name, 38),
             format!("{:.1}", factor.intensity_g_per_kwh.get()),
             factor.gas.to_string(),
             format!("{}{mark}", factor.year.map_or_else(|| "unstated".to_owned(), |year| year.to_string())),

@@ -163,7 +163,7 @@ fn table(site: &Site, matrix: &Matrix, shown: usize) -> String {
         let mut cells = vec![
             row.rank.to_string(),
             format!("{}{}", if row.file.is_some() { "user:" } else { "" }, row.factor.region),
-            row.factor.name.chars().take(20).collect(),
+            text::cut(&row.factor.name, 20),
             format!("{:.1}", row.factor.intensity_g_per_kwh.get()),
             identity(&row.factor),
         ];
