@@ -216,6 +216,8 @@ pub struct Matrix {
     pub rows: Vec<RegionRow>,
     /// Regions of the set that have no figure for the year.
     pub without_year: Vec<String>,
+    /// Regions of the set whose figure is 0 although upstream emissions are counted: a gap in the source.
+    pub without_figure: Vec<String>,
     /// What differs between the factors, without a full stop; `None` if all count the same.
     pub note: Option<String>,
 }
@@ -238,6 +240,15 @@ pub fn price(
         return Err(AccountError::Impossible { what: "the matrix".to_owned(), reason });
     }
     let (mut picked, without_year) = set.pick(catalogue, year)?;
+    let mut without_figure = Vec::new();
+    if !matches!(set, RegionSet::Codes(_)) {
+        picked.retain(|entry| {
+            if is_a_gap(&entry.factor) {
+                without_figure.push(entry.factor.region.clone());
+            }
+            !is_a_gap(&entry.factor)
+        });
+    }
     let intensity = |entry: &Entry| entry.factor.intensity_g_per_kwh.get();
     picked.sort_by(|a, b| intensity(a).total_cmp(&intensity(b)).then_with(|| a.factor.region.cmp(&b.factor.region)));
     let factors: Vec<&GridFactor> = picked.iter().map(|entry| &entry.factor).collect();
@@ -262,7 +273,12 @@ pub fn price(
     }
     let regions = set.title(rows.len());
     let columns = subjects.iter().map(column).collect();
-    Ok(Matrix { regions, year, columns, rows, without_year, note: mixture.sentence })
+    Ok(Matrix { regions, year, columns, rows, without_year, without_figure, note: mixture.sentence })
+}
+
+/// No electricity has zero life-cycle emissions: building the plants emits. A published 0 is missing data.
+fn is_a_gap(factor: &GridFactor) -> bool {
+    factor.life_cycle == Some(true) && factor.intensity_g_per_kwh.get() == 0.0
 }
 
 fn column(subject: &Subject) -> MatrixColumn {
@@ -323,9 +339,19 @@ mod tests {
     #[test]
     fn every_set_has_its_regions_and_all_has_every_place_once() {
         let count = |set: &str| over(&[subject()], set, None).unwrap().rows.len();
-        assert_eq!((count("countries"), count("us"), count("nordic")), (212, 27, 10));
+        assert_eq!((count("countries"), count("us"), count("nordic")), (211, 27, 10));
         // 38 Chinese places (30 provinces, 7 grids, the country) of 40 codes, and the world average.
-        assert_eq!(count("ALL"), 38 + 212 + 27 + 10 + 1);
+        assert_eq!(count("ALL"), 38 + 211 + 27 + 10 + 1);
+    }
+
+    #[test]
+    fn a_published_zero_with_upstream_is_missing_data_and_is_never_the_best_region() {
+        let matrix = over(&[subject()], "countries", None).unwrap();
+        assert_eq!(matrix.without_figure, ["CAF"]);
+        assert!(matrix.rows[0].factor.intensity_g_per_kwh.get() > 0.0 && matrix.rows[0].ratio_to_best == Some(1.0));
+        // Who names it gets it, with its note.
+        let named = over(&[subject()], "CAF,FRA", None).unwrap();
+        assert!(named.rows[0].ratio_to_best.is_none() && named.rows[0].factor.note.contains("gap in the data"));
     }
 
     #[test]

@@ -213,15 +213,9 @@ fn below(site: &Site, matrix: &Matrix) -> String {
         };
         out.push_str(&text::entry("<", &place));
     }
-    if !matrix.without_year.is_empty() {
-        let (count, codes) =
-            (matrix.without_year.len(), matrix.without_year.iter().take(12).cloned().collect::<Vec<_>>());
-        let more = if count > codes.len() { ", …" } else { "" };
-        out.push_str(&text::entry(
-            "Left out",
-            &format!(" {count} regions without that year: {}{more}", codes.join(", ")),
-        ));
-    }
+    out.push_str(&left_out(&matrix.without_year, "have no figure of that year"));
+    let gap = "have a published 0 although upstream is counted: a gap in the source, not a grid without emissions";
+    out.push_str(&left_out(&matrix.without_figure, gap));
     let mut sources: Vec<String> = Vec::new();
     for row in &matrix.rows {
         let source = format!("{}; {}", row.factor.publisher, row.factor.licence);
@@ -233,6 +227,17 @@ fn below(site: &Site, matrix: &Matrix) -> String {
         out.push_str(&text::entry(if index == 0 { "Factors" } else { "" }, source));
     }
     out
+}
+
+/// Regions of the set that are no rows, and why.
+fn left_out(codes: &[String], why: &str) -> String {
+    const NAMED: usize = 12;
+    if codes.is_empty() {
+        return String::new();
+    }
+    let more = if codes.len() > NAMED { ", …" } else { "" };
+    let named = codes.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    text::entry("Without", &format!("{} of the set, which {why}: {named}{more}", codes.len()))
 }
 
 /// How many rows are marked, and for what.
