@@ -182,6 +182,21 @@ fn wrong_regions_years_and_files_exit_2_and_say_what_to_do() {
 }
 
 #[test]
+fn estimated_energy_is_marked_in_every_cell_and_has_no_interval() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = SCRIPT.replace("scope = \"board\"", "scope = \"board\"\nevidence = \"estimated\"");
+    std::fs::write(folder.path().join("script.toml"), script).unwrap();
+    let run = "run --no-ceilings --simulate script.toml --kernel gemm/tiled-f32 --shape m=n=k=128 --no-figures";
+    let output = wattmark(folder.path(), &run.split(' ').collect::<Vec<_>>());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    // 1 MJ × 24.7 g/kWh (SE4) is 6.86 g, and SE4 is published as a lower bound.
+    let page = text(&matrix(folder.path(), "--regions nordic").stdout);
+    assert_eq!(page.lines().filter(|line| line.contains("generation") && line.contains("≈")).count(), 10, "{page}");
+    assert!(page.contains("≈6.86 g") && !page.contains('±') && page.contains("SE4 is a lower bound"), "{page}");
+    assert!(json(folder.path(), "--regions nordic")["rows"][0]["carbon_g"][0]["interval"].is_null());
+}
+
+#[test]
 fn the_help_of_the_matrix() {
     let output = wattmark(Path::new("."), &["carbon", "matrix", "--help"]);
     insta::assert_snapshot!("help", text(&output.stdout));

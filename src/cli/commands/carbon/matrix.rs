@@ -216,6 +216,9 @@ fn below(site: &Site, matrix: &Matrix) -> String {
     out.push_str(&left_out(&matrix.without_year, "have no figure of that year"));
     let gap = "have a published 0 although upstream is counted: a gap in the source, not a grid without emissions";
     out.push_str(&left_out(&matrix.without_figure, gap));
+    for row in matrix.rows.iter().filter(|row| row.factor.note.starts_with("lower bound")) {
+        out.push_str(&text::entry("Note", &format!("{} is a {}", row.factor.region, row.factor.note)));
+    }
     let mut sources: Vec<String> = Vec::new();
     for row in &matrix.rows {
         let source = format!("{}; {}", row.factor.publisher, row.factor.licence);
