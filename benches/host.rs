@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use wattmark::account::microgrid::{self, load};
-use wattmark::account::{Site, resolve_site};
+use wattmark::account::{self, Site, resolve_site};
 use wattmark::clock::Nanoseconds;
 use wattmark::figure;
 use wattmark::measure::result::evaluate;
@@ -55,12 +55,17 @@ fn trace(samples: u64) -> SourceTrace {
 
 /// The shipped golden record, grown to 20 cases of five windows and 100 000 power samples.
 fn record() -> RunRecord {
+    record_of(20)
+}
+
+/// The shipped golden record, grown to these cases of five windows and 5000 power samples each.
+fn record_of(cases: u64) -> RunRecord {
     let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/records/v1.0.json");
     let mut record = store::read(golden.as_ref()).expect("the golden record reads").record;
     let pattern = record.measurements[0].clone();
     let check =
         Check { sampled: 256, worst_error_in_bounds: 0.1, max_abs_error: 1e-6, scanned: 1 << 20, ..Check::default() };
-    record.measurements = (0..20u64)
+    record.measurements = (0..cases)
         .map(|i| Measurement {
             verification: Verification::Passed { before: check.clone(), after: check.clone() },
             calibration: Some(Calibration {
@@ -86,7 +91,7 @@ fn record() -> RunRecord {
             ..pattern.clone()
         })
         .collect();
-    record.traces = vec![trace(100_000)];
+    record.traces = vec![trace(cases * 5_000)];
     record.plan.cases = record.measurements.iter().map(|m| m.case.clone()).collect();
     record.skips.clear();
     record.provenance.device_details = BTreeMap::new();
@@ -168,5 +173,26 @@ fn accounts(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, integration, records, charts, accounts);
+/// Reading included: what `wattmark carbon matrix RUN --case '*' --regions all --json` does without printing.
+fn carbon_matrix(c: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("run.json");
+    let record = record_of(100);
+    std::fs::write(&path, store::to_text(&record).expect("the record serialises")).expect("the record is written");
+    let site = resolve_site(None, Some(1.2), None, folder.path()).expect("the site resolves");
+    let catalogue = account::Catalogue::built_in().expect("the catalogue reads");
+    let every = account::Choice::Case("*".to_owned());
+    let matrix = |record: &RunRecord| {
+        let subjects = account::subjects(record, &evaluate(record), &every).expect("every case has joules");
+        assert_eq!(subjects.len(), 100);
+        let matrix = account::price(&subjects, &site, catalogue, &account::RegionSet::All, None).expect("it is priced");
+        serde_json::to_string_pretty(&matrix).expect("the matrix serialises")
+    };
+    c.bench_function("carbon matrix, 100 cases × all regions", |b| b.iter(|| black_box(matrix(&record))));
+    c.bench_function("carbon matrix, 100 cases × all regions, reading the record", |b| {
+        b.iter(|| black_box(matrix(&store::read(&path).expect("the record reads").record)));
+    });
+}
+
+criterion_group!(benches, integration, records, charts, accounts, carbon_matrix);
 criterion_main!(benches);

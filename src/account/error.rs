@@ -7,8 +7,8 @@ use std::path::PathBuf;
 pub enum AccountError {
     /// A region that the catalogue does not hold.
     #[error(
-        "no grid factor for `{given}` in the catalogue{hint}; `wattmark factors` lists all, and a number (kgCO2e/kWh) or \
-             a TOML file with one factor is accepted too"
+        "no grid factor for `{given}` in the catalogue{hint}; `wattmark factors` lists all, a number (kgCO2e/kWh) or a \
+             TOML file with one factor is accepted too, and `--factors FILE` adds figures of your own"
     )]
     UnknownRegion {
         /// What was asked for.

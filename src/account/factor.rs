@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::AccountError;
-use super::catalogue::factor_for;
+use super::catalogue::Catalogue;
 use crate::model::{Basis, FactorMethod, Gas, GridFactor};
 use crate::names;
 use crate::units::GramsPerKilowattHour;
@@ -15,8 +15,13 @@ use crate::units::GramsPerKilowattHour;
 /// or oil-shale plants stay below 2000 g/kWh (IPCC 2006 fuel factors at 20 % efficiency), so more is a slip of units.
 pub const MAX_INTENSITY_G_PER_KWH: f64 = 3000.0;
 
-/// Reads `--grid`. Relative file names are taken from `base_dir`.
+/// Reads `--grid` with the built-in catalogue. Relative file names are taken from `base_dir`.
 pub fn parse_grid(text: &str, base_dir: &Path) -> Result<GridFactor, AccountError> {
+    parse_grid_in(Catalogue::built_in()?, text, base_dir)
+}
+
+/// Reads `--grid` with a catalogue that may hold the user's figures.
+pub fn parse_grid_in(catalogue: &Catalogue, text: &str, base_dir: &Path) -> Result<GridFactor, AccountError> {
     let text = text.trim();
     if let Some(factor) = parse_number(text)? {
         return Ok(factor);
@@ -25,7 +30,7 @@ pub fn parse_grid(text: &str, base_dir: &Path) -> Result<GridFactor, AccountErro
     if names_a_file(text) {
         return read_factor(&path);
     }
-    match factor_for(text) {
+    match catalogue.factor(text) {
         Err(AccountError::UnknownRegion { .. }) if path.is_file() => read_factor(&path),
         found => found.cloned(),
     }
@@ -93,7 +98,8 @@ fn check(given: &str, grams: f64) -> Result<(), AccountError> {
     Err(AccountError::BadIntensity { given: given.to_owned(), reason })
 }
 
-const FACTOR_KEYS: [&str; 11] = [
+/// Keys of a factor in TOML.
+pub const FACTOR_KEYS: [&str; 11] = [
     "region",
     "name",
     "intensity_g_per_kwh",

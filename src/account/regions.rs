@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 use super::carbon::honest;
+use super::identity::Mixture;
 use super::{AccountError, factor_for};
 use crate::model::{Estimate, Evidence, GridFactor, Pue};
 use crate::units::{GramsCo2e, Joules};
@@ -46,32 +47,11 @@ pub fn across_regions<S: AsRef<str>>(
     Ok(all)
 }
 
-/// What differs between the factors of several regions, as a sentence; `None` if gas, basis, method and life cycle agree.
+/// What differs between the factors of several regions, as a sentence; `None` if they count the same thing (gas, basis,
+/// method, life cycle, years at most two apart).
 pub fn mixed_identity(regions: &[RegionCarbon]) -> Option<String> {
-    let differs = |of: &dyn Fn(&GridFactor) -> String| {
-        let mut values: Vec<String> = regions.iter().map(|region| of(&region.factor)).collect();
-        values.sort();
-        values.dedup();
-        (values.len() > 1).then(|| values.join(" and "))
-    };
-    let life_cycle = |factor: &GridFactor| {
-        match factor.life_cycle {
-            Some(true) => "with upstream",
-            Some(false) => "without upstream",
-            None => "upstream unstated",
-        }
-        .to_owned()
-    };
-    let parts: Vec<String> = [
-        differs(&|factor| factor.gas.to_string()).map(|text| format!("gas: {text}")),
-        differs(&|factor| factor.basis.to_string()).map(|text| format!("basis: {text}")),
-        differs(&|factor| factor.method.to_string()).map(|text| format!("method: {text}")),
-        differs(&life_cycle).map(|text| format!("life cycle: {text}")),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    (!parts.is_empty()).then(|| format!("the factors do not count the same thing ({})", parts.join("; ")))
+    let factors: Vec<&GridFactor> = regions.iter().map(|region| &region.factor).collect();
+    Mixture::of(&factors).sentence
 }
 
 #[cfg(test)]

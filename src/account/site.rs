@@ -8,8 +8,8 @@
 use std::path::{Path, PathBuf};
 
 use super::AccountError;
-use super::catalogue::{DEFAULT_REGION, factor_for};
-use super::factor::{check_keys, factor_from_table, names_a_file, parse_grid, parse_table, read_table};
+use super::catalogue::{Catalogue, DEFAULT_REGION, factor_for};
+use super::factor::{check_keys, factor_from_table, names_a_file, parse_grid_in, parse_table, read_table};
 use super::section::{Bounds, Section};
 use crate::model::{Evidence, GridFactor, Pue, SiteProfile};
 use crate::names;
@@ -87,10 +87,29 @@ pub fn resolve_site(
     site: Option<&str>,
     base_dir: &Path,
 ) -> Result<Site, AccountError> {
-    let named = site.map(|name| load_site(name, base_dir)).transpose()?;
-    let given_grid = grid.map(|text| parse_grid(text, base_dir)).transpose()?;
-    let given_pue = pue.map(|value| checked_pue(value, Evidence::Declared, "--pue")).transpose()?;
+    resolve_site_in(Catalogue::built_in()?, grid, pue, site, base_dir)
+}
+
+/// As [`resolve_site`], with a catalogue that may hold the user's figures; where one stands beside a built-in figure,
+/// [`Site::notes`] says which is used.
+///
+/// # Errors
+/// As there.
+pub fn resolve_site_in(
+    catalogue: &Catalogue,
+    grid: Option<&str>,
+    pue: Option<f64>,
+    site: Option<&str>,
+    base_dir: &Path,
+) -> Result<Site, AccountError> {
     let mut notes = Vec::new();
+    let named = site.map(|name| load_site(catalogue, name, base_dir, &mut notes)).transpose()?;
+    let given_grid = grid.map(|text| parse_grid_in(catalogue, text, base_dir)).transpose()?;
+    if let Some(text) = grid {
+        // The site's own grid is replaced, so what stands beside it matters to nobody.
+        notes = catalogue.beside(text).into_iter().collect();
+    }
+    let given_pue = pue.map(|value| checked_pue(value, Evidence::Declared, "--pue")).transpose()?;
     let name = match (&named, &given_grid) {
         (Some(file), _) => file.profile.name.clone(),
         (None, Some(factor)) => factor.name.clone(),
@@ -157,7 +176,12 @@ fn checked_pue(value: f64, evidence: Evidence, source: &str) -> Result<Pue, Acco
     }
 }
 
-fn load_site(name: &str, base_dir: &Path) -> Result<SiteFile, AccountError> {
+fn load_site(
+    catalogue: &Catalogue,
+    name: &str,
+    base_dir: &Path,
+    notes: &mut Vec<String>,
+) -> Result<SiteFile, AccountError> {
     let names = SHIPPED_SITES.map(|(own, _)| own);
     let shipped = SHIPPED_SITES.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
     let Some((own, text)) = shipped.filter(|_| !names_a_file(name)) else {
@@ -169,10 +193,10 @@ fn load_site(name: &str, base_dir: &Path) -> Result<SiteFile, AccountError> {
         let folder = path.parent().map_or_else(|| base_dir.to_path_buf(), Path::to_path_buf);
         let json = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
         let table = if json { table_of_account(&path)? } else { read_table("site", &path)? };
-        return site_from_table(table, &path, &folder);
+        return site_from_table(catalogue, table, &path, &folder, notes);
     };
     let path = PathBuf::from(format!("{own}.toml (shipped)"));
-    site_from_table(parse_table("site", &path, text)?, &path, base_dir)
+    site_from_table(catalogue, parse_table("site", &path, text)?, &path, base_dir, notes)
 }
 
 /// The site that an account was made with, from its JSON.
@@ -205,7 +229,13 @@ fn without_nulls(value: &mut serde_json::Value) {
     }
 }
 
-fn site_from_table(mut table: toml::Table, path: &Path, folder: &Path) -> Result<SiteFile, AccountError> {
+fn site_from_table(
+    catalogue: &Catalogue,
+    mut table: toml::Table,
+    path: &Path,
+    folder: &Path,
+    notes: &mut Vec<String>,
+) -> Result<SiteFile, AccountError> {
     let what = "site";
     let known: Vec<&str> = ["name", "grid", "pue", "note"].into_iter().chain(SECTIONS).collect();
     check_keys(what, path, &table, &known)?;
@@ -220,9 +250,12 @@ fn site_from_table(mut table: toml::Table, path: &Path, folder: &Path) -> Result
     let text =
         |key: &str| table.get(key).map(|value| value.as_str().ok_or_else(|| failed(&format!("{key} is not text"))));
     let grid = match table.get("grid") {
-        Some(toml::Value::String(code)) => parse_grid(code, folder)?,
-        Some(toml::Value::Float(value)) => parse_grid(&value.to_string(), folder)?,
-        Some(toml::Value::Integer(value)) => parse_grid(&value.to_string(), folder)?,
+        Some(toml::Value::String(code)) => {
+            notes.extend(catalogue.beside(code));
+            parse_grid_in(catalogue, code, folder)?
+        }
+        Some(toml::Value::Float(value)) => parse_grid_in(catalogue, &value.to_string(), folder)?,
+        Some(toml::Value::Integer(value)) => parse_grid_in(catalogue, &value.to_string(), folder)?,
         Some(toml::Value::Table(factor)) => factor_from_table(factor.clone(), path)?,
         _ => return Err(failed("grid is missing: give a region code, a number, a file, or a [grid] table")),
     };

@@ -3,11 +3,12 @@
 //! What surprises people: what flags leave open comes from the record, if it was made with a grid, PUE or site, and the text
 //! says so.
 
-use std::path::Path;
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use crate::account::{self, AccountError, JobCarbon, Site, resolve_site};
+use crate::account::{self, AccountError, Catalogue, JobCarbon, Site, resolve_site_in};
 use crate::cli::{Failure, text};
 use crate::model::{AccountRequest, RunRecord};
 
@@ -23,9 +24,17 @@ pub struct SiteArgs {
     /// Site with grid and PUE: xining, qingyang, poland, france, or a TOML file. --grid and --pue replace its values.
     #[arg(long, value_name = "NAME|FILE")]
     pub site: Option<String>,
+    /// Your own grid factors beside the built-in ones: a CSV or TOML file. Repeatable.
+    #[arg(long = "factors", value_name = "FILE")]
+    pub factors: Vec<PathBuf>,
 }
 
 impl SiteArgs {
+    /// The built-in factors and those of the files named by `--factors`.
+    pub fn catalogue(&self) -> anyhow::Result<Cow<'static, Catalogue>> {
+        Ok(Catalogue::with_files(&self.factors, Path::new(".")).map_err(usage)?)
+    }
+
     /// Resolves the flags; what they leave open comes from the request stored in a record, if any.
     pub fn resolve(&self, stored: Option<&AccountRequest>) -> anyhow::Result<Site> {
         // A site named by flag replaces all that was stored; other flags replace only their own value.
@@ -33,7 +42,9 @@ impl SiteArgs {
         let grid = self.grid.clone().or_else(|| stored.grid.clone());
         let pue = self.pue.or(stored.pue);
         let site = self.site.clone().or_else(|| stored.site.clone());
-        let mut resolved = resolve_site(grid.as_deref(), pue, site.as_deref(), Path::new(".")).map_err(usage)?;
+        let catalogue = self.catalogue()?;
+        let mut resolved =
+            resolve_site_in(&catalogue, grid.as_deref(), pue, site.as_deref(), Path::new(".")).map_err(usage)?;
         let mut reused = |name: &str, given: bool, value: Option<String>| {
             if let (false, Some(value)) = (given, value) {
                 resolved.notes.push(format!("--{name} {value} was named with the run and is used again"));
@@ -137,8 +148,8 @@ mod tests {
         let site = SiteArgs::default().resolve(Some(&stored)).unwrap();
         assert_eq!((site.profile.grid.region.as_str(), site.profile.pue.value), ("CN-QH", 1.2));
         assert!(site.notes.iter().any(|note| note.contains("--site xining was named with the run")));
-        let site =
-            SiteArgs { grid: Some("CN-GS".to_owned()), pue: Some(1.3), site: None }.resolve(Some(&stored)).unwrap();
+        let flags = SiteArgs { grid: Some("CN-GS".to_owned()), pue: Some(1.3), ..SiteArgs::default() };
+        let site = flags.resolve(Some(&stored)).unwrap();
         assert_eq!((site.profile.grid.region.as_str(), site.profile.pue.value), ("CN-GS", 1.3));
         let flag = SiteArgs { site: Some("france".to_owned()), ..SiteArgs::default() };
         let site = flag.resolve(Some(&stored)).unwrap();

@@ -100,7 +100,9 @@ fn resolve_for(args: &Args, purpose: Purpose, bench: &TestBench, console: &mut C
     let preset = merge.pick("preset", args.preset.as_ref(), file_preset).unwrap_or(Preset::Quick);
     let settings = settings(args, &mut merge, preset)?;
     let account = account_request(args, &mut merge);
-    let site = account::resolve_site(account.grid.as_deref(), account.pue, account.site.as_deref(), base_dir())
+    let catalogue = args.site.catalogue()?;
+    let (grid, named) = (account.grid.as_deref(), account.site.as_deref());
+    let site = account::resolve_site_in(&catalogue, grid, account.pue, named, base_dir())
         .map_err(|error| Failure::usage(error.to_string()))?;
     let job = args.job.clone().unwrap_or_default();
     let power = power_request(args, &mut merge)?;

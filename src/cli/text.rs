@@ -137,6 +137,15 @@ pub fn wrapped(before: &str, text: &str) -> String {
     out
 }
 
+/// A text of at most so many characters; a longer one ends in `…`.
+pub fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(most.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
+}
+
 /// Value, year and what distinguishes a factor from others of its region.
 pub fn short_factor(factor: &GridFactor) -> String {
     format!(
@@ -168,6 +177,11 @@ mod tests {
             assert_eq!(si(value, "g"), text);
         }
         assert_eq!((amount(1e18, "FLOP"), amount(2.5e15, "B")), ("1 EFLOP".to_owned(), "2.5 PB".to_owned()));
+    }
+
+    #[test]
+    fn a_text_that_is_cut_says_so() {
+        assert_eq!((cut("Qinghai", 7), cut("Inner Mongolia", 7)), ("Qinghai".to_owned(), "Inner…".to_owned()));
     }
 
     #[test]

@@ -236,7 +236,8 @@ fn resolve(
         pue: args.site.pue.or(file.pue),
         site: args.site.site.clone().or(file.site.map(|path| path.display().to_string())),
     };
-    let site = SiteArgs::default().resolve(Some(&account))?;
+    let own = SiteArgs { factors: args.site.factors.clone(), ..SiteArgs::default() };
+    let site = own.resolve(Some(&account))?;
     let site = crate::account::Site { notes: Vec::new(), ..site };
     let list = args.power.power.clone().or(file.power.map(|list| list.join(",")));
     // Two readers of one input would each get half of it.

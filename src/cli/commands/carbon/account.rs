@@ -153,7 +153,7 @@ mod tests {
     use crate::model::Evidence;
 
     fn at(grid: &str, pue: f64) -> SiteArgs {
-        SiteArgs { grid: Some(grid.to_owned()), pue: Some(pue), site: None }
+        SiteArgs { grid: Some(grid.to_owned()), pue: Some(pue), ..SiteArgs::default() }
     }
     fn rendered(run: Run, site: &SiteArgs) -> String {
         let records = [Read { record: run.record, result: run.result }];
