@@ -113,7 +113,7 @@ impl Claim<'_> {
         let card = self.card.map_or_else(String::new, |card| format!(" ({card})"));
         format!("{} PFLOPS, {precision}{cards}{card}", self.pflops)
     }
-    /// The highest rate of the card in this precision: on matrix units where any was measured there.
+    /// The highest rate of the card in this precision, whatever unit it used: the one that favours the claim.
     fn best<'r>(&self, rates: &'r [Rate], elements: &[ElementType]) -> Option<&'r Rate> {
         let card = self.card.unwrap_or_default().to_lowercase();
         let fits = |rate: &&Rate| elements.contains(&rate.element) && rate.device.to_lowercase().contains(&card);

@@ -10,7 +10,7 @@ use crate::model::GridFactor;
 
 /// Years that figures may lie apart in one statement. [`check`] marks more.
 const MOST_YEARS_APART: u16 = 2;
-const RULE: &str = "a factor is a figure only with gas, year, basis and method (GHG Protocol; rules of this program)";
+const RULE: &str = "a rule of this program, not of a standard: figures of one statement lie at most two years apart";
 
 /// `claimed_gas`, `years` and `factors`.
 pub fn check(statement: &Statement<'_>) -> Result<Vec<Check>, AccountError> {

@@ -40,7 +40,7 @@ fn running(statement: &Statement<'_>, change: f64, share: Option<f64>, energy: O
             .iter()
             .map(|share| match change / share {
                 needed if needed < -1.0 => format!("{:.0} %: impossible", share * 100.0),
-                needed => format!("{:.0} %: {:+.0} %", share * 100.0, needed * 100.0),
+                needed => format!("{:.0} %: {:+.1} %", share * 100.0, needed * 100.0),
             })
             .collect();
         return new(Verdict::Incomplete, "neither the part of energy nor what it is compared with is stated")
@@ -83,7 +83,7 @@ mod tests {
         let found = one("opex_change = -0.30");
         assert_eq!(found.verdict, Verdict::Incomplete);
         // −0.30/0.4 = −0.75; −0.30/0.2 = −1.5: more than free.
-        assert!(found.arithmetic[0].contains("20 %: impossible") && found.arithmetic[0].contains("40 %: -75 %"));
+        assert!(found.arithmetic[0].contains("20 %: impossible") && found.arithmetic[0].contains("40 %: -75.0 %"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::account::{AccountError, Bounds};
 use crate::model::Evidence;
 
 const CLAIMED: Bounds = Bounds { low: 0.0, high: 5.0, above: true, meaning: "a PUE above 0 and up to 5, such as 1.15" };
-const DEFINITION: &str = "ISO/IEC 30134 series and EN 50600-4-2: PUE = energy of the data centre / energy of its IT \
+const DEFINITION: &str = "ISO/IEC 30134 series: PUE = energy of the data centre / energy of its IT \
                           equipment, both over one year";
 
 /// `pue` and `pue_below`.

@@ -91,13 +91,13 @@ fn measured(runs: &[PathBuf], console: &Console) -> anyhow::Result<(Vec<Rate>, V
 fn check_text(check: &Check) -> String {
     let words = if check.sentence.is_empty() { String::new() } else { format!("“{}”  ", check.sentence) };
     let mut out =
-        text::wrapped(&format!("{:<16}", check.verdict.words().to_uppercase()), &format!("{words}{}", check.claim));
+        text::wrapped(&format!("{:<17}", check.verdict.words().to_uppercase()), &format!("{words}{}", check.claim));
     let mut lines = |label: &str, texts: &[String]| {
         for (index, line) in texts.iter().enumerate() {
             out.push_str(&text::wrapped(&format!("  {:<14}", if index == 0 { label } else { "" }), line));
         }
     };
-    lines(check.kind, std::slice::from_ref(&check.reason));
+    lines("why", std::slice::from_ref(&check.reason));
     lines("arithmetic", &check.arithmetic);
     lines("needs", &check.needs);
     lines("source", &check.sources);
