@@ -50,6 +50,7 @@ fn the_help_of_every_command() {
         "compare",
         "carbon",
         "claim",
+        "cost",
         "factors",
         "plot",
         "export",

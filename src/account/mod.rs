@@ -7,15 +7,19 @@
 
 mod carbon;
 mod catalogue;
+pub mod cci;
 pub mod claim;
 pub mod cost;
 pub mod embodied;
 mod error;
 mod factor;
+mod footprint;
 mod job;
+pub mod market;
 pub mod microgrid;
 mod regions;
 pub mod schedule;
+pub mod sci;
 mod section;
 pub mod series;
 mod site;
@@ -30,6 +34,7 @@ pub use carbon::{
 pub use catalogue::{Entry, catalogue, factor_for, search, spread};
 pub use error::AccountError;
 pub use factor::parse_grid;
+pub use footprint::{Cue, Footprint, LocationBased, OtherFactor, Terms, footprint};
 pub use job::{Job, JobCarbon, job_carbon};
 pub use regions::{DEFAULT_REGIONS, RegionCarbon, across_regions, mixed_identity};
 pub use section::{Bounds, Section};
