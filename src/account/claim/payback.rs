@@ -121,7 +121,8 @@ fn verdict(statement: &Statement<'_>, changes: Changes, before: Option<f64>, ove
         if let Some(high) = range.map(|range| range.1).filter(|high| high.is_finite()) {
             check = check.figure("never_from_payback_years", high);
         }
-        check.steps(table(changes)).step(fits.clone()).source(FORMULA)
+        let table = if changes.opex == 0.0 { Vec::new() } else { table(changes) };
+        check.steps(table).step(fits.clone()).source(FORMULA)
     };
     let needs = "invoices: payback before the change and the ratio of operating cost to revenue";
     // Without a change of operating cost the payback follows the capital alone, whatever the ratio.
@@ -233,6 +234,14 @@ mod tests {
         assert!((found.figures["payback_change_computed_years"] + 1.5349).abs() < 1e-4);
         assert_eq!(one("payback_change_years = -2").verdict, Verdict::Incomplete);
         assert!(one(KEYS).arithmetic[1].contains("never for P ≥ 10"));
+    }
+
+    #[test]
+    fn without_a_change_of_operating_cost_the_payback_follows_the_capital() {
+        // −20 % of 10 years is 2 years, at any ratio; of 5 years it is 1.
+        let keys = "capex_change = -0.20\nopex_change = 0\npayback_change_years = -2\n";
+        assert_eq!(one(&format!("{keys}payback_years = 10")).verdict, Verdict::Holds);
+        assert_eq!(one(&format!("{keys}payback_years = 5")).verdict, Verdict::Contradicted);
     }
 
     #[test]

@@ -107,8 +107,8 @@ fn check_text(check: &Check) -> String {
 fn graded_text(graded: &Graded) -> String {
     let mut table = text::table(&["Indicator", "Value", "Unit", "Grade", "Points", "Input"], &[1, 4]);
     for row in &graded.rows {
-        let value = row.input.as_ref().map_or_else(|| "–".to_owned(), |input| format!("{:.4e}", input.value));
-        let origin = row.input.as_ref().map_or("needs site data", |input| input.origin.as_str());
+        let value = row.input.as_ref().map_or_else(|| "–".to_owned(), |input| number(input.value));
+        let origin = row.input.as_ref().map_or(waits(&row.indicator.key), |input| input.origin.as_str());
         table.add_row([
             row.indicator.key.clone(),
             value,
@@ -127,11 +127,28 @@ fn graded_text(graded: &Graded) -> String {
         + &text::entry("Total", &total)
 }
 
+/// What an indicator without an input waits for.
+fn waits(key: &str) -> &'static str {
+    match key {
+        "flops_per_watt" | "cci_operational_g_per_eflop" => "needs a record: --run, of one device with f32 GEMM",
+        _ => "needs site data",
+    }
+}
+
+/// A number with four decimals at most, or with a power of ten where that suits it better.
+fn number(value: f64) -> String {
+    if value == 0.0 || (1e-3..1e6).contains(&value.abs()) {
+        ((value * 1e4).round() / 1e4).to_string()
+    } else {
+        format!("{value:.4e}")
+    }
+}
+
 fn summary(checks: &[Check]) -> String {
     let mut verdicts: Vec<_> = checks.iter().map(|check| check.verdict).collect();
     verdicts.sort_unstable();
     verdicts.dedup();
     let count = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
     let parts: Vec<String> = verdicts.into_iter().map(|v| format!("{} {}", count(v), v.words())).collect();
-    if parts.is_empty() { String::new() } else { format!("\n{} claims: {}\n", checks.len(), parts.join(", ")) }
+    if parts.is_empty() { String::new() } else { format!("\n{} checked: {}\n", checks.len(), parts.join(", ")) }
 }
