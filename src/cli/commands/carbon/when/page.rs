@@ -26,10 +26,15 @@ pub fn render(series: &Series, site: &Site, plans: &[Plan], zone: Option<&TimeZo
         None => ", upstream unstated",
     };
     let known = series.values.iter().flatten().count();
+    let zone_words = match series.zone.as_str() {
+        "" => "; zone unstated".to_owned(),
+        // A plain column is named by the form already.
+        zone if series.format.ends_with(zone) => String::new(),
+        zone => format!("; {zone}"),
+    };
     let about = format!(
-        "{}; {}; {} steps of {} min from {}, {known} with a value; {}{life}",
+        "{}{zone_words}; {} steps of {} min from {}, {known} with a value; {}{life}",
         series.format,
-        if series.zone.is_empty() { "zone unstated" } else { &series.zone },
         series.values.len(),
         series.step.get() / 60.0,
         moment(series.start, None),
