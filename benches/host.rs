@@ -7,17 +7,19 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use wattmark::account::microgrid::{self, load};
+use wattmark::account::schedule::{Limits, Load, schedule};
+use wattmark::account::series::Series;
 use wattmark::account::{self, Site, resolve_site};
 use wattmark::clock::Nanoseconds;
 use wattmark::figure;
 use wattmark::measure::result::evaluate;
 use wattmark::model::{
-    Calibration, Channel, ChannelTrace, Check, Evidence, Measurement, Quantity, RunRecord, Scope, SourceInfo,
-    SourceTrace, StopReason, Timing, TimingMethod, Verification, Window, WindowKind,
+    Calibration, Channel, ChannelTrace, Check, Estimate, Evidence, FactorMethod, Measurement, Quantity, RunRecord,
+    Scope, SourceInfo, SourceTrace, StopReason, Timing, TimingMethod, Verification, Window, WindowKind,
 };
 use wattmark::power::integrate::window_energies;
 use wattmark::store;
-use wattmark::units::{Ratio, Seconds, Watts};
+use wattmark::units::{Joules, Ratio, Seconds, Watts};
 
 /// A board sensor polled at 50 Hz with instant power and an energy counter.
 fn trace(samples: u64) -> SourceTrace {
@@ -163,7 +165,7 @@ fn site() -> Site {
     resolve_site(None, None, Some("site.toml"), folder.path()).expect("the site resolves")
 }
 
-fn accounts(c: &mut Criterion) {
+fn micro_grid(c: &mut Criterion) {
     let site = site();
     c.bench_function("micro-grid, a year of 5-minute steps", |b| {
         b.iter(|| {
@@ -194,5 +196,38 @@ fn carbon_matrix(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, integration, records, charts, accounts, carbon_matrix);
+/// Ten years of hourly intensities with a daily and a yearly wave.
+fn ten_years() -> Series {
+    let value = |hour: u32| {
+        let (day, year) = (f64::from(hour % 24) / 24.0, f64::from(hour) / 8766.0);
+        300.0 + 120.0 * (day * std::f64::consts::TAU).sin() + 40.0 * (year * std::f64::consts::TAU).cos()
+    };
+    Series {
+        name: "bench".into(),
+        sha256: String::new(),
+        format: String::new(),
+        zone: String::new(),
+        start: "2015-01-01T00:00Z".parse().expect("a time"),
+        step: Seconds::new(3600.0),
+        values: (0..87_660).map(|hour| Some(value(hour))).collect(),
+        gas: None,
+        method: FactorMethod::Average,
+        life_cycle: None,
+        faults: Vec::new(),
+    }
+}
+
+fn when_to_run(c: &mut Criterion) {
+    let series = ten_years();
+    let load = Load { energy: Estimate::bare(Joules::new(5.76e6), 0), time: Seconds::new(14_400.0), pue: 1.2 };
+    for interruptible in [false, true] {
+        let limits = Limits { interruptible, ..Limits::default() };
+        let name = if interruptible { "interruptible" } else { "in one piece" };
+        c.bench_function(&format!("carbon when, ten years hourly, {name}"), |b| {
+            b.iter(|| black_box(schedule(&series, &load, limits).expect("a start")));
+        });
+    }
+}
+
+criterion_group!(benches, integration, records, charts, micro_grid, carbon_matrix, when_to_run);
 criterion_main!(benches);

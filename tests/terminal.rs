@@ -49,6 +49,7 @@ fn the_help_of_every_command() {
         "show",
         "compare",
         "carbon",
+        "carbon when",
         "claim",
         "cost",
         "factors",

@@ -50,7 +50,7 @@ pub fn unit(source: &Source, request: &SeriesRequest, points: &mut Points<'_>) -
                 "the file states no unit for {}: taken as g/kWh; --unit names another",
                 if points.zone.is_empty() { "its values" } else { &points.zone }
             ));
-            Ok(Unit::GramsPerKilowattHour)
+            Ok(Unit::Grams)
         }
     }
 }

@@ -18,11 +18,16 @@ const BEYOND: f64 = 2.0;
 /// Days on either side in which nothing else may come near.
 const AROUND_DAYS: usize = 30;
 
-/// A stretch of steps that looks broken.
+/// Largest share of the steps of those sixty days that may be called broken: what happens this often is how the grid is.
+const MOST: f64 = 0.125;
+
+/// A short stretch between a jump and the opposite jump.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Stretch {
     from: usize,
     to: usize,
+    /// Below the rest, else above.
+    low_side: bool,
     low: f64,
     high: f64,
 }
@@ -59,72 +64,77 @@ pub fn refuse(grid: &mut Grid, method: FactorMethod, keep: bool, faults: &mut Ve
     }
 }
 
-/// Short stretches with a jump at both ends (at one, where the series ends), between neighbours that have values.
+/// Short stretches with a jump away and a jump back (one of them where the series ends), of either direction. A stretch of
+/// sound values between two broken ones is here, too: what it is beside is judged later.
 fn candidates(grid: &Grid) -> Vec<Stretch> {
     let known: Vec<(usize, f64)> =
         grid.values.iter().enumerate().filter_map(|(index, value)| Some((index, (*value)?))).collect();
     let longest = (LONGEST_H * 3600.0 / grid.step.get()).floor().max(1.0) as usize;
-    // Places where the value jumps down or up.
-    let jump = |a: f64, b: f64| {
-        if a >= JUMP * b {
-            -1
-        } else if b >= JUMP * a {
-            1
-        } else {
-            0
-        }
-    };
+    let jump = |a: f64, b: f64| i8::from(b >= JUMP * a) - i8::from(a >= JUMP * b);
     let mut found = Vec::new();
-    let mut from = 0;
-    let mut entered = 0;
+    let (mut from, mut entered) = (0, 0);
     for i in 1..=known.len() {
-        let step = if i < known.len() { jump(known[i - 1].1, known[i].1) } else { 0 };
-        if step == 0 && i < known.len() {
+        let left = if i < known.len() { jump(known[i - 1].1, known[i].1) } else { 0 };
+        if left == 0 && i < known.len() {
             continue;
         }
-        // A stretch ends before i: it must have been entered by a jump, and be left by the opposite one.
-        let at_start = from == 0 && step != 0;
-        let at_end = i == known.len() && entered != 0;
-        let spike = entered != 0 && step == -entered;
-        if (spike || at_start || at_end) && i - from <= longest && i - from < known.len() {
+        // Down and up again, or up and down again; at an end of the series, one jump must do.
+        let low_side = entered < 0 || left > 0;
+        let opposite = entered == -left || entered == 0 && from == 0 || left == 0;
+        if opposite && entered != left && i - from <= longest {
             let values = known[from..i].iter().map(|(_, value)| *value);
             found.push(Stretch {
                 from: known[from].0,
                 to: known[i - 1].0 + 1,
+                low_side,
                 low: values.clone().fold(f64::INFINITY, f64::min),
                 high: values.fold(0.0, f64::max),
             });
         }
-        // After a spike the series is back among the rest; the next jump opens a new stretch.
-        (from, entered) = (i, if spike { 0 } else { step });
+        (from, entered) = (i, left);
     }
     found
 }
 
-/// Those that lie beyond everything else within a month.
+/// Lowest and highest value and number of values of a day.
+type Day = (f64, f64, usize);
+
+/// Days of a series without some stretches.
+fn days(grid: &Grid, per_day: usize, without: &[Stretch]) -> Vec<Day> {
+    let mut rest = grid.values.clone();
+    for stretch in without {
+        rest[stretch.from..stretch.to].fill(None);
+    }
+    let day = |day: &[Option<f64>]| {
+        let known = day.iter().copied().flatten();
+        known.fold((f64::INFINITY, 0.0, 0), |(low, high, n): Day, value| (low.min(value), high.max(value), n + 1))
+    };
+    rest.chunks(per_day).map(day).collect()
+}
+
+/// Those that lie beyond everything else of a month before and after, and are rare there. Stretches of one side do not vouch
+/// for each other.
 fn isolated(grid: &Grid, candidates: Vec<Stretch>) -> Vec<Stretch> {
     if candidates.is_empty() {
         return candidates;
     }
-    let mut rest = grid.values.clone();
-    for stretch in &candidates {
-        rest[stretch.from..stretch.to].fill(None);
-    }
     let per_day = (86_400.0 / grid.step.get()).ceil().max(1.0) as usize;
-    let days: Vec<(f64, f64)> = rest
-        .chunks(per_day)
-        .map(|day| {
-            let known = day.iter().copied().flatten();
-            known.fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), value| (low.min(value), high.max(value)))
-        })
-        .collect();
-    let beyond = |stretch: &Stretch| {
-        let around = (stretch.from / per_day).saturating_sub(AROUND_DAYS)
-            ..(stretch.to / per_day + AROUND_DAYS + 1).min(days.len());
-        let (low, high) = days[around]
-            .iter()
-            .fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), day| (low.min(day.0), high.max(day.1)));
-        high > 0.0 && (stretch.high * BEYOND <= low || stretch.low >= high * BEYOND)
-    };
-    candidates.into_iter().filter(beyond).collect()
+    let mut found = Vec::new();
+    for low_side in [true, false] {
+        let side: Vec<Stretch> = candidates.iter().copied().filter(|stretch| stretch.low_side == low_side).collect();
+        let (all, rest) = (days(grid, per_day, &[]), days(grid, per_day, &side));
+        let beyond = |stretch: &&Stretch| {
+            let around = (stretch.from / per_day).saturating_sub(AROUND_DAYS)
+                ..(stretch.to / per_day + AROUND_DAYS + 1).min(all.len());
+            let total: usize = all[around.clone()].iter().map(|day| day.2).sum();
+            let (low, high, kept) = rest[around]
+                .iter()
+                .fold((f64::INFINITY, 0.0, 0), |(low, high, n): Day, day| (low.min(day.0), high.max(day.1), n + day.2));
+            let away = if low_side { stretch.high * BEYOND <= low } else { stretch.low >= high * BEYOND };
+            kept > 0 && away && (total - kept) as f64 <= MOST * total as f64
+        };
+        found.extend(side.iter().filter(beyond).copied());
+    }
+    found.sort_by_key(|stretch| stretch.from);
+    found
 }

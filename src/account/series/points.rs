@@ -12,11 +12,11 @@ use crate::model::{FactorMethod, Gas};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Grams per kilowatt-hour.
-    GramsPerKilowattHour,
+    Grams,
     /// Kilograms per kilowatt-hour.
-    KilogramsPerKilowattHour,
+    Kilograms,
     /// Pounds per megawatt-hour.
-    PoundsPerMegawattHour,
+    Pounds,
 }
 
 impl Unit {
@@ -26,17 +26,17 @@ impl Unit {
     /// Grams per kilowatt-hour in one of this unit. A pound is 453.59237 g by definition, and a megawatt-hour 1000 kWh.
     pub fn grams_per_kilowatt_hour(self) -> f64 {
         match self {
-            Self::GramsPerKilowattHour => 1.0,
-            Self::KilogramsPerKilowattHour => 1000.0,
-            Self::PoundsPerMegawattHour => 0.453_592_37,
+            Self::Grams => 1.0,
+            Self::Kilograms => 1000.0,
+            Self::Pounds => 0.453_592_37,
         }
     }
     /// The unit that a word of `--unit` means.
     pub fn from_word(word: &str) -> Option<Self> {
         match word.trim().to_lowercase().as_str() {
-            "g/kwh" | "kg/mwh" => Some(Self::GramsPerKilowattHour),
-            "kg/kwh" | "t/mwh" => Some(Self::KilogramsPerKilowattHour),
-            "lb/mwh" | "lbs/mwh" => Some(Self::PoundsPerMegawattHour),
+            "g/kwh" | "kg/mwh" => Some(Self::Grams),
+            "kg/kwh" | "t/mwh" => Some(Self::Kilograms),
+            "lb/mwh" | "lbs/mwh" => Some(Self::Pounds),
             _ => None,
         }
     }
@@ -45,11 +45,11 @@ impl Unit {
         let text: String = text.to_lowercase().chars().filter(|c| c.is_ascii_alphanumeric()).collect();
         let per = |energy: &str| text.contains(energy);
         if text.contains("lb") && per("mwh") {
-            Some(Self::PoundsPerMegawattHour)
+            Some(Self::Pounds)
         } else if text.contains("kg") && per("kwh") {
-            Some(Self::KilogramsPerKilowattHour)
+            Some(Self::Kilograms)
         } else if per("kwh") || (text.contains("kg") && per("mwh")) {
-            Some(Self::GramsPerKilowattHour)
+            Some(Self::Grams)
         } else {
             None
         }

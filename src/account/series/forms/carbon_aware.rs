@@ -34,7 +34,7 @@ pub fn read(source: &Source, request: &SeriesRequest, value: &Value) -> Result<O
 fn begin(form: &str, zone: Option<String>) -> Points<'static> {
     let mut points = Points::of(&format!("Carbon Aware SDK, {form}"), "entry");
     points.zone = zone.unwrap_or_default();
-    points.unit = Some(Unit::GramsPerKilowattHour);
+    points.unit = Some(Unit::Grams);
     points
 }
 

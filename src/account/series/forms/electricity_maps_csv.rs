@@ -51,7 +51,7 @@ pub fn read<'a>(source: &'a Source, request: &SeriesRequest) -> Result<Points<'a
     let kind = if is_direct { "direct" } else { "life-cycle" };
     let mut points = Points::of(&format!("Electricity Maps CSV, {kind} intensity{other}"), "line");
     points.zone = chosen.clone().unwrap_or_default();
-    (points.unit, points.gas) = (Some(Unit::GramsPerKilowattHour), Some(Gas::Co2e));
+    (points.unit, points.gas) = (Some(Unit::Grams), Some(Gas::Co2e));
     (points.method, points.life_cycle) = (FactorMethod::Average, Some(!is_direct));
     let estimated = heads.iter().position(|head| head == "data estimated");
     let mut estimates = 0;

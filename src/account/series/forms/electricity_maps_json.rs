@@ -22,7 +22,7 @@ pub fn read(source: &Source, request: &SeriesRequest, value: &Value) -> Result<O
     let kind = if key == "forecast" { "forecast" } else { "history" };
     let mut points = Points::of(&format!("Electricity Maps API v3, {kind}"), "entry");
     points.zone = chosen.clone().unwrap_or_default();
-    (points.unit, points.gas) = (Some(Unit::GramsPerKilowattHour), Some(Gas::Co2e));
+    (points.unit, points.gas) = (Some(Unit::Grams), Some(Gas::Co2e));
     points.method = FactorMethod::Average;
     let kinds: Vec<Option<&str>> = list.iter().map(|entry| json::text(entry, "emissionFactorType")).collect();
     if let Some(Some(first)) = kinds.first() {

@@ -153,7 +153,7 @@ fn value_column(
 fn describe(points: &mut Points<'_>, head: &str) {
     let lower = head.to_lowercase().replace('₂', "2");
     let known = KNOWN_VALUES.contains(&lower.as_str());
-    points.unit = Unit::stated(&lower).or(known.then_some(Unit::GramsPerKilowattHour));
+    points.unit = Unit::stated(&lower).or(known.then_some(Unit::Grams));
     points.gas = if lower.contains("co2e") { Some(Gas::Co2e) } else { lower.contains("co2").then_some(Gas::Co2) };
     points.method = if lower.contains("moer") || lower.contains("marginal") {
         FactorMethod::Marginal

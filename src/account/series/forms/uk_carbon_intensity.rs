@@ -27,7 +27,7 @@ pub fn read(source: &Source, request: &SeriesRequest, value: &Value) -> Result<O
     };
     let mut points = Points::of(&format!("UK Carbon Intensity API, {kind}"), "entry");
     points.zone = zone;
-    (points.unit, points.gas) = (Some(Unit::GramsPerKilowattHour), Some(Gas::Co2));
+    (points.unit, points.gas) = (Some(Unit::Grams), Some(Gas::Co2));
     (points.method, points.life_cycle) = (FactorMethod::Average, Some(false));
     if actual > 0 && forecast > 0 {
         points
