@@ -49,6 +49,7 @@ fn the_help_of_every_command() {
         "show",
         "compare",
         "carbon",
+        "cost",
         "factors",
         "plot",
         "export",

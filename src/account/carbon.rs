@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::Site;
 use crate::measure::result::{CaseResult, CommandEnergy, EnergyResult, RunResult};
-use crate::model::{Case, Counted, Estimate, Evidence, Scope};
+use crate::model::{Case, Counted, CountedIn, Estimate, Evidence, Scope};
 use crate::units::{FLOP_PER_EXAFLOP, GramsCo2e, Joules};
 
 /// The amount of work that energy and carbon are stated per.
@@ -17,30 +17,35 @@ pub enum WorkUnit {
     /// 10^18 floating-point operations, for problems counted in FLOP.
     #[serde(rename = "EFLOP")]
     Exaflop,
+    /// 10^18 integer operations, for arithmetic on integers.
+    #[serde(rename = "EOP")]
+    Exaop,
     /// 10^15 bytes of compulsory traffic, for memory problems.
     #[serde(rename = "PB")]
     Petabyte,
 }
 
 impl WorkUnit {
-    /// The unit that belongs to what a problem counts.
-    pub const fn of(counted: Counted) -> Self {
+    /// The unit that belongs to what a case counts.
+    pub const fn of(counted: CountedIn) -> Self {
         match counted {
-            Counted::Flop => Self::Exaflop,
-            Counted::Bytes => Self::Petabyte,
+            CountedIn::Flop => Self::Exaflop,
+            CountedIn::Op => Self::Exaop,
+            CountedIn::Bytes => Self::Petabyte,
         }
     }
     /// Its symbol.
     pub const fn symbol(self) -> &'static str {
         match self {
             Self::Exaflop => "EFLOP",
+            Self::Exaop => "EOP",
             Self::Petabyte => "PB",
         }
     }
-    /// How many FLOP or bytes it is.
+    /// How many FLOP, operations or bytes it is.
     pub const fn amount(self) -> f64 {
         match self {
-            Self::Exaflop => FLOP_PER_EXAFLOP,
+            Self::Exaflop | Self::Exaop => FLOP_PER_EXAFLOP,
             Self::Petabyte => 1e15,
         }
     }
@@ -116,7 +121,7 @@ pub(super) fn energy_of(case: &CaseResult, energy: &EnergyResult, amount: f64) -
 
 /// Gross energy per EFLOP or per PB of a case. `None` if the case has no such work.
 pub fn energy_per_unit(case: &CaseResult, energy: &EnergyResult) -> Option<Estimate<Joules>> {
-    energy_of(case, energy, WorkUnit::of(case.case.counted).amount())
+    energy_of(case, energy, WorkUnit::of(case.case.counted_in()).amount())
 }
 
 /// Carbon of every case at a site. Unverified cases, cases without an energy and skipped cases are left out with the reason.
@@ -204,7 +209,7 @@ fn one_case(case: &CaseResult, site: &Site) -> Result<CaseCarbon, &'static str> 
         source: energy.source.clone(),
         scope: energy.scope,
         evidence: energy.evidence,
-        per: WorkUnit::of(case.case.counted),
+        per: WorkUnit::of(case.case.counted_in()),
         carbon_per_unit: operational(&energy_per_unit, energy.evidence, site),
         carbon_per_execution: operational(&energy.per_execution, energy.evidence, site),
         energy_per_unit,

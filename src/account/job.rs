@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::carbon::{energy_of, usable_energy};
 use super::{AccountError, Site, operational};
 use crate::measure::result::{CaseResult, EnergyResult, RunResult};
-use crate::model::{Case, Counted, ElementType, Estimate, Evidence, Scope};
+use crate::model::{Case, Counted, CountedIn, ElementType, Estimate, Evidence, Scope};
 use crate::units::{FLOP_PER_EXAFLOP, GramsCo2e, Joules, KilowattHours, Seconds};
 use crate::workload;
 
@@ -68,17 +68,24 @@ impl Job {
         let problem = self.work.split('/').next().unwrap_or(&self.work);
         let counted = workload::problem(problem).map_or(Counted::Flop, |problem| problem.counted());
         let unit = match counted {
-            Counted::Flop => "FLOP",
-            Counted::Bytes => "B",
+            Counted::Flop => {
+                // A variant's name ends with its element type: `gemm/dot4-i8`.
+                let named = || self.work.rsplit('-').next().and_then(|suffix| suffix.parse().ok());
+                self.element.or_else(named).map_or(CountedIn::Flop, CountedIn::operations).symbol()
+            }
+            Counted::Bytes => CountedIn::Bytes.symbol(),
         };
         let element = self.element.map(|element| format!("{element} ")).unwrap_or_default();
         format!("{} of {element}{}", amount(self.amount, unit), self.work)
     }
 
-    /// Whether a case does this kind of work.
+    /// Whether a case does this kind of work. Integer arithmetic does only jobs that name its type or its variant: its
+    /// operations are no FLOP.
     pub fn is_done_by(&self, case: &Case) -> bool {
-        (case.problem == self.work || case.variant == self.work)
-            && self.element.is_none_or(|element| element == case.element)
+        match self.element {
+            Some(element) => (case.problem == self.work || case.variant == self.work) && element == case.element,
+            None => case.variant == self.work || (case.problem == self.work && case.counted_in() != CountedIn::Op),
+        }
     }
 }
 
@@ -300,6 +307,18 @@ mod tests {
     }
 
     #[test]
+    fn integer_operations_are_no_flop_and_do_only_jobs_that_name_them() {
+        let mut integer = case("gemm/dot4-i8", 2e9, vec![energy(1e-4, 0.0)]);
+        integer.case.element = ElementType::I8;
+        let result = run(vec![integer, case("gemm/tiled-f32", 2e9, vec![energy(2e-3, 0.0)])]);
+        let variant =
+            |job: &str| job_carbon(&result, &qinghai(), &job.parse().unwrap()).unwrap()[0].case.variant.clone();
+        assert_eq!(variant("gemm=1e18"), "gemm/tiled-f32");
+        assert_eq!(variant("gemm/i8=1e18"), "gemm/dot4-i8");
+        assert_eq!(variant("gemm/dot4-i8=1e18"), "gemm/dot4-i8");
+    }
+
+    #[test]
     fn a_title_says_the_job_in_words_and_its_display_can_be_read_back() {
         for (given, title) in [
             ("gemm/f32=1e18", "1 EFLOP of f32 gemm"),
@@ -308,6 +327,8 @@ mod tests {
             ("memory-copy=1e15", "1 PB of memory-copy"),
             ("softmax/f32=9.999e11", "1 TFLOP of f32 softmax"),
             ("gemm/f16=1.234e6", "1.23 MFLOP of f16 gemm"),
+            ("gemm/i8=1e18", "1 EOP of i8 gemm"),
+            ("gemm/dot4-i8=1e18", "1 EOP of gemm/dot4-i8"),
             ("gemm=3e23", "3e23 FLOP of gemm"),
             ("gemm=0.5", "5e-1 FLOP of gemm"),
         ] {

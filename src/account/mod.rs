@@ -7,18 +7,22 @@
 
 mod carbon;
 mod catalogue;
+pub mod cci;
 pub mod claim;
 pub mod cost;
 pub mod embodied;
 mod error;
 mod factor;
 mod factor_file;
+mod footprint;
 mod identity;
 mod job;
+pub mod market;
 mod matrix;
 pub mod microgrid;
 mod regions;
 pub mod schedule;
+pub mod sci;
 mod section;
 pub mod series;
 mod site;
@@ -33,6 +37,7 @@ pub use carbon::{
 pub use catalogue::{Catalogue, Entry, catalogue, factor_for, source_factor, source_factors, spread};
 pub use error::AccountError;
 pub use factor::{parse_grid, parse_grid_in};
+pub use footprint::{Cue, Footprint, LocationBased, OtherFactor, Terms, footprint};
 pub use identity::{Difference, Mixture, alike};
 pub use job::{Job, JobCarbon, job_carbon};
 pub use matrix::{Matrix, MatrixColumn, RegionRow, RegionSet, price};

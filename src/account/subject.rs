@@ -29,7 +29,7 @@ pub enum Choice {
 pub struct Amount {
     /// How much.
     pub amount: f64,
-    /// `FLOP`, `B`, `tokens`, or the unit of a metered program's work.
+    /// `FLOP`, `OP` for integer arithmetic, `B`, `tokens`, or the unit of a metered program's work.
     pub unit: String,
 }
 
@@ -114,11 +114,7 @@ fn device_name(record: &RunRecord, ordinal: u32) -> String {
 }
 
 fn counted(case: &Case, amount: f64) -> Amount {
-    let unit = match case.counted {
-        Counted::Flop => "FLOP",
-        Counted::Bytes => "B",
-    };
-    Amount { amount, unit: unit.to_owned() }
+    Amount { amount, unit: case.counted_in().symbol().to_owned() }
 }
 
 fn of_job(record: &RunRecord, result: &RunResult, job: &Job) -> Result<Vec<Subject>, AccountError> {

@@ -10,10 +10,15 @@ const WIDTH: u16 = 118;
 
 /// A table with horizontal rules, no wider than a terminal of 120 columns; `right` are the columns with numbers.
 pub fn table(header: &[&str], right: &[usize]) -> Table {
+    narrow_table(header, right, WIDTH)
+}
+
+/// The same, no wider than `width`.
+pub fn narrow_table(header: &[&str], right: &[usize], width: u16) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_width(WIDTH);
+    table.set_width(width);
     table.set_header(header.to_vec());
     if let Some(first) = table.column_mut(0) {
         first.set_padding((0, 1));

@@ -273,7 +273,7 @@ fn carbon_from(
     site: &Site,
 ) -> Judged {
     let grams = |work_per_joule: f64, case: &CaseResult, energy: &EnergyResult| {
-        let joules = Joules::new(WorkUnit::of(case.case.counted).amount() / work_per_joule);
+        let joules = Joules::new(WorkUnit::of(case.case.counted_in()).amount() / work_per_joule);
         operational(&Estimate::bare(joules, 1), energy.evidence, site).point.get()
     };
     Judged {

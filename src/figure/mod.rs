@@ -163,6 +163,10 @@ pub enum Panel {
     Points(PointPanel),
     /// Lines over time.
     Trace(TracePanel),
+    /// Bars from a base value to both ends.
+    Tornado(TornadoPanel),
+    /// Horizontal bars made of parts.
+    Stacks(StackPanel),
     /// Nothing to draw, and why.
     Words {
         /// What would be here.
@@ -213,6 +217,30 @@ pub enum RowEntry {
     },
     /// Why there is no value.
     Words(String),
+}
+
+/// Bars from a base value to where one input at a time takes it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TornadoPanel {
+    /// Axis of the result.
+    pub axis: Axis,
+    /// The result with every input at its own value, in the axis's base unit.
+    pub base: f64,
+    /// Filling towards the low and towards the high value of an input.
+    pub fills: (Fill, Fill),
+    /// Rows from the top; their values are in the axis's base unit.
+    pub rows: Vec<TornadoRow>,
+}
+
+/// Horizontal bars made of parts.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StackPanel {
+    /// Axis of the amounts.
+    pub axis: Axis,
+    /// Filling of each part.
+    pub fills: Vec<Fill>,
+    /// Bars from the top; their amounts are in the axis's base unit.
+    pub bars: Vec<StackBar>,
 }
 
 /// Points in two dimensions.

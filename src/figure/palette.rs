@@ -177,6 +177,10 @@ pub enum Hatch {
     Rising,
     /// Crossed stripes: declared.
     Crossed,
+    /// Falling stripes: a part of a whole.
+    Falling,
+    /// Level stripes: a part of a whole.
+    Level,
 }
 
 impl Hatch {

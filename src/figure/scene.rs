@@ -148,9 +148,17 @@ impl Scene {
             return;
         }
         self.area(frame.corners(), Ink::Paper);
-        self.stripes(frame, fill.ink, 1.0);
-        if fill.hatch == Hatch::Crossed {
+        if matches!(fill.hatch, Hatch::Rising | Hatch::Crossed) {
+            self.stripes(frame, fill.ink, 1.0);
+        }
+        if matches!(fill.hatch, Hatch::Falling | Hatch::Crossed) {
             self.stripes(frame, fill.ink, -1.0);
+        }
+        if fill.hatch == Hatch::Level {
+            for part in [1.0, 2.0, 3.0] {
+                let y = frame.top + frame.height() * part / 4.0;
+                self.line(vec![(frame.left, y), (frame.right, y)], fill.ink, THIN);
+            }
         }
         self.outline(frame, fill.ink, THIN);
     }

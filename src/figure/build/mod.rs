@@ -18,7 +18,7 @@ pub mod tornado;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::palette::{Fill, Hatch, Ink, Marker};
-use super::{Axis, Figure, LegendEntry, Panel, RowEntry, Sign, Table};
+use super::{Axis, Figure, LegendEntry, Panel, Prefix, RowEntry, Scale, Sign, Table};
 use crate::measure::result::{CaseResult, EnergyResult, RunResult};
 use crate::model::{
     Case, Counted, CountedIn, ElementType, Estimate, Evidence, RunRecord, Scope, Shape, Skip, SkipReason,
@@ -73,6 +73,55 @@ fn begin_account(id: &str, title: String, source: &ChartSource, width_mm: f64) -
         notes: if source.simulated { vec![SIMULATED.to_owned()] } else { Vec::new() },
         table: Table::default(),
     }
+}
+
+/// What an account's chart rests on, in sentences for the end of its caption.
+fn account_sentences(source: &ChartSource) -> String {
+    let mut sentences = Vec::new();
+    if !source.subject.is_empty() {
+        sentences.push(format!("Work: {}.", source.subject.trim_end_matches('.')));
+    }
+    if !source.energy.is_empty() {
+        sentences.push(format!("Energy: {}.", source.energy.trim_end_matches('.')));
+    }
+    sentences.extend(source.basis.iter().map(|basis| format!("{}.", basis.trim_end_matches('.'))));
+    sentences.push(match &source.run_ids[..] {
+        [] => "No run stands behind it: the watts were declared.".to_owned(),
+        [run] => format!("Run {run}."),
+        runs => format!("Runs {}.", runs.join(", ")),
+    });
+    if source.simulated {
+        sentences.push(SIMULATED.to_owned());
+    }
+    sentences.join(" ")
+}
+
+/// The prefix for an account's amounts: SI for grams and joules, words for money (`thousand CNY`, never `kCNY`).
+fn amount_prefix(unit: &str, size: f64) -> Prefix {
+    const WORDS: [Prefix; 7] = [
+        Prefix { symbol: "10^-12 ", factor: 1e-12 },
+        Prefix { symbol: "10^-9 ", factor: 1e-9 },
+        Prefix { symbol: "10^-6 ", factor: 1e-6 },
+        Prefix::NONE,
+        Prefix { symbol: "thousand ", factor: 1e3 },
+        Prefix { symbol: "million ", factor: 1e6 },
+        Prefix { symbol: "billion ", factor: 1e9 },
+    ];
+    // 10 000 is where a number without a prefix grows too long for an axis.
+    if unit.starts_with('g') || unit.starts_with('J') {
+        return Prefix::for_size(size);
+    }
+    if !(size.is_finite() && size > 0.0) || (1e-2..1e4).contains(&size) {
+        return Prefix::NONE;
+    }
+    let fitting = WORDS.iter().rev().find(|prefix| size >= prefix.factor);
+    *fitting.unwrap_or(&WORDS[0])
+}
+
+/// A linear axis of an account's amounts.
+fn amount_axis((label, unit): &(String, String), low: f64, high: f64) -> Axis {
+    let prefix = amount_prefix(unit, low.abs().max(high.abs()));
+    Axis { label: label.clone(), unit: unit.clone(), prefix, scale: Scale::Linear, low, high }
 }
 
 /// Note inside every figure of a scripted run.

@@ -6,6 +6,8 @@
 mod bars;
 mod place;
 mod points;
+mod stack_bars;
+mod tornado;
 mod trace;
 
 use super::palette::{Ink, Tone};
@@ -70,6 +72,8 @@ fn panels(scene: &mut Scene, panels: &[Panel], at: (f64, f64), width: f64, below
         Panel::Bars(panel) => margins.widest(&bars::margins(panel, cell)),
         Panel::Points(panel) => margins.widest(&points::margins(panel)),
         Panel::Trace(panel) => margins.widest(&trace::margins(panel, panels.len())),
+        Panel::Tornado(panel) => margins.widest(&tornado::margins(panel, cell)),
+        Panel::Stacks(panel) => margins.widest(&stack_bars::margins(panel, cell)),
         Panel::Words { .. } => margins,
     });
     for (row, group) in panels.chunks(columns).enumerate() {
@@ -85,6 +89,8 @@ fn panels(scene: &mut Scene, panels: &[Panel], at: (f64, f64), width: f64, below
                     Panel::Bars(bars) => bars::draw(scene, bars, place),
                     Panel::Points(points) => points::draw(scene, points, place, below),
                     Panel::Trace(trace) => trace::draw(scene, trace, place, panels.len()),
+                    Panel::Tornado(tornado) => tornado::draw(scene, tornado, place),
+                    Panel::Stacks(stacks) => stack_bars::draw(scene, stacks, place),
                     Panel::Words { heading, reason } => words(scene, heading, reason, place),
                 }
             })
