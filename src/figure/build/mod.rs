@@ -75,6 +75,43 @@ fn begin_account(id: &str, title: String, source: &ChartSource, width_mm: f64) -
     }
 }
 
+/// What an account rests on, as the end of its caption.
+fn account_words(source: &ChartSource) -> String {
+    let mut parts = vec![format!("Energy: {}.", source.energy)];
+    parts.extend(source.basis.iter().map(|basis| format!("{}.", account_sentence(basis))));
+    if !source.run_ids.is_empty() {
+        parts.push(format!("Runs: {}.", source.run_ids.join(", ")));
+    }
+    if source.simulated {
+        parts.push(SIMULATED.to_owned());
+    }
+    parts.join(" ")
+}
+
+/// A sentence with a capital and without its full stop.
+fn account_sentence(words: &str) -> String {
+    let mut letters = words.trim().trim_end_matches('.').chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// Steps drawn at most; more would be finer than print.
+const MOST_STEPS: usize = 1000;
+
+/// Means of so many steps that few enough remain to be drawn; with it, how many make one.
+fn averaged(values: &[Option<f64>]) -> (usize, Vec<Option<f64>>) {
+    let each = values.len().div_ceil(MOST_STEPS).max(1);
+    let mean = |steps: &[Option<f64>]| {
+        let known: Vec<f64> = steps.iter().flatten().copied().filter(|value| value.is_finite()).collect();
+        (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
+    };
+    (each, values.chunks(each).map(mean).collect())
+}
+
+/// Note inside a figure that draws means of several steps; nothing where it draws each.
+fn averaged_note(each: usize) -> Option<String> {
+    (each > 1).then(|| format!("Drawn as means of {each} steps; the table beside the figure holds every step."))
+}
+
 /// Note inside every figure of a scripted run.
 const SIMULATED: &str = "SIMULATED: times and power were scripted; no hardware was measured.";
 

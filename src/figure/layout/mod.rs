@@ -4,6 +4,9 @@
 //! stand in for Helvetica ([`text::room`]), so in Helvetica itself the page has a little more air.
 
 mod bars;
+mod calendar;
+mod clock;
+mod heat;
 mod place;
 mod points;
 mod trace;
@@ -70,6 +73,8 @@ fn panels(scene: &mut Scene, panels: &[Panel], at: (f64, f64), width: f64, below
         Panel::Bars(panel) => margins.widest(&bars::margins(panel, cell)),
         Panel::Points(panel) => margins.widest(&points::margins(panel)),
         Panel::Trace(panel) => margins.widest(&trace::margins(panel, panels.len())),
+        Panel::Clock(panel) => margins.widest(&clock::margins(panel)),
+        Panel::Heat(_) => margins,
         Panel::Words { .. } => margins,
     });
     for (row, group) in panels.chunks(columns).enumerate() {
@@ -85,6 +90,8 @@ fn panels(scene: &mut Scene, panels: &[Panel], at: (f64, f64), width: f64, below
                     Panel::Bars(bars) => bars::draw(scene, bars, place),
                     Panel::Points(points) => points::draw(scene, points, place, below),
                     Panel::Trace(trace) => trace::draw(scene, trace, place, panels.len()),
+                    Panel::Heat(heat) => heat::draw(scene, heat, place, below),
+                    Panel::Clock(clock) => clock::draw(scene, clock, place),
                     Panel::Words { heading, reason } => words(scene, heading, reason, place),
                 }
             })
@@ -174,7 +181,7 @@ fn sign_width(sign: Sign) -> f64 {
     match sign {
         Sign::None => 0.0,
         Sign::Marker(_) => 2.0 * RADIUS,
-        Sign::Fill(_) | Sign::Line(_) | Sign::Tone(_) => SIGN,
+        Sign::Fill(_) | Sign::Line(_) | Sign::Tone(_) | Sign::Texture(_) | Sign::Stroke(_) => SIGN,
     }
 }
 
@@ -189,6 +196,8 @@ fn draw_sign(scene: &mut Scene, sign: Sign, x: f64, middle: f64) {
             scene.line(vec![(x, middle), (x + SIGN, middle)], marker.ink, STRONG);
             scene.marker(centre, marker, RADIUS * 0.9);
         }
+        Sign::Texture(texture) => clock::textured(scene, &[swatch], texture),
+        Sign::Stroke(stroke) => clock::stroked(scene, &[(x, middle), (x + SIGN, middle)], stroke),
         Sign::Tone(tone) => {
             tone_area(scene, &swatch, tone);
             scene.outline(&swatch, Ink::Axis, THIN);
