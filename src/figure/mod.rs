@@ -4,6 +4,7 @@
 //! file all come from one value. What surprises people: values are in base units throughout; the prefix that an axis shows
 //! belongs to the axis.
 
+mod accounts;
 mod build;
 mod layout;
 mod palette;
@@ -18,6 +19,7 @@ use serde::Serialize;
 use crate::measure::result::RunResult;
 use crate::model::RunRecord;
 
+pub use accounts::{ClockLayer, ClockLine, ClockPanel, HeatPanel, HeatRow, Lane, Stroke, Texture, Weave};
 pub use build::ChartSource;
 pub use build::bandwidth::{array_bytes, bandwidth};
 pub use build::carbon_matrix::{MatrixChart, MatrixRow, carbon_matrix};
@@ -31,7 +33,7 @@ pub use build::power_trace::power_trace;
 pub use build::roofline::roofline;
 pub use build::throughput_power::throughput_power;
 pub use build::tornado::{TornadoChart, TornadoRow, tornado};
-pub use palette::{Fill, Hatch, Ink, Marker, SERIES, Shape, Tone};
+pub use palette::{Fill, HEAT, Hatch, Ink, Marker, SERIES, Shape, Tone};
 pub use table::{Cell, Table};
 pub use ticks::{Axis, Prefix, Scale, Tick};
 
@@ -142,6 +144,10 @@ pub enum Sign {
     Line(Marker),
     /// Swatch of a background.
     Tone(Tone),
+    /// Swatch of a striped area.
+    Texture(Texture),
+    /// A line without markers.
+    Stroke(Stroke),
 }
 
 /// A short name used inside a panel, and what it stands for.
@@ -167,6 +173,10 @@ pub enum Panel {
     Tornado(TornadoPanel),
     /// Horizontal bars made of parts.
     Stacks(StackPanel),
+    /// Cells shaded by their value.
+    Heat(HeatPanel),
+    /// Steps over the hours of days or the months of a year.
+    Clock(ClockPanel),
     /// Nothing to draw, and why.
     Words {
         /// What would be here.

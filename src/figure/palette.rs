@@ -27,6 +27,8 @@ pub enum Ink {
     Tone(Tone),
     /// Stripes on the background of preheat.
     Stripe,
+    /// A shade of a heat map, counted from the palest; stops at the darkest of [`HEAT`].
+    Heat(usize),
 }
 
 impl Ink {
@@ -81,6 +83,27 @@ impl Tone {
 /// Colours of series in order: Okabe and Ito (2008) without yellow, black last.
 pub const SERIES: [&str; 7] = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"];
 
+/// Shades of a heat map from pale to dark: one blue (hue 250 of OKLCH) at equal steps of lightness from 0.975 to 0.32, so
+/// that their order holds in grey too.
+pub const HEAT: [&str; 16] = [
+    "#F1F8FF", "#DCEAF9", "#C7DDF3", "#B3CFEE", "#9EC2E7", "#8AB4E1", "#75A7DB", "#609AD4", "#4A8CCD", "#3C7FBF",
+    "#2E71B1", "#2064A3", "#0E5895", "#004B87", "#003F7A", "#00326C",
+];
+
+impl Ink {
+    /// The shade for a place on a scale, 0 at its start and 1 at its end.
+    pub fn heat(part: f64) -> Self {
+        Self::Heat(((part.clamp(0.0, 1.0) * HEAT.len() as f64) as usize).min(HEAT.len() - 1))
+    }
+    /// The ink that can be read upon this shade: white from the middle of the scale on.
+    pub const fn upon(shade: usize) -> Self {
+        if shade < DARK { Self::Text } else { Self::Paper }
+    }
+}
+
+/// First shade that is dark enough for white text.
+const DARK: usize = 9;
+
 impl Ink {
     /// The colour as `#RRGGBB`.
     pub const fn hex(self) -> &'static str {
@@ -96,6 +119,7 @@ impl Ink {
             Self::Tone(Tone::Measured) => "#CDE4F3",
             Self::Tone(Tone::Throttled) => "#D55E00",
             Self::Stripe => "#EFD6A3",
+            Self::Heat(shade) => HEAT[if shade < HEAT.len() { shade } else { HEAT.len() - 1 }],
         }
     }
 }
@@ -198,5 +222,31 @@ impl Fill {
     /// Filling for a case: blue for f32, orange for f16, striped unless measured.
     pub const fn of(element: ElementType, evidence: Evidence) -> Self {
         Self { ink: Ink::Series(Ink::series_of(element)), hatch: Hatch::of(evidence) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Relative luminance of a colour, by WCAG 2.1.
+    fn luminance(hex: &str) -> f64 {
+        let part = |at: usize| {
+            let value = f64::from(u8::from_str_radix(&hex[at..at + 2], 16).unwrap()) / 255.0;
+            if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * part(1) + 0.7152 * part(3) + 0.0722 * part(5)
+    }
+
+    #[test]
+    fn shades_darken_step_by_step_and_carry_text_that_can_be_read() {
+        for pair in HEAT.windows(2) {
+            assert!(luminance(pair[1]) < luminance(pair[0]), "{pair:?}");
+        }
+        for (shade, hex) in HEAT.iter().enumerate() {
+            let (one, other) = (luminance(hex), luminance(Ink::upon(shade).hex()));
+            let contrast = (one.max(other) + 0.05) / (one.min(other) + 0.05);
+            assert!(contrast >= 4.0, "{hex}: {contrast}");
+        }
     }
 }

@@ -84,7 +84,7 @@ fn account_sentences(source: &ChartSource) -> String {
     if !source.energy.is_empty() {
         sentences.push(format!("Energy: {}.", source.energy.trim_end_matches('.')));
     }
-    sentences.extend(source.basis.iter().map(|basis| format!("{}.", basis.trim_end_matches('.'))));
+    sentences.extend(source.basis.iter().map(|basis| format!("{}.", account_sentence(basis))));
     sentences.push(match &source.run_ids[..] {
         [] => "No run stands behind it: the watts were declared.".to_owned(),
         [run] => format!("Run {run}."),
@@ -122,6 +122,30 @@ fn amount_prefix(unit: &str, size: f64) -> Prefix {
 fn amount_axis((label, unit): &(String, String), low: f64, high: f64) -> Axis {
     let prefix = amount_prefix(unit, low.abs().max(high.abs()));
     Axis { label: label.clone(), unit: unit.clone(), prefix, scale: Scale::Linear, low, high }
+}
+
+/// A sentence with a capital and without its full stop.
+fn account_sentence(words: &str) -> String {
+    let mut letters = words.trim().trim_end_matches('.').chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// Steps drawn at most; more would be finer than print.
+const MOST_STEPS: usize = 1000;
+
+/// Means of so many steps that few enough remain to be drawn; with it, how many make one.
+fn averaged(values: &[Option<f64>]) -> (usize, Vec<Option<f64>>) {
+    let each = values.len().div_ceil(MOST_STEPS).max(1);
+    let mean = |steps: &[Option<f64>]| {
+        let known: Vec<f64> = steps.iter().flatten().copied().filter(|value| value.is_finite()).collect();
+        (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
+    };
+    (each, values.chunks(each).map(mean).collect())
+}
+
+/// Note inside a figure that draws means of several steps; nothing where it draws each.
+fn averaged_note(each: usize) -> Option<String> {
+    (each > 1).then(|| format!("Drawn as means of {each} steps; the table beside the figure holds every step."))
 }
 
 /// Note inside every figure of a scripted run.

@@ -4,6 +4,9 @@
 //! stand in for Helvetica ([`text::room`]), so in Helvetica itself the page has a little more air.
 
 mod bars;
+mod calendar;
+mod clock;
+mod heat;
 mod place;
 mod points;
 mod stack_bars;
@@ -64,7 +67,7 @@ struct Below {
 fn panels(scene: &mut Scene, panels: &[Panel], at: (f64, f64), width: f64, below: &mut Below) -> f64 {
     const GUTTER: f64 = 4.0 * MM;
     let (left, mut y) = at;
-    let wide = panels.iter().any(|panel| matches!(panel, Panel::Trace(_)));
+    let wide = panels.iter().any(|panel| matches!(panel, Panel::Trace(_) | Panel::Clock(_)));
     let columns = if panels.len() > 1 && !wide && scene.width >= TWO_COLUMNS { 2 } else { 1 };
     let cell = (width - GUTTER * (columns - 1) as f64) / columns as f64;
     // Panels of one kind share their margins, so that their frames stand in line.
@@ -74,6 +77,8 @@ fn panels(scene: &mut Scene, panels: &[Panel], at: (f64, f64), width: f64, below
         Panel::Trace(panel) => margins.widest(&trace::margins(panel, panels.len())),
         Panel::Tornado(panel) => margins.widest(&tornado::margins(panel, cell)),
         Panel::Stacks(panel) => margins.widest(&stack_bars::margins(panel, cell)),
+        Panel::Clock(panel) => margins.widest(&clock::margins(panel)),
+        Panel::Heat(_) => margins,
         Panel::Words { .. } => margins,
     });
     for (row, group) in panels.chunks(columns).enumerate() {
@@ -91,6 +96,8 @@ fn panels(scene: &mut Scene, panels: &[Panel], at: (f64, f64), width: f64, below
                     Panel::Trace(trace) => trace::draw(scene, trace, place, panels.len()),
                     Panel::Tornado(tornado) => tornado::draw(scene, tornado, place),
                     Panel::Stacks(stacks) => stack_bars::draw(scene, stacks, place),
+                    Panel::Heat(heat) => heat::draw(scene, heat, place, below),
+                    Panel::Clock(clock) => clock::draw(scene, clock, place),
                     Panel::Words { heading, reason } => words(scene, heading, reason, place),
                 }
             })
@@ -180,7 +187,7 @@ fn sign_width(sign: Sign) -> f64 {
     match sign {
         Sign::None => 0.0,
         Sign::Marker(_) => 2.0 * RADIUS,
-        Sign::Fill(_) | Sign::Line(_) | Sign::Tone(_) => SIGN,
+        Sign::Fill(_) | Sign::Line(_) | Sign::Tone(_) | Sign::Texture(_) | Sign::Stroke(_) => SIGN,
     }
 }
 
@@ -195,6 +202,8 @@ fn draw_sign(scene: &mut Scene, sign: Sign, x: f64, middle: f64) {
             scene.line(vec![(x, middle), (x + SIGN, middle)], marker.ink, STRONG);
             scene.marker(centre, marker, RADIUS * 0.9);
         }
+        Sign::Texture(texture) => clock::textured(scene, &[swatch], texture),
+        Sign::Stroke(stroke) => clock::stroked(scene, &[(x, middle), (x + SIGN, middle)], stroke),
         Sign::Tone(tone) => {
             tone_area(scene, &swatch, tone);
             scene.outline(&swatch, Ink::Axis, THIN);
