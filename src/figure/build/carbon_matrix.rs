@@ -1,8 +1,10 @@
 //! `carbon-matrix`: one measurement priced over many regions, as a heat map with ranks and ratios to the best.
 
-use super::{ChartSource, account_sentences, begin_account, words};
+use super::{ChartSource, basis_sentences, begin_account, words};
 use crate::figure::text::number;
-use crate::figure::{Axis, Cell, DOUBLE_COLUMN_MM, Figure, HeatPanel, HeatRow, Panel, Prefix, Scale, Table};
+use crate::figure::{
+    Axis, Cell, DOUBLE_COLUMN_MM, Figure, HeatPanel, HeatRow, Panel, Prefix, SINGLE_COLUMN_MM, Scale, Table,
+};
 
 /// One region's row of the heat map.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,8 +48,10 @@ const WIDE: f64 = 30.0;
 
 /// Grams per job by region and column, best region first.
 pub fn carbon_matrix(chart: &MatrixChart) -> Figure {
+    // Two columns of numbers and the names fill a single column of a journal.
+    let width_mm = if chart.columns.len() <= 2 && chart.rows.len() <= 80 { SINGLE_COLUMN_MM } else { DOUBLE_COLUMN_MM };
     let mut figure =
-        begin_account("carbon-matrix", format!("Carbon by region: {}", chart.regions), &chart.source, DOUBLE_COLUMN_MM);
+        begin_account("carbon-matrix", format!("Carbon by region: {}", chart.regions), &chart.source, width_mm);
     figure.table = table(chart);
     let axis = axis(chart);
     match &axis {
@@ -139,7 +143,7 @@ fn caption(chart: &MatrixChart, axis: Option<&Axis>) -> String {
         chart.source.subject,
         chart.regions,
         chart.rows.len(),
-        account_sentences(&chart.source)
+        basis_sentences(&chart.source)
     )
 }
 

@@ -1,6 +1,6 @@
 //! `carbon-when`: carbon intensity over time with the windows that were chosen.
 
-use super::{ChartSource, account_sentences, averaged, averaged_note, begin_account, words};
+use super::{ChartSource, averaged, averaged_note, basis_sentences, begin_account, words};
 use crate::figure::text::number;
 use crate::figure::{
     Axis, Cell, ClockLine, ClockPanel, DOUBLE_COLUMN_MM, Figure, Ink, Lane, LegendEntry, Panel, Sign, Stroke, Table,
@@ -168,7 +168,7 @@ fn caption(chart: &WhenChart, each: usize) -> String {
         number(chart.step_s, 6),
         chart.values.len(),
         chart.source.subject,
-        account_sentences(&chart.source)
+        basis_sentences(&chart.source)
     )
 }
 

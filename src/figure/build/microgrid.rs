@@ -1,6 +1,6 @@
 //! `microgrid`: what fed the load, step by step, with the battery's state of charge below.
 
-use super::{ChartSource, account_sentences, averaged, averaged_note, begin_account, words};
+use super::{ChartSource, averaged, averaged_note, basis_sentences, begin_account, words};
 use crate::figure::text::number;
 use crate::figure::{
     Axis, Cell, ClockLayer, ClockLine, ClockPanel, DOUBLE_COLUMN_MM, Figure, Ink, LegendEntry, Panel, Sign, Stroke,
@@ -196,7 +196,7 @@ fn caption(chart: &MicrogridChart, each: usize) -> String {
         chart.from,
         chart.load.len(),
         number(chart.step_s, 6),
-        account_sentences(&chart.source)
+        basis_sentences(&chart.source)
     )
 }
 

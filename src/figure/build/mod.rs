@@ -77,10 +77,13 @@ fn begin_account(id: &str, title: String, source: &ChartSource, width_mm: f64) -
 
 /// What an account's chart rests on, in sentences for the end of its caption.
 fn account_sentences(source: &ChartSource) -> String {
+    let rest = basis_sentences(source);
+    if source.subject.is_empty() { rest } else { format!("Work: {}. {rest}", source.subject.trim_end_matches('.')) }
+}
+
+/// The same for a caption that has named the work.
+fn basis_sentences(source: &ChartSource) -> String {
     let mut sentences = Vec::new();
-    if !source.subject.is_empty() {
-        sentences.push(format!("Work: {}.", source.subject.trim_end_matches('.')));
-    }
     if !source.energy.is_empty() {
         sentences.push(format!("Energy: {}.", source.energy.trim_end_matches('.')));
     }

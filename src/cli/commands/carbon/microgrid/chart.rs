@@ -51,7 +51,7 @@ pub(super) fn of(site: &Site, account: &Account) -> MicrogridChart {
     MicrogridChart {
         source: source(site, account),
         site: site.profile.name.clone(),
-        from: account.config.horizon.start.to_string(),
+        from: account.config.horizon.start.strftime("%Y-%m-%d %H:%M UTC").to_string(),
         step_s: account.config.horizon.step.get() * together as f64,
         layers,
         load: mean(&|_, step| step.load_kw),
