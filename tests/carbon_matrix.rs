@@ -195,9 +195,3 @@ fn estimated_energy_is_marked_in_every_cell_and_has_no_interval() {
     assert!(page.contains("≈6.86 g") && !page.contains('±') && page.contains("SE4 is a lower bound"), "{page}");
     assert!(json(folder.path(), "--regions nordic")["rows"][0]["carbon_g"][0]["interval"].is_null());
 }
-
-#[test]
-fn the_help_of_the_matrix() {
-    let output = wattmark(Path::new("."), &["carbon", "matrix", "--help"]);
-    insta::assert_snapshot!("help", text(&output.stdout));
-}

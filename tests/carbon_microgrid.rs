@@ -221,13 +221,6 @@ fn wrong_flags_exit_2() {
 }
 
 #[test]
-fn the_help_says_what_each_flag_does() {
-    let output =
-        Command::cargo_bin("wattmark").unwrap().env_clear().args(["carbon", "microgrid", "--help"]).output().unwrap();
-    insta::assert_snapshot!("help-carbon-microgrid", String::from_utf8_lossy(&output.stdout));
-}
-
-#[test]
 fn the_site_file_of_the_guide_runs_as_it_stands() {
     let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/microgrid.md");
     let guide = std::fs::read_to_string(guide).unwrap();

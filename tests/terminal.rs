@@ -49,7 +49,9 @@ fn the_help_of_every_command() {
         "show",
         "compare",
         "carbon",
+        "carbon matrix",
         "carbon when",
+        "carbon microgrid",
         "claim",
         "cost",
         "factors",
@@ -58,7 +60,7 @@ fn the_help_of_every_command() {
         "validate",
         "schema",
     ] {
-        insta::assert_snapshot!(format!("help-{command}"), help(command));
+        insta::assert_snapshot!(format!("help-{}", command.replace(' ', "-")), help(command));
     }
 }
 

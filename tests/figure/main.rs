@@ -2,13 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod accounts;
 mod costs;
 mod page;
 mod samples;
 
 use proptest::prelude::*;
 use wattmark::figure::{
-    Figure, FigureError, Ink, Panel, RegionChart, RowEntry, SERIES, STANDARD_FIGURES, Tone, bandwidth,
+    Figure, FigureError, HEAT, Ink, Panel, RegionChart, RowEntry, SERIES, STANDARD_FIGURES, Tone, bandwidth,
     standard_figures, svg,
 };
 use wattmark::measure::result::RunResult;
@@ -32,7 +33,7 @@ fn figure(sample: &Sample, id: &str) -> Figure {
 fn palette() -> Vec<&'static str> {
     let tones = [Tone::Idle, Tone::Preheat, Tone::Measured].map(|tone| Ink::Tone(tone).hex());
     let plain = [Ink::Paper, Ink::Text, Ink::Quiet, Ink::Axis, Ink::Grid, Ink::Stripe].map(Ink::hex);
-    [&tones[..], &plain[..], &SERIES[..], &["none"]].concat()
+    [&tones[..], &plain[..], &SERIES[..], &HEAT[..], &["none"]].concat()
 }
 
 /// Checks all that must hold on every page, whatever is on it.

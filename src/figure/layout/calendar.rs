@@ -117,7 +117,8 @@ fn hours(length_s: f64, most: f64) -> Vec<Mark> {
     (0..=count)
         .map(|index| {
             let hours = index as f64 * step;
-            Mark { at_s: hours * 3600.0, label: format!("{} h", crate::figure::text::number(hours, 3)), date: None }
+            // The shortest form of a round number: `5 h`, `0.5 h`.
+            Mark { at_s: hours * 3600.0, label: format!("{} h", (hours * 1e3).round() / 1e3), date: None }
         })
         .collect()
 }

@@ -187,7 +187,9 @@ fn dashes(scene: &mut Scene, points: &[Spot]) {
 fn lanes(scene: &mut Scene, panel: &ClockPanel, frame: &Frame, x: &impl Fn(f64) -> f64) -> f64 {
     /// Least width of a stretch on paper.
     const LEAST: f64 = 0.5 * MM;
-    let mut y = frame.bottom;
+    // Air, so that the axis's zero and the first name stand apart.
+    let top = frame.bottom + if panel.lanes.is_empty() { 0.0 } else { 1.5 * MM };
+    let mut y = top;
     for lane in &panel.lanes {
         let middle = y + LANE / 2.0;
         let at = (frame.left - 1.5 * MM, middle + BODY * CAP_HEIGHT / 2.0);
@@ -202,7 +204,7 @@ fn lanes(scene: &mut Scene, panel: &ClockPanel, frame: &Frame, x: &impl Fn(f64) 
         y += LANE;
     }
     if !panel.lanes.is_empty() {
-        scene.outline(&Frame::new(frame.left, frame.bottom, frame.right, y), Ink::Axis, THIN);
+        scene.outline(&Frame::new(frame.left, top, frame.right, y), Ink::Axis, THIN);
     }
     y
 }
