@@ -69,7 +69,13 @@ fn usual_pareto() -> ParetoChart {
 fn near_equal() -> ParetoChart {
     let device = |i: u32| {
         let i_f = f64::from(i);
-        point(&format!("Accelerator card {i}"), 1.0 + 0.003 * i_f, 1.03 - 0.003 * i_f, i % 2 == 0, i % 3 != 0)
+        point(
+            &format!("Accelerator card {i}"),
+            1.0 + 0.003 * i_f,
+            1.03 - 0.003 * i_f,
+            i.is_multiple_of(2),
+            !i.is_multiple_of(3),
+        )
     };
     pareto_of((0..10).map(device).collect())
 }

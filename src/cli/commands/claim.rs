@@ -21,7 +21,7 @@ use crate::measure::result::evaluate;
     after_help = "Exit code: 0 if no claim is contradicted, 6 if one is or does not follow, 2 for a file with slips."
 )]
 pub struct Args {
-    /// Site file with a [claims] table.
+    /// Site file with a `[claims]` table.
     #[arg(value_name = "SITE")]
     pub site: PathBuf,
     /// Records with measured rates of the cards that a compute scale is claimed for.

@@ -23,7 +23,7 @@ pub struct Args {
     /// Whose work, of which records.
     #[command(flatten)]
     pub subjects: SubjectArgs,
-    /// Where the energy is used; the site file's table [cost] holds the prices.
+    /// Where the energy is used; the site file's table `[cost]` holds the prices.
     #[command(flatten)]
     pub site: SiteArgs,
     /// Hour of the day at which the work starts (6.5 is half past six), for a tariff by hours; without it, and for work of a
