@@ -132,6 +132,36 @@ fn clock(figure: &Figure, index: usize) -> &ClockPanel {
 }
 
 #[test]
+fn words_that_all_columns_share_are_said_once_and_columns_stay_told_apart() {
+    let heads = |columns: &[&str]| {
+        let chart =
+            MatrixChart { columns: columns.iter().map(|&name| name.to_owned()).collect(), ..matrix(5, columns.len()) };
+        let figure = carbon_matrix(&chart);
+        let Panel::Heat(panel) = &figure.panels[0] else { panic!("a heat map") };
+        (panel.columns.clone(), figure.notes.iter().find(|note| note.starts_with("Every column")).cloned())
+    };
+    let (names, note) = heads(&["gemm k=16, H100", "gemm k=20, H100", "gemm k=16, A100", "gemm k=20, A100"]);
+    assert_eq!(names, ["k=16, H100", "k=20, H100", "k=16, A100", "k=20, A100"]);
+    assert_eq!(note.as_deref(), Some("Every column: gemm."));
+    // Without its shared words the first would have no name: then all keep theirs.
+    let (names, note) = heads(&["gemm", "gemm f16", "gemm f8", "gemm i8"]);
+    assert_eq!(
+        (names.as_slice(), note),
+        (["gemm", "gemm f16", "gemm f8", "gemm i8"].map(str::to_owned).as_slice(), None)
+    );
+    assert_eq!(heads(&["job A", "job B"]).1, None, "two columns keep their names");
+}
+
+#[test]
+fn two_long_named_devices_stand_side_by_side_in_one_table_of_a_single_column() {
+    let names = ["NVIDIA H100 80GB HBM3", "NVIDIA A100-SXM4-80GB"];
+    let chart = MatrixChart { columns: names.map(str::to_owned).to_vec(), ..matrix(30, 2) };
+    let text = svg::render(&carbon_matrix(&chart)).unwrap();
+    assert!(text.contains("width=\"89mm\""));
+    assert_eq!(text.matches(">to best<").count(), 1, "one table, not one below the other");
+}
+
+#[test]
 fn every_chart_of_an_account_keeps_its_texts_apart_at_common_widths() {
     for (_, figure) in samples() {
         for width_mm in [89.0, 120.0, 183.0, 250.0] {

@@ -43,6 +43,9 @@ pub struct MatrixChart {
 /// Sign behind the rank of a row whose factor differs in identity.
 const SIGN: &str = "†";
 
+/// Number of columns from which the words that all share are said once.
+const FEW: usize = 4;
+
 /// Ratio of the largest value to the smallest from which shades follow equal ratios.
 const WIDE: f64 = 30.0;
 
@@ -57,7 +60,9 @@ pub fn carbon_matrix(chart: &MatrixChart) -> Figure {
     match &axis {
         Some(axis) => {
             let rows = chart.rows.iter().enumerate().map(|(index, row)| heat_row(index, row)).collect();
-            figure.panels.push(Panel::Heat(HeatPanel { columns: chart.columns.clone(), axis: axis.clone(), rows }));
+            let (columns, shared) = without_shared(&chart.columns);
+            figure.panels.push(Panel::Heat(HeatPanel { columns, axis: axis.clone(), rows }));
+            figure.notes.extend(shared.map(|words| format!("Every column: {words}.")));
         }
         None if chart.rows.is_empty() => figure.panels.push(words("Carbon by region", "No region was given.")),
         None => figure.panels.push(words("Carbon by region", "No region has a value in any column.")),
@@ -75,6 +80,25 @@ pub fn carbon_matrix(chart: &MatrixChart) -> Figure {
         chart.rows.last().map_or_else(|| "?".to_owned(), |row| number(row.ratio, 3))
     );
     figure
+}
+
+/// Names of columns without the words that all of them share, and those words; unchanged if a name would be lost.
+fn without_shared(columns: &[String]) -> (Vec<String>, Option<String>) {
+    let [first, others @ ..] = columns else { return (Vec::new(), None) };
+    let in_all = |word: &&str| others.iter().all(|name| name.split(' ').any(|other| other == *word));
+    let shared: Vec<&str> = first.split(' ').filter(in_all).collect();
+    let short = |name: &String| -> String {
+        let own: Vec<&str> = name.split(' ').filter(|word| !shared.contains(word)).collect();
+        own.join(" ")
+    };
+    let names: Vec<String> = columns.iter().map(short).collect();
+    let distinct: std::collections::BTreeSet<&String> = names.iter().collect();
+    if columns.len() < FEW || shared.is_empty() || distinct.len() < columns.len() || names.iter().any(String::is_empty)
+    {
+        return (columns.to_vec(), None);
+    }
+    let words = shared.join(" ");
+    (names, Some(words))
 }
 
 fn heat_row(index: usize, row: &MatrixRow) -> HeatRow {

@@ -11,8 +11,14 @@ const GAP: f64 = 1.6 * MM;
 const BETWEEN: f64 = 7.0 * MM;
 /// Longest name.
 const NAME: f64 = 40.0 * MM;
+/// Width of a name that is still worth having.
+const READABLE: f64 = 22.0 * MM;
 /// Widest cell.
 const CELL: f64 = 24.0 * MM;
+/// The same where there are more than six columns.
+const MANY: f64 = 12.0 * MM;
+/// Width that cells grow to where the page has room.
+const ROOMY: f64 = 16.0 * MM;
 /// Longest upright name of a column.
 const UPRIGHT: f64 = 30.0 * MM;
 /// Rows of one block that a page has room for.
@@ -33,9 +39,10 @@ impl Widths {
     fn of(panel: &HeatPanel) -> Self {
         let widest = |texts: &mut dyn Iterator<Item = &str>| texts.map(|t| text::room(t, BODY)).fold(0.0, f64::max);
         let cells = panel.rows.iter().flat_map(|row| &row.values).map(|value| text::room(&shown(panel, *value), BODY));
-        let heads = panel.columns.iter().flat_map(|column| column.split(' ')).map(|word| text::room(word, BODY));
+        let heads = panel.columns.iter().flat_map(|column| pieces(column)).map(|piece| text::room(piece.trim(), BODY));
         let least = cells.fold(8.0 * MM, f64::max);
-        let cell = if panel.columns.len() > 6 { least } else { heads.fold(least, f64::max).min(CELL) };
+        let cell = heads.fold(least, f64::max).min(if panel.columns.len() > 6 { MANY } else { CELL });
+        let cell = cell.max(least);
         let name = widest(&mut panel.rows.iter().map(|row| row.name.as_str())).min(NAME);
         Self {
             rank: widest(&mut panel.rows.iter().map(|row| row.rank.as_str())) + GAP,
@@ -48,6 +55,23 @@ impl Widths {
     fn before(&self) -> f64 {
         self.rank + self.code + self.name
     }
+}
+
+/// Pieces of a column's name between which a line may end: behind spaces and hyphens.
+fn pieces(name: &str) -> impl Iterator<Item = &str> {
+    name.split_inclusive([' ', '-'])
+}
+
+/// A column's name in lines of at most `limit`, as far as its pieces allow.
+fn broken(name: &str, limit: f64) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for piece in pieces(name) {
+        match lines.last_mut() {
+            Some(line) if text::room(format!("{line}{piece}").trim(), BODY) <= limit => line.push_str(piece),
+            _ => lines.push(piece.to_owned()),
+        }
+    }
+    lines.into_iter().map(|line| line.trim().to_owned()).collect()
 }
 
 const RATIO: &str = "to best";
@@ -88,14 +112,22 @@ pub(super) fn draw(scene: &mut Scene, panel: &HeatPanel, place: Place, below: &m
     if excess > 0.0 && widths.name > 0.0 {
         widths.name = (widths.name - excess).max(8.0 * MM);
     }
+    // So does one that all columns find room on, as long as the names stay readable.
+    let all = panel.columns.len() as f64 * widths.cell + widths.before() + widths.ratio - place.width;
+    if all > 0.0 && widths.name - all >= READABLE {
+        widths.name -= all;
+    }
     let free = place.width - widths.before() - widths.ratio;
-    let at_once = ((free / widths.cell) as usize).clamp(1, panel.columns.len().max(1));
+    let at_once = ((free / widths.cell + 1e-6) as usize).clamp(1, panel.columns.len().max(1));
     let groups = panel.columns.len().div_ceil(at_once).max(1);
     let each = panel.columns.len().div_ceil(groups).max(1);
     let block = widths.before() + each as f64 * widths.cell + widths.ratio;
     let fitting = (((place.width + BETWEEN) / (block + BETWEEN)) as usize).clamp(1, 3);
     let wanted = if panel.rows.len() <= FEW { 1 } else { panel.rows.len().div_ceil(MOST).max(2) };
     let blocks = fitting.min(wanted);
+    if blocks == 1 {
+        widths.cell = (free / each as f64).min(ROOMY).max(widths.cell);
+    }
     let rows = kept(&panel.rows, blocks * MOST, below);
     let per_block = rows.len().div_ceil(blocks).max(1);
     let mut y = place.top;
@@ -162,9 +194,9 @@ fn cell(scene: &mut Scene, panel: &HeatPanel, value: Option<f64>, frame: &Frame)
 fn head(scene: &mut Scene, panel: &HeatPanel, columns: std::ops::Range<usize>, widths: &Widths, at: (f64, f64)) -> f64 {
     let names = &panel.columns[columns];
     let limit = widths.cell - 0.8 * MM;
-    let fits = |name: &String| name.split(' ').all(|word| text::room(word, BODY) <= limit);
+    let fits = |name: &String| pieces(name).all(|piece| text::room(piece.trim(), BODY) <= limit);
     let level = names.iter().all(fits);
-    let lines: Vec<Vec<String>> = names.iter().map(|name| text::wrap(name, BODY, limit)).collect();
+    let lines: Vec<Vec<String>> = names.iter().map(|name| broken(name, limit)).collect();
     let upright: Vec<String> = names.iter().map(|name| cut(name, UPRIGHT)).collect();
     let height = if level || names.len() == 1 {
         lines.iter().map(Vec::len).max().unwrap_or(1) as f64 * BODY * LINE_HEIGHT
