@@ -15,7 +15,7 @@ use crate::units::{FLOP_PER_EXAFLOP, GramsCo2e, GramsPerKilowattHour, KilowattHo
 /// R of the SCI: what one of it is, and how many a subject holds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FunctionalUnit {
-    /// `EFLOP`, `PB`, `token`, another unit of a program's work, or `run`.
+    /// `EFLOP`, `EOP`, `PB`, `token`, another unit of a program's work, or `run`.
     pub unit: String,
     /// How many the subject's work is.
     pub amount: f64,
@@ -30,6 +30,7 @@ impl FunctionalUnit {
         };
         match work.unit.as_str() {
             "FLOP" => unit("EFLOP", work.amount / FLOP_PER_EXAFLOP),
+            "OP" => unit("EOP", work.amount / FLOP_PER_EXAFLOP),
             "B" => unit("PB", work.amount / 1e15),
             "tokens" => unit("token", work.amount),
             other => unit(other, work.amount),
@@ -208,6 +209,7 @@ mod tests {
         for (amount, unit, units, name) in [
             (5e17, "FLOP", 0.5, "EFLOP"),
             (2e15, "B", 2.0, "PB"),
+            (3e18, "OP", 3.0, "EOP"),
             (400.0, "tokens", 400.0, "token"),
             (3.0, "image", 3.0, "image"),
         ] {
