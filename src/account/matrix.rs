@@ -340,8 +340,8 @@ mod tests {
     fn every_set_has_its_regions_and_all_has_every_place_once() {
         let count = |set: &str| over(&[subject()], set, None).unwrap().rows.len();
         assert_eq!((count("countries"), count("us"), count("nordic")), (211, 27, 10));
-        // 38 Chinese places (30 provinces, 7 grids, the country) of 40 codes, and the world average.
-        assert_eq!(count("ALL"), 38 + 211 + 27 + 10 + 1);
+        // 38 Chinese places (30 provinces, 7 grids, the country) of 40 codes, the world and the European Union.
+        assert_eq!(count("ALL"), 38 + 211 + 27 + 10 + 2);
     }
 
     #[test]
