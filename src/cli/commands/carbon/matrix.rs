@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::account::{Matrix, MatrixColumn, Mixture, RegionRow, RegionSet, Site, Subject, price};
 use crate::cli::accounting::{SiteArgs, pue_word, usage};
 use crate::cli::charts::ChartArgs;
+use crate::cli::request::{self, Request};
 use crate::cli::subjects::SubjectArgs;
 use crate::cli::{Console, Exit, text};
 use crate::figure::{ChartSource, MatrixChart, MatrixRow, carbon_matrix};
@@ -25,8 +26,9 @@ pub struct Args {
     #[command(flatten)]
     pub subjects: SubjectArgs,
     /// Regions: cn-provinces, countries, us, nordic, all, or codes with commas between them.
-    #[arg(long, value_name = "SET|CODES", default_value = "cn-provinces")]
-    pub regions: String,
+    /// [default: cn-provinces]
+    #[arg(long, value_name = "SET|CODES")]
+    pub regions: Option<String>,
     /// Year of the factors. [default: the newest of each region]
     #[arg(long, value_name = "YEAR")]
     pub year: Option<u16>,
@@ -36,14 +38,18 @@ pub struct Args {
     /// Where charts go.
     #[command(flatten)]
     pub charts: ChartArgs,
-    /// Write JSON.
+    /// Write JSON, which is a site file as well: --site FILE recomputes it.
     #[arg(long)]
     pub json: bool,
 }
 
+/// Regions where none are named.
+const DEFAULT_SET: &str = "cn-provinces";
+
 /// What the command found; its JSON form.
 #[derive(Debug, Serialize)]
 struct Account<'a> {
+    request: Request,
     run_ids: Vec<&'a str>,
     simulated: bool,
     site: &'a Site,
@@ -54,7 +60,7 @@ struct Account<'a> {
 /// Runs the command.
 pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     // Wrong flags are told before a record is read.
-    let set: RegionSet = args.regions.parse().map_err(usage)?;
+    args.regions.as_deref().unwrap_or(DEFAULT_SET).parse::<RegionSet>().map_err(usage)?;
     args.site.resolve(None)?;
     let catalogue = args.site.catalogue()?;
     let records = args.subjects.read(console)?;
@@ -65,10 +71,20 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let mut site = args.site.resolve(stored)?;
     // The regions are the grids here, so a missing --grid is nothing to tell.
     site.notes.retain(|note| site.grid_given || !note.starts_with("no grid factor given"));
-    let subjects = args.subjects.subjects(&records)?;
-    let matrix = price(&subjects, &site, &catalogue, &set, args.year).map_err(usage)?;
+    let before = request::of_account(args.site.site.as_deref(), &records)?.unwrap_or_default();
+    let again = request::choices_of_account(args.site.site.as_deref(), &args.subjects, &records)?;
+    if again.is_some() || !before.options.is_empty() {
+        site.notes.push(request::AGAIN.to_owned());
+    }
+    let chosen = again.as_ref().unwrap_or(&args.subjects);
+    let regions = args.regions.clone().or_else(|| before.option("regions"));
+    let year = args.year.or_else(|| before.option("year"));
+    let set: RegionSet = regions.as_deref().unwrap_or(DEFAULT_SET).parse().map_err(usage)?;
+    let subjects = chosen.subjects(&records)?;
+    let matrix = price(&subjects, &site, &catalogue, &set, year).map_err(usage)?;
     if args.json {
         let account = Account {
+            request: Request::of(chosen, &records).with("regions", regions).with("year", year),
             run_ids: run_ids(&subjects),
             simulated: subjects.iter().any(|subject| subject.simulated),
             site: &site,
