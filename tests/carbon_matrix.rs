@@ -182,6 +182,24 @@ fn wrong_regions_years_and_files_exit_2_and_say_what_to_do() {
 }
 
 #[test]
+fn ties_share_a_rank_in_table_and_chart_and_a_users_row_is_told_from_a_built_in_one() {
+    let folder = measured();
+    let rows = "code,year,g_per_kwh,gas,basis,method,life_cycle\nCN-QH,2024,100,CO2,consumption,average,no\n\
+                mine,2018,100,CO2,consumption,average,no\n";
+    std::fs::write(folder.path().join("own.csv"), rows).unwrap();
+    let flags = "--factors own.csv --regions user:CN-QH,mine,CN-QH,congo --plot charts";
+    let page = text(&matrix(folder.path(), flags).stdout);
+    assert_eq!(page.lines().filter(|line| line.starts_with("   1  user:")).count(), 2, "{page}");
+    assert!(page.contains("years more than two apart") && page.contains("COD (Democratic"), "{page}");
+    let chart = std::fs::read_to_string(folder.path().join("charts/carbon-matrix.csv")).unwrap();
+    let row = |code: &str| chart.lines().find(|line| line.contains(code)).unwrap_or_else(|| panic!("{chart}"));
+    assert!(row("user:CN-QH").starts_with("1,") && row("user:mine").starts_with("1,"), "{chart}");
+    assert!(row("CN-QH,Qinghai").starts_with("3,"), "{chart}");
+    let svg = std::fs::read_to_string(folder.path().join("charts/carbon-matrix.svg")).unwrap();
+    assert!(svg.contains("user:CN-QH") && svg.contains("1†"), "marked and tied rows");
+}
+
+#[test]
 fn estimated_energy_is_marked_in_every_cell_and_has_no_interval() {
     let folder = tempfile::tempdir().unwrap();
     let script = SCRIPT.replace("scope = \"board\"", "scope = \"board\"\nevidence = \"estimated\"");

@@ -80,6 +80,9 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let regions = args.regions.clone().or_else(|| before.option("regions"));
     let year = args.year.or_else(|| before.option("year"));
     let set: RegionSet = regions.as_deref().unwrap_or(DEFAULT_SET).parse().map_err(usage)?;
+    if let RegionSet::Codes(codes) = &set {
+        site.notes.extend(codes.iter().filter_map(|code| catalogue.beside(code)));
+    }
     let subjects = chosen.subjects(&records)?;
     let matrix = price(&subjects, &site, &catalogue, &set, year).map_err(usage)?;
     if args.json {
@@ -178,7 +181,7 @@ fn table(site: &Site, matrix: &Matrix, shown: usize) -> String {
     for row in &matrix.rows {
         let mut cells = vec![
             row.rank.to_string(),
-            format!("{}{}", if row.file.is_some() { "user:" } else { "" }, row.factor.region),
+            code(row),
             text::cut(&row.factor.name, 20),
             format!("{:.1}", row.factor.intensity_g_per_kwh.get()),
             identity(&row.factor),
@@ -193,6 +196,11 @@ fn table(site: &Site, matrix: &Matrix, shown: usize) -> String {
         rows.add_row(cells);
     }
     text::lines(&rows)
+}
+
+/// The region's code, by which its factor is told from a built-in one.
+fn code(row: &RegionRow) -> String {
+    format!("{}{}", if row.file.is_some() { "user:" } else { "" }, row.factor.region)
 }
 
 /// `2023 CO2 consumption`.
@@ -214,7 +222,7 @@ fn below(site: &Site, matrix: &Matrix) -> String {
         text::entry("Ratio", "to the region with the least carbon; it is that of the factors, whatever the work");
     if let (Some(best), Some(worst)) = (matrix.rows.first(), matrix.rows.last()) {
         let ratio = worst.ratio_to_best.map_or_else(String::new, |ratio| format!(", {ratio:.2} times as much"));
-        let range = format!("{} least, {} most{ratio}", best.factor.region, worst.factor.region);
+        let range = format!("{} least, {} most{ratio}", code(best), code(worst));
         out.push_str(&text::entry("", &range));
     }
     if let Some(sentence) = &matrix.note {
@@ -324,12 +332,13 @@ fn chart(subjects: &[Subject], site: &Site, matrix: &Matrix) -> MatrixChart {
 
 fn chart_row(row: &RegionRow) -> MatrixRow {
     MatrixRow {
-        code: row.factor.region.clone(),
+        rank: row.rank,
+        code: code(row),
         name: row.factor.name.clone(),
         identity: identity(&row.factor).replace(' ', ", "),
         marked: !row.differs.is_empty(),
         grams: row.carbon.iter().map(|carbon| Some(carbon.point.get())).collect(),
-        ratio: row.ratio_to_best.unwrap_or(if row.rank == 1 { 1.0 } else { f64::INFINITY }),
+        ratio: row.ratio_to_best.unwrap_or(f64::INFINITY),
     }
 }
 
