@@ -95,6 +95,18 @@ pub struct Footprint {
     pub equal_intensity_g_per_kwh: Option<Band<GramsPerKilowattHour>>,
 }
 
+/// Why a factor is not the average or margin of the electricity of a place; `None` if it is.
+fn not_location_based(grid: &GridFactor) -> Option<String> {
+    let region = &grid.region;
+    match grid.basis {
+        Basis::Residual => Some(format!(
+            "{region} is a residual factor: it belongs into [market] residual, with the grid's own as --grid"
+        )),
+        Basis::Fossil => Some(format!("{region} is the factor of fossil plants alone: give the grid's own as --grid")),
+        _ => None,
+    }
+}
+
 /// Why a subject has no CCI, which is per FLOP by definition; `None` if it has one.
 fn why_no_cci(subject: &Subject) -> Option<String> {
     let work = subject.work.as_ref().filter(|work| work.amount > 0.0);
@@ -134,12 +146,7 @@ pub fn footprint(subject: &Subject, site: &Site, terms: &Terms) -> Result<Footpr
             carbon: operational(&subject.energy, subject.evidence, site),
             intensity_g_per_kwh: grid.intensity_g_per_kwh,
             gas: grid.gas,
-            not_location_based: (grid.basis == Basis::Residual).then(|| {
-                format!(
-                    "{} is a residual factor: it belongs into [market] residual, with the grid's own as --grid",
-                    grid.region
-                )
-            }),
+            not_location_based: not_location_based(grid),
         },
         market: terms.market.account(&facility, subject.evidence, site),
         factors: factors.collect(),

@@ -82,10 +82,15 @@ pub fn sci(subject: &Subject, site: &Site, embodied: &Embodied) -> Sci {
     let per_unit = site.profile.pue.value / unit.amount;
     let energy = honest(subject.energy.map(|joules| joules.to_kilowatt_hours() * per_unit), subject.evidence);
     let share = embodied.carbon.map(|band| band.map(|grams| grams / unit.amount));
-    let not_a_score = if grid.basis == Basis::Residual {
-        Some(format!("{} is a residual factor, a market-based measure, which the standard refuses", grid.region))
-    } else {
-        embodied.missing.clone()
+    let region = &grid.region;
+    let not_a_score = match grid.basis {
+        Basis::Residual => {
+            Some(format!("{region} is a residual factor, a market-based measure, which the standard refuses"))
+        }
+        Basis::Fossil => {
+            Some(format!("{region} is the factor of fossil plants alone, neither an average nor a marginal of a grid"))
+        }
+        _ => embodied.missing.clone(),
     };
     let score = share.filter(|_| not_a_score.is_none()).map(|band| band.map(|grams| operational.point + grams));
     let mut notes = Vec::new();
@@ -127,8 +132,9 @@ fn boundary(subject: &Subject, site: &Site, embodied: &Embodied) -> String {
 
 fn method(subject: &Subject, site: &Site, embodied: &Embodied) -> String {
     let grid = &site.profile.grid;
+    let place = if site.grid_given { "" } else { " by default, as no grid was given" };
     let operational = format!(
-        "E {} by {}; I location-based, {}, method {}, basis {}",
+        "E {} by {}; I location-based, {}{place}, method {}, basis {}",
         subject.evidence, subject.source, grid.region, grid.method, grid.basis
     );
     if embodied.carbon.is_none() {
@@ -187,10 +193,17 @@ mod tests {
     }
 
     #[test]
-    fn a_residual_factor_gives_no_score() {
-        let site = resolve_site(Some("CN-residual"), None, None, std::path::Path::new(".")).unwrap();
-        let found = sci(&h100(), &site, &embodied(&h100(), &EmbodiedTerms::default()));
-        assert!(found.score.is_none() && found.not_a_score.unwrap().contains("market-based"));
+    fn a_residual_or_fossil_factor_gives_no_score_and_a_default_grid_is_told() {
+        let at = |grid: Option<&str>| {
+            let site = resolve_site(grid, None, None, std::path::Path::new(".")).unwrap();
+            sci(&h100(), &site, &embodied(&h100(), &EmbodiedTerms::default()))
+        };
+        for (grid, part) in [("CN-residual", "market-based"), ("CN-fossil", "fossil plants alone")] {
+            let found = at(Some(grid));
+            assert!(found.score.is_none() && found.not_a_score.unwrap().contains(part), "{grid}");
+        }
+        assert!(at(None).score.is_some() && at(None).method.contains("WORLD by default"), "{}", at(None).method);
+        assert!(!at(Some("WORLD")).method.contains("by default"));
     }
 
     #[test]
