@@ -88,7 +88,7 @@ fn qinghai_and_gansu_cost_59_9_and_149_0_grams_per_eflop_at_one_teraflop_per_jou
 fn every_set_fits_the_terminal_and_mixtures_are_marked() {
     let folder = measured();
     for (set, rows, mixed) in
-        [("cn-provinces", 30, false), ("us", 27, false), ("nordic", 10, false), ("all", 287, true)]
+        [("cn-provinces", 30, false), ("us", 27, false), ("nordic", 10, false), ("all", 288, true)]
     {
         let output = matrix(folder.path(), &format!("--regions {set} --case *"));
         let page = text(&output.stdout);
@@ -179,6 +179,24 @@ fn wrong_regions_years_and_files_exit_2_and_say_what_to_do() {
     refused("--regions CN-QH,CN-QX", "did you mean");
     refused("--year 1999", "2023");
     refused("--regions CN-QH,CN-QH", "stands twice");
+}
+
+#[test]
+fn ties_share_a_rank_in_table_and_chart_and_a_users_row_is_told_from_a_built_in_one() {
+    let folder = measured();
+    let rows = "code,year,g_per_kwh,gas,basis,method,life_cycle\nCN-QH,2024,100,CO2,consumption,average,no\n\
+                mine,2018,100,CO2,consumption,average,no\n";
+    std::fs::write(folder.path().join("own.csv"), rows).unwrap();
+    let flags = "--factors own.csv --regions user:CN-QH,mine,CN-QH,congo --plot charts";
+    let page = text(&matrix(folder.path(), flags).stdout);
+    assert_eq!(page.lines().filter(|line| line.starts_with("   1  user:")).count(), 2, "{page}");
+    assert!(page.contains("years more than two apart") && page.contains("COD (Democratic"), "{page}");
+    let chart = std::fs::read_to_string(folder.path().join("charts/carbon-matrix.csv")).unwrap();
+    let row = |code: &str| chart.lines().find(|line| line.contains(code)).unwrap_or_else(|| panic!("{chart}"));
+    assert!(row("user:CN-QH").starts_with("1,") && row("user:mine").starts_with("1,"), "{chart}");
+    assert!(row("CN-QH,Qinghai").starts_with("3,"), "{chart}");
+    let svg = std::fs::read_to_string(folder.path().join("charts/carbon-matrix.svg")).unwrap();
+    assert!(svg.contains("user:CN-QH") && svg.contains("1†"), "marked and tied rows");
 }
 
 #[test]

@@ -5,6 +5,8 @@
 //! CO2) and `CHN` (Ember, CO2e with upstream) are different figures on purpose. A user's figure of a code that is built
 //! in stands beside it and is taken only as `user:CODE`.
 
+mod beside;
+
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -200,31 +202,6 @@ impl Catalogue {
         self.entry(text).map(|entry| &entry.factor)
     }
 
-    /// A sentence where a text fits a built-in figure and one of the user's: which is used, and how to take the other.
-    pub fn beside(&self, text: &str) -> Option<String> {
-        let chosen = self.entry(text).ok()?;
-        let code = Asked::parse(text).code;
-        let others = self.entries.iter().filter(|e| e.is_called(code) && e.file.is_some() != chosen.file.is_some());
-        let other = others.max_by_key(|entry| entry.factor.year)?;
-        let words = |entry: &Entry| {
-            let (factor, year) =
-                (&entry.factor, entry.factor.year.map_or("year unstated".to_owned(), |y| y.to_string()));
-            let grams = factor.intensity_g_per_kwh.get();
-            match &entry.file {
-                Some(file) => format!("the one of {} ({grams} g{}/kWh, {year})", file.display(), factor.gas),
-                None => format!("the built-in one ({grams} g{}/kWh, {year})", factor.gas),
-            }
-        };
-        let prefix = if other.file.is_some() { USER_PREFIX } else { "" };
-        let year = other.factor.year.map(|year| format!("@{year}")).unwrap_or_default();
-        Some(format!(
-            "{code} has a built-in figure and one of a user's file: {} is used; `{prefix}{}{year}` takes {}",
-            words(chosen),
-            other.factor.region,
-            words(other)
-        ))
-    }
-
     /// Figures whose code, name or alias contains the pattern (capitals do not matter; `*` stands for anything); all
     /// without one. A code or a name that fits exactly stands alone.
     pub fn search(&self, pattern: Option<&str>) -> Vec<&Entry> {
@@ -298,6 +275,15 @@ fn country_codes(region: &str) -> &'static [&'static str] {
     }
 }
 
+/// Whether two codes of built-in regions lie in one country; `None` if one of them is no built-in region.
+pub(super) fn same_country(one: &str, other: &str) -> Option<bool> {
+    let code = |text: &str| factor_for(text).ok().map(|factor| factor.region.as_str());
+    let (one, other) = (code(one)?, code(other)?);
+    let within = |inner: &str, outer: &str| country_codes(inner).contains(&outer);
+    let common = !country_codes(one).is_empty() && country_codes(one) == country_codes(other);
+    Some(same_place(one, other) || within(one, other) || within(other, one) || common)
+}
+
 fn parse(files: &[&str]) -> Result<Vec<Entry>, String> {
     let mut entries = Vec::new();
     for text in files {
@@ -368,8 +354,8 @@ mod tests {
     #[test]
     fn the_catalogue_holds_every_row_with_its_whole_identity() {
         let entries = catalogue().unwrap();
-        // 115 Chinese rows, 212 countries, 27 eGRID subregions, 10 Nordic zones, 1 world average.
-        assert_eq!(entries.len(), 115 + 212 + 27 + 10 + 1);
+        // 115 Chinese rows, 212 countries, 27 eGRID subregions, 10 Nordic zones, the world and the European Union.
+        assert_eq!(entries.len(), 115 + 212 + 27 + 10 + 2);
         for entry in entries {
             let f = &entry.factor;
             assert!(f.intensity_g_per_kwh.get() >= 0.0 && f.intensity_g_per_kwh.get() < 1500.0, "{}", f.region);
@@ -393,6 +379,7 @@ mod tests {
         for text in ["FR", "FRA", "fra", "France"] {
             assert_eq!(factor_for(text).unwrap().region, "FRA");
         }
+        assert_eq!(factor_for("UK").unwrap().region, "GBR", "and not Ukraine");
         assert_eq!(factor_for("CHN").unwrap().gas, Gas::Co2e);
         assert_eq!(factor_for("FI").unwrap().region, "FIN");
     }
@@ -489,6 +476,6 @@ mod tests {
             let ratio = factor.intensity_g_per_kwh.get() / ember;
             assert!((ratio - 1.0).abs() < 0.03, "{code}: {} against {ember}", factor.intensity_g_per_kwh.get());
         }
-        assert_eq!(intensity("WORLD"), 472.9);
+        assert_eq!([intensity("WORLD"), intensity("EU"), intensity("eu-27")], [472.9, 213.0, 213.0]);
     }
 }

@@ -87,10 +87,37 @@ pub struct Footprint {
     pub embodied: Embodied,
     /// Software carbon intensity.
     pub sci: Sci,
-    /// Compute carbon intensity; `None` if the work is not counted in FLOP.
+    /// Compute carbon intensity; `None` with the reason in `cci_missing`.
     pub cci: Option<Cci>,
+    /// Why there is no compute carbon intensity.
+    pub cci_missing: Option<String>,
     /// Grid intensity at which operational equals embodied carbon, at the measured mean power and this PUE.
     pub equal_intensity_g_per_kwh: Option<Band<GramsPerKilowattHour>>,
+}
+
+/// Why a factor is not the average or margin of the electricity of a place; `None` if it is.
+fn not_location_based(grid: &GridFactor) -> Option<String> {
+    let region = &grid.region;
+    match grid.basis {
+        Basis::Residual => Some(format!(
+            "{region} is a residual factor: it belongs into [market] residual, with the grid's own as --grid"
+        )),
+        Basis::Fossil => Some(format!("{region} is the factor of fossil plants alone: give the grid's own as --grid")),
+        _ => None,
+    }
+}
+
+/// Why a subject has no CCI, which is per FLOP by definition; `None` if it has one.
+fn why_no_cci(subject: &Subject) -> Option<String> {
+    let work = subject.work.as_ref().filter(|work| work.amount > 0.0);
+    let counts = match work.map(|work| work.unit.as_str()) {
+        Some("FLOP") => return None,
+        Some("OP") => "this work counts integer operations, so it stands per EOP under SCI".to_owned().to_owned(),
+        Some("B") => "this work counts bytes, so it stands per PB under SCI".to_owned().to_owned(),
+        Some(unit) => format!("the floating-point operations behind this work in {unit} are not known"),
+        None => "the work is not counted, so its floating-point operations are not known".to_owned().to_owned(),
+    };
+    Some(format!("grams per EFLOP need work counted in floating-point operations; {counts}"))
 }
 
 const CUE_LABEL: &str =
@@ -119,17 +146,13 @@ pub fn footprint(subject: &Subject, site: &Site, terms: &Terms) -> Result<Footpr
             carbon: operational(&subject.energy, subject.evidence, site),
             intensity_g_per_kwh: grid.intensity_g_per_kwh,
             gas: grid.gas,
-            not_location_based: (grid.basis == Basis::Residual).then(|| {
-                format!(
-                    "{} is a residual factor: it belongs into [market] residual, with the grid's own as --grid",
-                    grid.region
-                )
-            }),
+            not_location_based: not_location_based(grid),
         },
         market: terms.market.account(&facility, subject.evidence, site),
         factors: factors.collect(),
         cue: Cue { kg_per_kwh: pue * grid.intensity_g_per_kwh.get() / 1e3, label: CUE_LABEL },
         sci: sci(subject, site, &embodied),
+        cci_missing: why_no_cci(subject),
         cci: cci(subject, site, &embodied),
         equal_intensity_g_per_kwh: equal,
         subject: subject.clone(),
@@ -175,6 +198,22 @@ mod tests {
         }
         // 100 W: 164 000 g / (0.1 kW × 1.2 × 35 040 h × 0.6) = 65.0 g/kWh.
         assert!((equal.low.get() - 65.005).abs() < 1e-2, "{equal:?}");
+    }
+
+    #[test]
+    fn work_that_counts_no_flop_has_a_reason_in_place_of_a_cci_and_never_a_zero() {
+        use super::super::Amount;
+        assert!(of(&h100(), "").cci.is_some() && of(&h100(), "").cci_missing.is_none());
+        for (work, part) in [
+            (Some((1e18, "OP")), "integer operations"),
+            (Some((1e15, "B")), "counts bytes"),
+            (Some((1e3, "tokens")), "work in tokens are not known"),
+            (None, "the work is not counted"),
+        ] {
+            let work = work.map(|(amount, unit)| Amount { amount, unit: unit.to_owned() });
+            let found = of(&Subject { work, ..h100() }, "");
+            assert!(found.cci.is_none() && found.cci_missing.unwrap().contains(part), "{part}");
+        }
     }
 
     #[test]

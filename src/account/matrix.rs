@@ -241,13 +241,19 @@ pub fn price(
     }
     let (mut picked, without_year) = set.pick(catalogue, year)?;
     let mut without_figure = Vec::new();
-    if !matches!(set, RegionSet::Codes(_)) {
-        picked.retain(|entry| {
-            if is_a_gap(&entry.factor) {
-                without_figure.push(entry.factor.region.clone());
-            }
-            !is_a_gap(&entry.factor)
-        });
+    picked.retain(|entry| {
+        if is_a_gap(&entry.factor) {
+            without_figure.push(entry.factor.region.clone());
+        }
+        !is_a_gap(&entry.factor)
+    });
+    if picked.is_empty() {
+        let reason = format!(
+            "{} has a published 0 although upstream is counted, a gap in the source; name other regions, or give a figure \
+             of your own with --factors",
+            without_figure.join(", ")
+        );
+        return Err(AccountError::Impossible { what: "the matrix".to_owned(), reason });
     }
     let intensity = |entry: &Entry| entry.factor.intensity_g_per_kwh.get();
     picked.sort_by(|a, b| intensity(a).total_cmp(&intensity(b)).then_with(|| a.factor.region.cmp(&b.factor.region)));
@@ -307,6 +313,9 @@ mod tests {
     fn over(subjects: &[Subject], set: &str, year: Option<u16>) -> Result<Matrix, AccountError> {
         price(subjects, &site(1.2), Catalogue::built_in()?, &set.parse()?, year)
     }
+    fn codes(matrix: &Matrix) -> Vec<&str> {
+        matrix.rows.iter().map(|row| row.factor.region.as_str()).collect()
+    }
     fn row<'a>(matrix: &'a Matrix, code: &str) -> &'a RegionRow {
         matrix.rows.iter().find(|row| row.factor.region == code).unwrap()
     }
@@ -340,8 +349,8 @@ mod tests {
     fn every_set_has_its_regions_and_all_has_every_place_once() {
         let count = |set: &str| over(&[subject()], set, None).unwrap().rows.len();
         assert_eq!((count("countries"), count("us"), count("nordic")), (211, 27, 10));
-        // 38 Chinese places (30 provinces, 7 grids, the country) of 40 codes, and the world average.
-        assert_eq!(count("ALL"), 38 + 211 + 27 + 10 + 1);
+        // 38 Chinese places (30 provinces, 7 grids, the country) of 40 codes, the world and the European Union.
+        assert_eq!(count("ALL"), 38 + 211 + 27 + 10 + 2);
     }
 
     #[test]
@@ -349,9 +358,12 @@ mod tests {
         let matrix = over(&[subject()], "countries", None).unwrap();
         assert_eq!(matrix.without_figure, ["CAF"]);
         assert!(matrix.rows[0].factor.intensity_g_per_kwh.get() > 0.0 && matrix.rows[0].ratio_to_best == Some(1.0));
-        // Who names it gets it, with its note.
+        // Naming it makes it no figure.
         let named = over(&[subject()], "CAF,FRA", None).unwrap();
-        assert!(named.rows[0].ratio_to_best.is_none() && named.rows[0].factor.note.contains("gap in the data"));
+        assert_eq!((codes(&named), named.rows[0].ratio_to_best), (vec!["FRA"], Some(1.0)));
+        assert_eq!(named.without_figure, ["CAF"]);
+        let alone = over(&[subject()], "CAF", None).unwrap_err().to_string();
+        assert!(alone.contains("CAF has a published 0") && alone.contains("--factors"), "{alone}");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::units::{FLOP_PER_EXAFLOP, GramsCo2e, GramsPerKilowattHour, KilowattHo
 /// R of the SCI: what one of it is, and how many a subject holds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FunctionalUnit {
-    /// `EFLOP`, `PB`, `token`, another unit of a program's work, or `run`.
+    /// `EFLOP`, `EOP`, `PB`, `token`, another unit of a program's work, or `run`.
     pub unit: String,
     /// How many the subject's work is.
     pub amount: f64,
@@ -30,6 +30,7 @@ impl FunctionalUnit {
         };
         match work.unit.as_str() {
             "FLOP" => unit("EFLOP", work.amount / FLOP_PER_EXAFLOP),
+            "OP" => unit("EOP", work.amount / FLOP_PER_EXAFLOP),
             "B" => unit("PB", work.amount / 1e15),
             "tokens" => unit("token", work.amount),
             other => unit(other, work.amount),
@@ -81,10 +82,15 @@ pub fn sci(subject: &Subject, site: &Site, embodied: &Embodied) -> Sci {
     let per_unit = site.profile.pue.value / unit.amount;
     let energy = honest(subject.energy.map(|joules| joules.to_kilowatt_hours() * per_unit), subject.evidence);
     let share = embodied.carbon.map(|band| band.map(|grams| grams / unit.amount));
-    let not_a_score = if grid.basis == Basis::Residual {
-        Some(format!("{} is a residual factor, a market-based measure, which the standard refuses", grid.region))
-    } else {
-        embodied.missing.clone()
+    let region = &grid.region;
+    let not_a_score = match grid.basis {
+        Basis::Residual => {
+            Some(format!("{region} is a residual factor, a market-based measure, which the standard refuses"))
+        }
+        Basis::Fossil => {
+            Some(format!("{region} is the factor of fossil plants alone, neither an average nor a marginal of a grid"))
+        }
+        _ => embodied.missing.clone(),
     };
     let score = share.filter(|_| not_a_score.is_none()).map(|band| band.map(|grams| operational.point + grams));
     let mut notes = Vec::new();
@@ -126,8 +132,9 @@ fn boundary(subject: &Subject, site: &Site, embodied: &Embodied) -> String {
 
 fn method(subject: &Subject, site: &Site, embodied: &Embodied) -> String {
     let grid = &site.profile.grid;
+    let place = if site.grid_given { "" } else { " by default, as no grid was given" };
     let operational = format!(
-        "E {} by {}; I location-based, {}, method {}, basis {}",
+        "E {} by {}; I location-based, {}{place}, method {}, basis {}",
         subject.evidence, subject.source, grid.region, grid.method, grid.basis
     );
     if embodied.carbon.is_none() {
@@ -186,10 +193,17 @@ mod tests {
     }
 
     #[test]
-    fn a_residual_factor_gives_no_score() {
-        let site = resolve_site(Some("CN-residual"), None, None, std::path::Path::new(".")).unwrap();
-        let found = sci(&h100(), &site, &embodied(&h100(), &EmbodiedTerms::default()));
-        assert!(found.score.is_none() && found.not_a_score.unwrap().contains("market-based"));
+    fn a_residual_or_fossil_factor_gives_no_score_and_a_default_grid_is_told() {
+        let at = |grid: Option<&str>| {
+            let site = resolve_site(grid, None, None, std::path::Path::new(".")).unwrap();
+            sci(&h100(), &site, &embodied(&h100(), &EmbodiedTerms::default()))
+        };
+        for (grid, part) in [("CN-residual", "market-based"), ("CN-fossil", "fossil plants alone")] {
+            let found = at(Some(grid));
+            assert!(found.score.is_none() && found.not_a_score.unwrap().contains(part), "{grid}");
+        }
+        assert!(at(None).score.is_some() && at(None).method.contains("WORLD by default"), "{}", at(None).method);
+        assert!(!at(Some("WORLD")).method.contains("by default"));
     }
 
     #[test]
@@ -208,6 +222,7 @@ mod tests {
         for (amount, unit, units, name) in [
             (5e17, "FLOP", 0.5, "EFLOP"),
             (2e15, "B", 2.0, "PB"),
+            (3e18, "OP", 3.0, "EOP"),
             (400.0, "tokens", 400.0, "token"),
             (3.0, "image", 3.0, "image"),
         ] {

@@ -74,6 +74,19 @@ struct SiteFile {
     file: PathBuf,
     folder: PathBuf,
     tables: toml::Table,
+    /// Whether somebody stated grid and PUE; an account may have been made with the defaults.
+    stated: Stated,
+}
+
+/// Which values of a site somebody stated.
+#[derive(Debug, Clone, Copy)]
+struct Stated {
+    grid: bool,
+    pue: bool,
+}
+
+impl Stated {
+    const BOTH: Self = Self { grid: true, pue: true };
 }
 
 /// Resolves `--grid`, `--pue` and `--site`; a flag replaces the site's value and [`Site::notes`] says so. Relative file names
@@ -115,7 +128,8 @@ pub fn resolve_site_in(
         (None, Some(factor)) => factor.name.clone(),
         (None, None) => "no site given".to_owned(),
     };
-    if let (Some(file), Some(factor)) = (&named, &given_grid) {
+    let stated = named.as_ref().map_or(Stated { grid: false, pue: false }, |file| file.stated);
+    if let (Some(file), Some(factor)) = (named.as_ref().filter(|_| stated.grid), &given_grid) {
         let old = &file.profile.grid;
         notes.push(format!(
             "--grid replaces the grid of site {name}: {} g/kWh ({}) instead of {} g/kWh ({})",
@@ -125,46 +139,49 @@ pub fn resolve_site_in(
             old.region
         ));
     }
-    if let (Some(file), Some(new)) = (&named, &given_pue) {
+    if let (Some(file), Some(new)) = (named.as_ref().filter(|_| stated.pue), &given_pue) {
         let old = file.profile.pue.value;
         notes.push(format!("--pue replaces the PUE of site {name}: {} instead of {old}", new.value));
     }
+    let (grid_given, pue_given) = (stated.grid || given_grid.is_some(), stated.pue || given_pue.is_some());
     let (site_grid, site_pue, note, file, folder, tables) = match named {
-        Some(SiteFile { profile, file, folder, tables }) => {
+        Some(SiteFile { profile, file, folder, tables, .. }) => {
             (Some(profile.grid), Some(profile.pue), profile.note, file, folder, tables)
         }
         None => {
             (None, None, String::new(), PathBuf::from("(no site file)"), base_dir.to_path_buf(), toml::Table::new())
         }
     };
-    let (grid, pue) = (given_grid.or(site_grid), given_pue.or(site_pue));
-    let (grid_given, pue_given) = (grid.is_some(), pue.is_some());
-    let grid = match grid {
+    let grid = match given_grid.or(site_grid) {
         Some(factor) => factor,
-        None => default_grid(&mut notes)?,
+        None => factor_for(DEFAULT_REGION)?.clone(),
     };
-    let pue = pue.unwrap_or_else(|| default_pue(&mut notes));
+    let pue = given_pue.or(site_pue).unwrap_or_else(default_pue);
+    if !grid_given {
+        notes.push(default_grid_note(&grid));
+    }
+    if !pue_given {
+        notes.push(DEFAULT_PUE_NOTE.to_owned());
+    }
     if grid.intensity_g_per_kwh.get() == 0.0 {
         notes.push("a grid factor of 0 claims electricity without any emissions, upstream included".to_owned());
     }
     Ok(Site { profile: SiteProfile { name, grid, pue, note }, grid_given, pue_given, notes, file, folder, tables })
 }
 
-fn default_grid(notes: &mut Vec<String>) -> Result<GridFactor, AccountError> {
-    let factor = factor_for(DEFAULT_REGION)?.clone();
-    notes.push(format!(
+fn default_grid_note(factor: &GridFactor) -> String {
+    format!(
         "no grid factor given: the world average is used ({} g{}/kWh, {}); set --grid for your site",
         factor.intensity_g_per_kwh.get(),
         factor.gas,
         factor.publisher
-    ));
-    Ok(factor)
+    )
 }
 
-fn default_pue(notes: &mut Vec<String>) -> Pue {
-    notes.push(
-        "no PUE given: 1 is used, so the facility's overhead is not included; set --pue for your site".to_owned(),
-    );
+const DEFAULT_PUE_NOTE: &str =
+    "no PUE given: 1 is used, so the facility's overhead is not included; set --pue for your site";
+
+fn default_pue() -> Pue {
     Pue { value: 1.0, evidence: Evidence::Declared, source: "not given: the measured device alone".to_owned() }
 }
 
@@ -192,19 +209,56 @@ fn load_site(
         }
         let folder = path.parent().map_or_else(|| base_dir.to_path_buf(), Path::to_path_buf);
         let json = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
-        let table = if json { table_of_account(&path)? } else { read_table("site", &path)? };
-        return site_from_table(catalogue, table, &path, &folder, notes);
+        if json {
+            let account = site_of_account(&path)?;
+            let folder = account.folder_of_files(&folder, base_dir);
+            let site = site_from_table(catalogue, account.table, &path, &folder, notes)?;
+            return Ok(SiteFile { stated: account.stated, ..site });
+        }
+        return site_from_table(catalogue, read_table("site", &path)?, &path, &folder, notes);
     };
     let path = PathBuf::from(format!("{own}.toml (shipped)"));
     site_from_table(catalogue, parse_table("site", &path, text)?, &path, base_dir, notes)
 }
 
 /// The site that an account was made with, from its JSON.
-fn table_of_account(path: &Path) -> Result<toml::Table, AccountError> {
+struct AccountSite {
+    table: toml::Table,
+    /// A default stays a default when the account is made again.
+    stated: Stated,
+    /// The folder that file names were taken from when the account was made.
+    folder: PathBuf,
+}
+
+impl AccountSite {
+    /// The folder that holds the files named in the tables: the account's own, else the one it was made from.
+    fn folder_of_files(&self, own: &Path, base_dir: &Path) -> PathBuf {
+        let made_from = base_dir.join(&self.folder);
+        let mut names = Vec::new();
+        self.table.values().for_each(|value| texts(value, &mut names));
+        let only_there = |name: &&str| !own.join(name).is_file() && made_from.join(name).is_file();
+        if names.iter().any(only_there) { made_from } else { own.to_path_buf() }
+    }
+}
+
+/// Every text within a value.
+fn texts<'a>(value: &'a toml::Value, found: &mut Vec<&'a str>) {
+    match value {
+        toml::Value::String(text) => found.push(text),
+        toml::Value::Array(list) => list.iter().for_each(|value| texts(value, found)),
+        toml::Value::Table(table) => table.values().for_each(|value| texts(value, found)),
+        _ => {}
+    }
+}
+
+fn site_of_account(path: &Path) -> Result<AccountSite, AccountError> {
     let failed = |reason: String| AccountError::File { what: "site", path: path.to_path_buf(), reason };
     let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
     let mut json: serde_json::Value = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
     let mut site = json.get_mut("site").map(serde_json::Value::take).unwrap_or_default();
+    let given = |key: &str| site.get(key).and_then(serde_json::Value::as_bool).unwrap_or(true);
+    let stated = Stated { grid: given("grid_given"), pue: given("pue_given") };
+    let folder = PathBuf::from(site.get("folder").and_then(serde_json::Value::as_str).unwrap_or_default());
     let tables = site.get_mut("tables").map(serde_json::Value::take).unwrap_or_default();
     let mut whole = site.get_mut("profile").map(serde_json::Value::take).unwrap_or_default();
     let Some(own) = whole.as_object_mut() else {
@@ -214,7 +268,8 @@ fn table_of_account(path: &Path) -> Result<toml::Table, AccountError> {
         own.extend(tables);
     }
     without_nulls(&mut whole);
-    toml::Table::try_from(whole).map_err(|error| failed(error.to_string()))
+    let table = toml::Table::try_from(whole).map_err(|error| failed(error.to_string()))?;
+    Ok(AccountSite { table, stated, folder })
 }
 
 /// TOML has no null: what is absent is left out.
@@ -271,7 +326,7 @@ fn site_from_table(
         pue,
         note: text("note").transpose()?.unwrap_or_default().to_owned(),
     };
-    Ok(SiteFile { profile, file: path.to_path_buf(), folder: folder.to_path_buf(), tables })
+    Ok(SiteFile { profile, file: path.to_path_buf(), folder: folder.to_path_buf(), tables, stated: Stated::BOTH })
 }
 
 fn pue_from_table(table: &toml::Table, path: &Path) -> Result<Pue, AccountError> {
@@ -354,6 +409,39 @@ mod tests {
             (site.profile.pue.evidence, site.profile.grid.intensity_g_per_kwh.get()),
             (Evidence::Measured, 12.0)
         );
+    }
+
+    #[test]
+    fn a_default_stays_a_default_in_the_json_of_an_account() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = site(None, None, None).unwrap();
+        let json = serde_json::json!({ "site": &first }).to_string();
+        std::fs::write(folder.path().join("account.json"), json).unwrap();
+        let with = |pue: Option<f64>| resolve_site(None, pue, Some("account.json"), folder.path()).unwrap();
+        let again = with(None);
+        assert_eq!((again.grid_given, again.pue_given), (false, false));
+        assert_eq!((&again.profile, &again.notes), (&first.profile, &first.notes));
+        // A flag states it: nothing that was stated is replaced.
+        let stated = with(Some(1.3));
+        assert!(stated.pue_given && stated.notes.iter().all(|note| !note.contains("PUE")), "{:?}", stated.notes);
+    }
+
+    #[test]
+    fn files_that_an_account_names_are_found_where_it_was_made_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let hall = folder.path().join("hall");
+        std::fs::create_dir(&hall).unwrap();
+        std::fs::write(hall.join("wind.csv"), "x").unwrap();
+        let text = "grid = \"CN-QH\"\npue = 1.15\n[microgrid.wind]\nprofile = \"wind.csv\"\n";
+        std::fs::write(hall.join("hall.toml"), text).unwrap();
+        let first = resolve_site(None, None, Some("hall/hall.toml"), folder.path()).unwrap();
+        let json = serde_json::json!({ "site": &first }).to_string();
+        std::fs::write(folder.path().join("account.json"), json).unwrap();
+        let again = || resolve_site(None, None, Some("account.json"), folder.path()).unwrap();
+        assert!(again().folder.join("wind.csv").is_file());
+        // A file beside the account comes first.
+        std::fs::write(folder.path().join("wind.csv"), "x").unwrap();
+        assert_eq!(again().folder, folder.path());
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod profiles;
 pub mod programs;
 pub mod progress;
 pub mod records;
+pub mod request;
 pub mod resolve;
 pub mod sensors;
 pub mod series;

@@ -19,6 +19,7 @@ fn source() -> ChartSource {
 
 fn matrix(rows: usize, columns: usize) -> MatrixChart {
     let row = |index: usize| MatrixRow {
+        rank: index + 1,
         code: format!("CN-{:02}", index + 10),
         name: ["Qinghai", "Inner Mongolia Autonomous Region", "Guangdong"][index % 3].to_owned(),
         identity: if index % 9 == 4 { "2020, CO2e, production" } else { "2023, CO2, consumption" }.to_owned(),

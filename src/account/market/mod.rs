@@ -11,6 +11,7 @@ use serde::Serialize;
 pub use contract::{Contract, Criterion, CriterionState, Instrument};
 
 use super::carbon::honest;
+use super::catalogue::same_country;
 use super::factor::{factor_from_table, parse_grid};
 use super::{AccountError, Bounds, Section, Site, factor_for};
 use crate::model::{Basis, Estimate, Evidence, Gas, GridFactor};
@@ -110,7 +111,7 @@ impl Market {
         gases.dedup();
         let missing = intensity.is_none().then(|| self.why_missing(rest_share, site));
         let carbon = intensity.map(|intensity| honest(facility.map(|energy| energy * intensity), evidence));
-        let notes = if carbon.is_some() { self.notes(&gases, needs_rest) } else { Vec::new() };
+        let notes = if carbon.is_some() { self.notes(&gases, needs_rest, site) } else { Vec::new() };
         MarketBased { carbon, intensity_g_per_kwh: intensity, gases, proven_share, rest_share, missing, notes }
     }
 
@@ -133,7 +134,7 @@ impl Market {
             .replace(".0000 %", " %")
     }
 
-    fn notes(&self, gases: &[Gas], needs_rest: bool) -> Vec<String> {
+    fn notes(&self, gases: &[Gas], needs_rest: bool, site: &Site) -> Vec<String> {
         let mut notes = Vec::new();
         if gases.len() > 1 {
             notes.push("parts count CO2 and others CO2e: the sum is neither".to_owned());
@@ -145,6 +146,18 @@ impl Market {
                 "the rest is taken at {}, basis {}, which is no residual mix: clean energy sold to others may be counted twice",
                 factor.region, factor.basis
             ));
+        }
+        let grid = &site.profile.grid.region;
+        if let Some(factor) = self.residual.as_ref().filter(|_| needs_rest)
+            && same_country(&factor.region, grid) == Some(false)
+        {
+            notes.push(format!(
+                "the residual is that of {}, the grid that of {grid}: a residual mix belongs to the market of the site",
+                factor.region
+            ));
+        }
+        if self.contracts.iter().any(|own| own.counted() && own.share > 0.0 && own.intensity_g_per_kwh.get() == 0.0) {
+            notes.push("a contract at 0 g/kWh counts no emissions of building and supplying its plants".to_owned());
         }
         if self.contracts.iter().any(Contract::counted) {
             notes.push(
@@ -236,6 +249,23 @@ mod tests {
         let province = account("[market]\nresidual = \"CN-QH\"\n");
         assert!(province.notes[0].contains("no residual mix"), "{:?}", province.notes);
         assert!((province.carbon.unwrap().point.get() - 179.6).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_residual_of_another_country_is_marked_and_one_of_the_own_is_not() {
+        let said = |residual: &str| account(&format!("[market]\nresidual = \"{residual}\"\n")).notes.join("; ");
+        assert!(said("FRA").contains("the residual is that of FRA, the grid that of CN-QH"), "{}", said("FRA"));
+        for own in ["CN-residual", "CN", "CHN", "CN-QH"] {
+            assert!(!said(own).contains("the grid that of"), "{own}");
+        }
+    }
+
+    #[test]
+    fn electricity_at_zero_is_told_to_leave_out_its_plants() {
+        let found = account(&format!("[market]\n{}", PROVEN.replace("0.4", "1.0")));
+        assert!(found.notes.iter().any(|note| note.contains("building")), "{:?}", found.notes);
+        let sold = PROVEN.replace("intensity_g_per_kwh = 0", "intensity_g_per_kwh = 11").replace("0.4", "1.0");
+        assert!(!account(&format!("[market]\n{sold}")).notes.join(" ").contains("building"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::account::Site;
 use crate::account::cost::{CostAccount, Normalisation, Options, cost_account};
 use crate::cli::accounting::{SiteArgs, usage};
 use crate::cli::charts::ChartArgs;
+use crate::cli::request::{self, Request};
 use crate::cli::subjects::{Read, SubjectArgs};
 use crate::cli::{Console, Exit, Failure};
 
@@ -44,6 +45,7 @@ pub struct Args {
 /// What the command found; its JSON form.
 #[derive(Debug, Serialize)]
 struct Output<'a> {
+    request: Request,
     site: &'a Site,
     #[serde(flatten)]
     account: &'a CostAccount,
@@ -63,12 +65,16 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
         crate::account::cost::CostInputs::read(&named).map_err(usage)?;
     }
     let records = args.subjects.read(console)?;
-    let site = resolve(args, &records)?;
-    let subjects = args.subjects.subjects(&records)?;
+    let mut site = resolve(args, &records)?;
+    let again = request::choices_of_account(args.site.site.as_deref(), &args.subjects, &records)?;
+    site.notes.extend(again.as_ref().map(|_| request::AGAIN.to_owned()));
+    let chosen = again.as_ref().unwrap_or(&args.subjects);
+    let subjects = chosen.subjects(&records)?;
     let options = Options { start_hour: args.start, normalise: args.normalise.clone() };
     let account = cost_account(&subjects, &site, &options).map_err(usage)?;
     if args.json {
-        writeln!(console.out, "{}", serde_json::to_string_pretty(&Output { site: &site, account: &account })?)?;
+        let output = Output { request: Request::of(chosen, &records), site: &site, account: &account };
+        writeln!(console.out, "{}", serde_json::to_string_pretty(&output)?)?;
     } else {
         write!(console.out, "{}", tables::page(&account, &site)?)?;
     }

@@ -50,7 +50,10 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
         (Some(_), Some(_)) if source.is_some() => write!(console.out, "{}", source_card(found[0])?)?,
         (Some(first), Some(text)) => {
             let chosen = catalogue.entry(text).unwrap_or(first);
-            let beside = catalogue.beside(text);
+            let beside = match catalogue.entry(text) {
+                Ok(_) => catalogue.beside(text),
+                Err(_) => Some(format!("no region is called `{text}`: this is the only one whose code or name has it")),
+            };
             write!(console.out, "{}", region(&catalogue, chosen, beside.as_deref()))?;
         }
         _ => write!(console.out, "{}", listing(&found))?,
@@ -196,7 +199,9 @@ fn table_of(entries: &[&Entry]) -> String {
             sources.push(source);
             sources.len() - 1
         });
-        let mark = if factor.note.contains("single source") { "*" } else { "" };
+        // 2021 says "single source"; of later years the grids, the residual and the fossil figure have one copy, too.
+        let once = factor.note.contains("single source") || factor.note.contains("one secondary copy");
+        let mark = if once { "*" } else { "" };
         single |= !mark.is_empty();
         table.add_row(vec![
             format!("{}{}", own_prefix(entry), factor.region),
@@ -266,6 +271,14 @@ mod tests {
         assert!(text.contains("[1]") && text.contains("CC BY 4.0") && text.contains("public domain"));
         assert!(text.contains("2021*"), "single-source years are marked");
         assert_eq!(text.lines().filter(|line| line.starts_with("US-")).count(), 27);
+    }
+
+    #[test]
+    fn figures_read_from_one_copy_alone_are_marked_whatever_their_year() {
+        let catalogue = Catalogue::built_in().unwrap();
+        let text = region(catalogue, catalogue.entry("CN-QH").unwrap(), None);
+        let row = |code: &str, year: &str| text.lines().any(|line| line.starts_with(code) && line.contains(year));
+        assert!(row("CN-residual ", "2023*") && row("CN-QH ", "2021*") && !row("CN-QH ", "2023*"), "{text}");
     }
 
     #[test]

@@ -9,6 +9,8 @@ use crate::figure::{
 /// One region's row of the heat map.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MatrixRow {
+    /// Place in the order; equal factors share one.
+    pub rank: usize,
     /// Region code, for example `CN-QH`.
     pub code: String,
     /// Region's name in English.
@@ -19,7 +21,7 @@ pub struct MatrixRow {
     pub marked: bool,
     /// Grams in each column; `None` where there is none.
     pub grams: Vec<Option<f64>>,
-    /// Ratio to the best region (1 is the best).
+    /// Ratio to the best region (1 is the best); infinite where there is none.
     pub ratio: f64,
 }
 
@@ -59,7 +61,7 @@ pub fn carbon_matrix(chart: &MatrixChart) -> Figure {
     let axis = axis(chart);
     match &axis {
         Some(axis) => {
-            let rows = chart.rows.iter().enumerate().map(|(index, row)| heat_row(index, row)).collect();
+            let rows = chart.rows.iter().map(heat_row).collect();
             let (columns, shared) = without_shared(&chart.columns);
             figure.panels.push(Panel::Heat(HeatPanel { columns, axis: axis.clone(), rows }));
             figure.notes.extend(shared.map(|words| format!("Every column: {words}.")));
@@ -101,9 +103,9 @@ fn without_shared(columns: &[String]) -> (Vec<String>, Option<String>) {
     (names, Some(words))
 }
 
-fn heat_row(index: usize, row: &MatrixRow) -> HeatRow {
+fn heat_row(row: &MatrixRow) -> HeatRow {
     HeatRow {
-        rank: format!("{}{}", index + 1, if row.marked { SIGN } else { "" }),
+        rank: format!("{}{}", row.rank, if row.marked { SIGN } else { "" }),
         code: row.code.clone(),
         name: if row.name == row.code { String::new() } else { row.name.clone() },
         values: row.grams.iter().map(|grams| grams.filter(|grams| grams.is_finite())).collect(),
@@ -178,9 +180,9 @@ fn table(chart: &MatrixChart) -> Table {
     names.extend(columns.iter().map(String::as_str));
     names.push("ratio_to_best");
     let mut table = Table::new(&names);
-    for (index, row) in chart.rows.iter().enumerate() {
+    for row in &chart.rows {
         let mut cells: Vec<Cell> = vec![
-            ((index + 1) as f64).into(),
+            (row.rank as f64).into(),
             row.code.as_str().into(),
             row.name.as_str().into(),
             row.identity.as_str().into(),

@@ -6,7 +6,6 @@
 mod cases;
 mod page;
 mod remarks;
-mod request;
 
 use std::io::Write;
 
@@ -18,10 +17,10 @@ use crate::account::{
     footprint, job_carbon,
 };
 use crate::cli::accounting::{SiteArgs, site_text, usage};
+use crate::cli::request::{self, Request};
 use crate::cli::subjects::{Read, SubjectArgs};
 use crate::cli::{Console, Exit};
 use crate::model::AccountRequest;
-use request::Request;
 
 /// Arguments of `wattmark carbon RUN`.
 #[derive(Debug, Clone, clap::Args)]
@@ -64,11 +63,11 @@ pub fn run(args: &AccountArgs, console: &mut Console) -> anyhow::Result<Exit> {
     // Wrong flags and tables are told before a record is read.
     Terms::read(&args.site.resolve(None)?).map_err(usage)?;
     let records = args.subjects.read(console)?;
-    let again = request::of_account(args.site.site.as_deref(), &args.subjects, &records)?;
+    let again = request::choices_of_account(args.site.site.as_deref(), &args.subjects, &records)?;
     let chosen = again.as_ref().unwrap_or(&args.subjects);
     let mut site = args.site.resolve(stored(&records).as_ref())?;
     if again.is_some() {
-        site.notes.push("the choices of the account named by --site are used again".to_owned());
+        site.notes.push(request::AGAIN.to_owned());
     }
     let terms = Terms::read(&site).map_err(usage)?;
     let (subjects, missing) = of_records(chosen, &records)?;

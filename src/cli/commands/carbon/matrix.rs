@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::account::{Matrix, MatrixColumn, Mixture, RegionRow, RegionSet, Site, Subject, price};
 use crate::cli::accounting::{SiteArgs, pue_word, usage};
 use crate::cli::charts::ChartArgs;
+use crate::cli::request::{self, Request};
 use crate::cli::subjects::SubjectArgs;
 use crate::cli::{Console, Exit, text};
 use crate::figure::{ChartSource, MatrixChart, MatrixRow, carbon_matrix};
@@ -25,8 +26,9 @@ pub struct Args {
     #[command(flatten)]
     pub subjects: SubjectArgs,
     /// Regions: cn-provinces, countries, us, nordic, all, or codes with commas between them.
-    #[arg(long, value_name = "SET|CODES", default_value = "cn-provinces")]
-    pub regions: String,
+    /// [default: cn-provinces]
+    #[arg(long, value_name = "SET|CODES")]
+    pub regions: Option<String>,
     /// Year of the factors. [default: the newest of each region]
     #[arg(long, value_name = "YEAR")]
     pub year: Option<u16>,
@@ -36,14 +38,18 @@ pub struct Args {
     /// Where charts go.
     #[command(flatten)]
     pub charts: ChartArgs,
-    /// Write JSON.
+    /// Write JSON, which is a site file as well: --site FILE recomputes it.
     #[arg(long)]
     pub json: bool,
 }
 
+/// Regions where none are named.
+const DEFAULT_SET: &str = "cn-provinces";
+
 /// What the command found; its JSON form.
 #[derive(Debug, Serialize)]
 struct Account<'a> {
+    request: Request,
     run_ids: Vec<&'a str>,
     simulated: bool,
     site: &'a Site,
@@ -54,7 +60,7 @@ struct Account<'a> {
 /// Runs the command.
 pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     // Wrong flags are told before a record is read.
-    let set: RegionSet = args.regions.parse().map_err(usage)?;
+    args.regions.as_deref().unwrap_or(DEFAULT_SET).parse::<RegionSet>().map_err(usage)?;
     args.site.resolve(None)?;
     let catalogue = args.site.catalogue()?;
     let records = args.subjects.read(console)?;
@@ -65,10 +71,23 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let mut site = args.site.resolve(stored)?;
     // The regions are the grids here, so a missing --grid is nothing to tell.
     site.notes.retain(|note| site.grid_given || !note.starts_with("no grid factor given"));
-    let subjects = args.subjects.subjects(&records)?;
-    let matrix = price(&subjects, &site, &catalogue, &set, args.year).map_err(usage)?;
+    let before = request::of_account(args.site.site.as_deref(), &records)?.unwrap_or_default();
+    let again = request::choices_of_account(args.site.site.as_deref(), &args.subjects, &records)?;
+    if again.is_some() || !before.options.is_empty() {
+        site.notes.push(request::AGAIN.to_owned());
+    }
+    let chosen = again.as_ref().unwrap_or(&args.subjects);
+    let regions = args.regions.clone().or_else(|| before.option("regions"));
+    let year = args.year.or_else(|| before.option("year"));
+    let set: RegionSet = regions.as_deref().unwrap_or(DEFAULT_SET).parse().map_err(usage)?;
+    if let RegionSet::Codes(codes) = &set {
+        site.notes.extend(codes.iter().filter_map(|code| catalogue.beside(code)));
+    }
+    let subjects = chosen.subjects(&records)?;
+    let matrix = price(&subjects, &site, &catalogue, &set, year).map_err(usage)?;
     if args.json {
         let account = Account {
+            request: Request::of(chosen, &records).with("regions", regions).with("year", year),
             run_ids: run_ids(&subjects),
             simulated: subjects.iter().any(|subject| subject.simulated),
             site: &site,
@@ -162,7 +181,7 @@ fn table(site: &Site, matrix: &Matrix, shown: usize) -> String {
     for row in &matrix.rows {
         let mut cells = vec![
             row.rank.to_string(),
-            format!("{}{}", if row.file.is_some() { "user:" } else { "" }, row.factor.region),
+            code(row),
             text::cut(&row.factor.name, 20),
             format!("{:.1}", row.factor.intensity_g_per_kwh.get()),
             identity(&row.factor),
@@ -177,6 +196,11 @@ fn table(site: &Site, matrix: &Matrix, shown: usize) -> String {
         rows.add_row(cells);
     }
     text::lines(&rows)
+}
+
+/// The region's code, by which its factor is told from a built-in one.
+fn code(row: &RegionRow) -> String {
+    format!("{}{}", if row.file.is_some() { "user:" } else { "" }, row.factor.region)
 }
 
 /// `2023 CO2 consumption`.
@@ -198,7 +222,7 @@ fn below(site: &Site, matrix: &Matrix) -> String {
         text::entry("Ratio", "to the region with the least carbon; it is that of the factors, whatever the work");
     if let (Some(best), Some(worst)) = (matrix.rows.first(), matrix.rows.last()) {
         let ratio = worst.ratio_to_best.map_or_else(String::new, |ratio| format!(", {ratio:.2} times as much"));
-        let range = format!("{} least, {} most{ratio}", best.factor.region, worst.factor.region);
+        let range = format!("{} least, {} most{ratio}", code(best), code(worst));
         out.push_str(&text::entry("", &range));
     }
     if let Some(sentence) = &matrix.note {
@@ -308,12 +332,13 @@ fn chart(subjects: &[Subject], site: &Site, matrix: &Matrix) -> MatrixChart {
 
 fn chart_row(row: &RegionRow) -> MatrixRow {
     MatrixRow {
-        code: row.factor.region.clone(),
+        rank: row.rank,
+        code: code(row),
         name: row.factor.name.clone(),
         identity: identity(&row.factor).replace(' ', ", "),
         marked: !row.differs.is_empty(),
         grams: row.carbon.iter().map(|carbon| Some(carbon.point.get())).collect(),
-        ratio: row.ratio_to_best.unwrap_or(if row.rank == 1 { 1.0 } else { f64::INFINITY }),
+        ratio: row.ratio_to_best.unwrap_or(f64::INFINITY),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::account::microgrid::{Account, Config, LoadTrace, Selection, of_site};
 use crate::account::{AccountError, Bounds, Choice, Job, Site};
 use crate::cli::accounting::{SiteArgs, usage};
 use crate::cli::charts::ChartArgs;
+use crate::cli::request::{self, Request};
 use crate::cli::subjects::{Read, SubjectArgs};
 use crate::cli::{Console, Exit};
 use crate::figure;
@@ -77,6 +78,7 @@ pub struct Args {
 /// The JSON of this account.
 #[derive(Serialize)]
 struct Output<'a> {
+    request: Request,
     site: &'a Site,
     microgrid: &'a Account,
 }
@@ -94,16 +96,35 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let stored = records.first().map(|read| &read.record.plan.account);
     let mut site = args.site.resolve(stored)?;
     apply_flags(args, &mut site);
-    let account = of_site(&site, |config| load(args, &subjects, &records, config)).map_err(usage)?;
+    let again = again(args, &subjects, &records)?;
+    site.notes.extend(again.as_ref().map(|_| request::AGAIN.to_owned()));
+    let (args, subjects) = again.as_ref().map_or((args, &subjects), |(args, subjects)| (args, subjects));
+    let account = of_site(&site, |config| load(args, subjects, &records, config)).map_err(usage)?;
     let figures = vec![figure::microgrid(&chart::of(&site, &account))];
     if args.json {
-        serde_json::to_writer_pretty(&mut console.out, &Output { site: &site, microgrid: &account })?;
+        let request = Request::of(subjects, &records).with("device", args.device).with("source", args.source.clone());
+        serde_json::to_writer_pretty(&mut console.out, &Output { request, site: &site, microgrid: &account })?;
         writeln!(console.out)?;
     } else {
         console.out.write_all(table::render(&site, &account)?.as_bytes())?;
     }
     args.charts.draw(figures, console)?;
     Ok(Exit::Ok)
+}
+
+/// The choices of the account named by `--site`, where no flag chooses otherwise.
+fn again(args: &Args, subjects: &SubjectArgs, records: &[Read]) -> anyhow::Result<Option<(Args, SubjectArgs)>> {
+    if request::has_choice(subjects) || args.power.is_some() || args.device.is_some() || args.source.is_some() {
+        return Ok(None);
+    }
+    let Some(before) = request::of_account(args.site.site.as_deref(), records)? else { return Ok(None) };
+    let chosen = before.choices(&args.runs)?;
+    let SubjectArgs { jobs, cases, programs, fleet, .. } = chosen.clone();
+    let (device, source) = (before.option("device"), before.option("source"));
+    if !request::has_choice(&chosen) && device.is_none() && source.is_none() {
+        return Ok(None);
+    }
+    Ok(Some((Args { jobs, cases, programs, fleet, device, source, ..args.clone() }, chosen)))
 }
 
 /// Writes the flags of the load into the site's table.

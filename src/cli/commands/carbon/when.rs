@@ -17,6 +17,7 @@ use crate::account::series::{self, Series};
 use crate::account::{Job, Site, Subject};
 use crate::cli::accounting::{SiteArgs, usage};
 use crate::cli::charts::ChartArgs;
+use crate::cli::request::{self, Request};
 use crate::cli::series::SeriesArgs;
 use crate::cli::subjects::SubjectArgs;
 use crate::cli::{Console, Exit, Failure};
@@ -92,6 +93,9 @@ struct Plan {
 /// What the command found; its JSON form.
 #[derive(Debug, Serialize)]
 struct Account<'a> {
+    /// Absent for a declared load.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<Request>,
     site: &'a Site,
     series: &'a Series,
     signal: &'static str,
@@ -106,11 +110,12 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     args.site.resolve(None)?;
     let missing = "no series is named; give one with --series FILE, or try the shipped --series ciso-2022";
     let series = args.series.read()?.ok_or_else(|| Failure::usage(missing))?;
-    let (stored, loads) = match declared {
-        Some(load) => (None, vec![load]),
+    let Recorded { stored, request, again, loads } = match declared {
+        Some(load) => Recorded { stored: None, request: None, again: false, loads: vec![load] },
         None => recorded(args, console)?,
     };
-    let site = args.site.resolve(stored.as_ref())?;
+    let mut site = args.site.resolve(stored.as_ref())?;
+    site.notes.extend(again.then(|| request::AGAIN.to_owned()));
     let mut plans = Vec::new();
     for mut plan in loads {
         plan.load.pue = site.profile.pue.value;
@@ -128,7 +133,8 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
         });
     }
     if args.json {
-        let account = Account { site: &site, series: &series, signal: signal_meaning(series.method), plans: &plans };
+        let signal = signal_meaning(series.method);
+        let account = Account { request, site: &site, series: &series, signal, plans: &plans };
         writeln!(console.out, "{}", serde_json::to_string_pretty(&account)?)?;
     } else {
         write!(console.out, "{}", page::render(&series, &site, &plans, zone(args)?.as_ref()))?;
@@ -175,8 +181,18 @@ fn declared(args: &Args) -> anyhow::Result<Option<Unplaced>> {
     }))
 }
 
-/// The loads of records, with what the first record was made with.
-fn recorded(args: &Args, console: &Console) -> anyhow::Result<(Option<crate::model::AccountRequest>, Vec<Unplaced>)> {
+/// The loads of records.
+struct Recorded {
+    /// What the first record was made with.
+    stored: Option<crate::model::AccountRequest>,
+    /// What was asked of them.
+    request: Option<Request>,
+    /// Whether the choices are those of an account.
+    again: bool,
+    loads: Vec<Unplaced>,
+}
+
+fn recorded(args: &Args, console: &Console) -> anyhow::Result<Recorded> {
     let subjects = SubjectArgs {
         runs: args.runs.clone(),
         jobs: args.jobs.clone(),
@@ -185,8 +201,15 @@ fn recorded(args: &Args, console: &Console) -> anyhow::Result<(Option<crate::mod
         fleet: args.fleet,
     };
     let records = subjects.read(console)?;
-    let loads = subjects.subjects(&records)?.into_iter().map(unplaced).collect::<anyhow::Result<_>>()?;
-    Ok((records.first().map(|read| read.record.plan.account.clone()), loads))
+    let again = request::choices_of_account(args.site.site.as_deref(), &subjects, &records)?;
+    let chosen = again.as_ref().unwrap_or(&subjects);
+    let loads = chosen.subjects(&records)?.into_iter().map(unplaced).collect::<anyhow::Result<_>>()?;
+    Ok(Recorded {
+        stored: records.first().map(|read| read.record.plan.account.clone()),
+        request: Some(Request::of(chosen, &records)),
+        again: again.is_some(),
+        loads,
+    })
 }
 
 fn unplaced(subject: Subject) -> anyhow::Result<Unplaced> {

@@ -140,7 +140,10 @@ fn intensities(account: &Footprint) -> Vec<Row> {
         Some(score) => row("SCI", ends(score, about, unit), none(), range.clone(), "(E × I + M) / R, location-based I"),
         None => row("E × I / R", per(part, unit), joules, none(), sci.label),
     }];
-    let Some(cci) = &account.cci else { return rows };
+    let Some(cci) = &account.cci else {
+        rows.push(row("CCI", none(), none(), none(), "see CCI below"));
+        return rows;
+    };
     let unit = "EFLOP";
     let rate = cci.flop_per_s.map_or_else(String::new, |rate| format!(", {}", text::si(rate.get(), "FLOP/s")));
     let efficiency = format!("at {about}{}{rate}", text::si(cci.tflop_per_j * 1e12, "FLOP/J"));

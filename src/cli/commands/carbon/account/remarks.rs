@@ -70,6 +70,7 @@ pub fn remarks(account: &Footprint) -> Vec<(&'static str, String)> {
     lines.extend(sci.not_a_score.iter().filter(|reason| missing != Some(reason)).cloned());
     lines.extend(sci.notes.iter().cloned());
     all.extend(lines.into_iter().enumerate().map(|(index, line)| (if index == 0 { "SCI" } else { "" }, line)));
+    all.extend(account.cci_missing.iter().map(|reason| ("CCI", reason.clone())));
     all
 }
 
