@@ -28,6 +28,7 @@ const MOST_HOURS: f64 = 8760.0;
 
 /// Arguments of `wattmark carbon when`.
 #[derive(Debug, Clone, clap::Args)]
+#[command(mut_arg("grid", |arg| arg.hide(true)))]
 pub struct Args {
     /// Record whose job is placed: a run's folder or its run.json; or --power and --hours.
     #[arg(value_name = "RUN", required_unless_present = "power")]
