@@ -107,7 +107,8 @@ fn wrong_flags_exit_2_and_say_what_to_do() {
     let several = folder.path().join("several.csv");
     std::fs::write(&several, "time,DE,FR\n2022-03-01T00:00Z,400,50\n2022-03-01T01:00Z,410,51\n").unwrap();
     let several = several.to_str().unwrap();
-    let cases: [(&[&str], &str); 10] = [
+    let cases: [(&[&str], &str); 11] = [
+        (&["--series", "ciso-2022", "--grid", "CN-QH"], "leave --grid out"),
         (&[], "--series ciso-2022"),
         (&["--series", "ciso-2023"], "did you mean ciso-2022?"),
         (&["--series", several], "--zone: DE, FR"),

@@ -178,7 +178,11 @@ pub fn schedule(series: &Series, load: &Load, limits: Limits) -> Result<Schedule
         now: now_mean.map(|own| place("run now", whole(0), own)),
         best: place("best start", whole(best.0), best.1),
         worst: place("worst start", whole(worst.0), worst.1),
-        interrupted: interrupted.map(|(steps, own)| place("interruptible", room.stretches(series, &steps), own)),
+        interrupted: limits.interruptible.then(|| match interrupted {
+            Some((steps, own)) if own <= best.1 => place("interruptible", room.stretches(series, &steps), own),
+            // A deadline within a step leaves a part that only an uninterrupted load uses; not to interrupt is allowed, too.
+            _ => place("interruptible", whole(best.0), best.1),
+        }),
         mean: load.grams(mean),
         starts: allowed.len(),
         refused_starts,

@@ -129,3 +129,48 @@ fn the_shipped_year_gives_the_savings_that_were_computed_apart() {
     assert!((four.mean_penalty * 100.0 - 25.0).abs() < 1.0, "{four:?}");
     assert!(study(&year, Seconds::new(25.0 * 3600.0), Seconds::new(86_400.0)).is_none());
 }
+
+#[test]
+fn a_load_that_may_be_interrupted_is_never_worse_than_one_that_may_not() {
+    // Done by 02:30: steps 400, 300 and half of 200. 1.5 h from 01 on: (300 + 200/2) / 1.5 = 266.67. Whole steps alone would give
+    // (300 + 400/2) / 1.5 = 333.33.
+    let until = |time: &str| Limits {
+        deadline: Some(format!("2022-03-01T{time}Z").parse().unwrap()),
+        interruptible: true,
+        ..Limits::default()
+    };
+    let found = schedule(&eight(), &load(1.5), until("02:30")).unwrap();
+    assert!((found.interrupted.unwrap().mean_g_per_kwh - 400.0 / 1.5).abs() < 1e-9);
+    // Half an hour done by 00:30 fits no whole step, and is still placed.
+    let found = schedule(&eight(), &load(0.5), until("00:30")).unwrap();
+    assert_eq!(found.interrupted.unwrap().stretches, found.best.stretches);
+}
+
+#[test]
+fn the_last_hour_of_a_leap_year_and_its_leap_day_are_starts_like_others() {
+    // 2024 has 366 × 24 = 8784 hours; the lowest is the last one, and 29 February's noon is hour (31 + 28) × 24 + 12 = 1428.
+    let mut values = vec![Some(300.0); 8784];
+    values[8783] = Some(100.0);
+    let mut year = Series { start: "2024-01-01T00:00Z".parse().unwrap(), ..series(&values) };
+    let found = schedule(&year, &load(1.0), Limits::default()).unwrap();
+    assert_eq!(found.starts, 8784);
+    assert_eq!(found.best.stretches[0].start.to_string(), "2024-12-31T23:00:00Z");
+    year.values[1428] = Some(50.0);
+    let found = schedule(&year, &load(1.0), Limits::default()).unwrap();
+    assert_eq!(found.best.stretches[0].start.to_string(), "2024-02-29T12:00:00Z");
+}
+
+#[test]
+fn half_hours_and_five_minutes_weigh_a_load_by_their_length() {
+    // 1 h over steps of 30 min: (400 + 300)/2, (300 + 200)/2, (200 + 100)/2, (100 + 150)/2 = 125 from 01:30 on is the lowest.
+    let half = Series { step: Seconds::new(1800.0), ..eight() };
+    let found = schedule(&half, &load(1.0), Limits::default()).unwrap();
+    assert_eq!((found.starts, found.best.stretches[0].start.to_string().as_str()), (7, "2022-03-01T01:30:00Z"));
+    assert!((found.best.mean_g_per_kwh - 125.0).abs() < 1e-9);
+    // 12 min over steps of 5 min are 2.4 steps: from 00:10 on (200 + 100 + 0.4 × 150) / 2.4 = 150; from 00:15 on
+    // (100 + 150 + 0.4 × 250) / 2.4 = 145.83 is the lowest.
+    let five = Series { step: Seconds::new(300.0), ..eight() };
+    let found = schedule(&five, &load(0.2), Limits::default()).unwrap();
+    assert_eq!(found.best.stretches[0].start.to_string(), "2022-03-01T00:15:00Z");
+    assert!((found.best.mean_g_per_kwh - 350.0 / 2.4).abs() < 1e-9);
+}

@@ -177,3 +177,45 @@ fn a_profile_keeps_zero_and_any_unit() {
     assert_eq!((profile.values[0], profile.values[1]), (Some(1367.0), Some(0.0)));
     assert_eq!(profile.column, "solar_mwh");
 }
+
+#[test]
+fn lists_of_the_apis_keep_zone_unit_signal_and_step() {
+    let of = |zone: &str| SeriesRequest { zone: Some(zone.to_owned()), ..Default::default() };
+    // Electricity Maps past-range with two zones: only the chosen one's estimates and factor type count.
+    let range = r#"{"data":[
+        {"zone":"DE","carbonIntensity":302,"datetime":"2024-02-29T23:00:00.000Z","emissionFactorType":"lifecycle","isEstimated":false},
+        {"zone":"FR","carbonIntensity":50,"datetime":"2024-02-29T23:00:00.000Z","emissionFactorType":"direct","isEstimated":true},
+        {"zone":"DE","carbonIntensity":300,"datetime":"2024-03-01T00:00:00.000Z","emissionFactorType":"lifecycle","isEstimated":false}]}"#;
+    let series = read_text(range, of("DE")).unwrap();
+    assert_eq!((series.values.as_slice(), series.life_cycle), (&[Some(302.0), Some(300.0)][..], Some(true)));
+    assert!(!said(&series, "estimated"), "{:?}", series.faults);
+    // Its forecast names the zone once and no factor type.
+    let forecast = r#"{"zone":"DE","forecast":[{"carbonIntensity":326,"datetime":"2024-03-01T00:00:00.000Z"},
+        {"carbonIntensity":297,"datetime":"2024-03-01T01:00:00.000Z"}],"updatedAt":"2024-02-29T23:57:00.000Z"}"#;
+    let series = plain(forecast);
+    assert_eq!((series.zone.as_str(), series.life_cycle, series.values[1]), ("DE", None, Some(297.0)));
+    // WattTime, 5 minutes, stamps of Pacific time: 800 lb/MWh × 453.59237 g / 1000 kWh = 362.873896 g/kWh.
+    let moer = r#"{"data":[{"point_time":"2024-03-01T00:00:00-08:00","value":800.0,"version":"2023-03-01"},
+        {"point_time":"2024-03-01T00:05:00-08:00","value":0.0,"version":"2023-03-01"}],"meta":{"region":"CAISO_NORTH",
+        "data_point_period_seconds":300,"signal_type":"co2_moer","units":"lbs_co2_per_mwh","model":{"date":"2023-03-01"}}}"#;
+    let series = plain(moer);
+    assert_eq!((series.start.to_string().as_str(), series.step.get()), ("2024-03-01T08:00:00Z", 300.0));
+    assert!((series.values[0].unwrap() - 362.873_896).abs() < 1e-9);
+    assert_eq!((series.method, series.gas), (FactorMethod::Marginal, Some(Gas::Co2)));
+    // Great Britain, all regions at once, of half an hour each.
+    let regions = r#"{"data":[{"from":"2024-03-31T00:30Z","to":"2024-03-31T01:00Z","regions":[
+        {"regionid":1,"dnoregion":"A","shortname":"North Scotland","intensity":{"forecast":12,"index":"very low"}},
+        {"regionid":13,"dnoregion":"B","shortname":"London","intensity":{"forecast":180,"index":"moderate"}}]},
+        {"from":"2024-03-31T01:00Z","to":"2024-03-31T01:30Z","regions":[
+        {"regionid":13,"dnoregion":"B","shortname":"London","intensity":{"forecast":170,"index":"moderate"}},
+        {"regionid":1,"dnoregion":"A","shortname":"North Scotland","intensity":{"forecast":10,"index":"very low"}}]}]}"#;
+    let series = read_text(regions, of("london")).unwrap();
+    assert_eq!((series.step.get(), series.values.as_slice()), (1800.0, &[Some(180.0), Some(170.0)][..]));
+    let message = refusal(regions, SeriesRequest::default());
+    assert!(message.contains("London, North Scotland"), "{message}");
+    // The Carbon Aware SDK over the wire: lower case, five minutes.
+    let wire = r#"[{"location":"eastus","time":"2024-03-01T00:00:00+00:00","rating":450,"duration":"00:05:00"},
+        {"location":"eastus","time":"2024-03-01T00:05:00+00:00","rating":440,"duration":"00:05:00"}]"#;
+    let series = plain(wire);
+    assert_eq!((series.zone.as_str(), series.step.get(), series.values[1]), ("eastus", 300.0, Some(440.0)));
+}

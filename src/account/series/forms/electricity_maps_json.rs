@@ -24,7 +24,10 @@ pub fn read(source: &Source, request: &SeriesRequest, value: &Value) -> Result<O
     points.zone = chosen.clone().unwrap_or_default();
     (points.unit, points.gas) = (Some(Unit::Grams), Some(Gas::Co2e));
     points.method = FactorMethod::Average;
-    let kinds: Vec<Option<&str>> = list.iter().map(|entry| json::text(entry, "emissionFactorType")).collect();
+    let of_zone: Vec<(usize, &Value)> =
+        list.iter().enumerate().filter(|(_, entry)| chosen.as_ref().is_none_or(|zone| of(entry) == *zone)).collect();
+    let kinds: Vec<Option<&str>> =
+        of_zone.iter().map(|(_, entry)| *entry).map(|entry| json::text(entry, "emissionFactorType")).collect();
     if let Some(Some(first)) = kinds.first() {
         if kinds.iter().any(|kind| *kind != Some(first)) {
             return Err(source.bad(
@@ -34,10 +37,11 @@ pub fn read(source: &Source, request: &SeriesRequest, value: &Value) -> Result<O
         }
         points.life_cycle = Some(first.eq_ignore_ascii_case("lifecycle"));
     }
-    let entries = list.iter().enumerate().filter(|(_, entry)| chosen.as_ref().is_none_or(|zone| of(entry) == *zone));
-    json::add(&mut points, source, request, entries, "datetime", |entry| json::field(entry, "carbonIntensity"))?;
-    let is_estimated = |entry: &&Value| json::field(entry, "isEstimated").and_then(Value::as_bool) == Some(true);
-    let estimates = list.iter().filter(is_estimated).count();
+    json::add(&mut points, source, request, of_zone.iter().copied(), "datetime", |entry| {
+        json::field(entry, "carbonIntensity")
+    })?;
+    let is_estimated = |entry: &Value| json::field(entry, "isEstimated").and_then(Value::as_bool) == Some(true);
+    let estimates = of_zone.iter().filter(|(_, entry)| is_estimated(entry)).count();
     if estimates > 0 {
         points.faults.push(format!("{estimates} values are marked as estimated by Electricity Maps: kept"));
     }

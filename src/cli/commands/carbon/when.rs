@@ -1,7 +1,7 @@
 //! `wattmark carbon when`: best and worst start of a job on a series of carbon intensities.
 //!
-//! What surprises people: the site gives the PUE alone here; the intensity is the series', hour by hour, and the site's grid
-//! factor is not used.
+//! What surprises people: the site gives the PUE alone here; the intensity is the series', hour by hour. A site's grid factor is
+//! not used, and `--grid` is refused.
 
 mod page;
 
@@ -29,6 +29,7 @@ const MOST_HOURS: f64 = 8760.0;
 
 /// Arguments of `wattmark carbon when`.
 #[derive(Debug, Clone, clap::Args)]
+#[command(mut_arg("grid", |arg| arg.hide(true)))]
 pub struct Args {
     /// Record whose job is placed: a run's folder or its run.json; or --power and --hours.
     #[arg(value_name = "RUN", required_unless_present = "power")]
@@ -54,7 +55,7 @@ pub struct Args {
     /// The series.
     #[command(flatten)]
     pub series: SeriesArgs,
-    /// PUE and site; the grid's factor is not used.
+    /// PUE and site; --grid is refused, because the series gives the intensity.
     #[command(flatten)]
     pub site: SiteArgs,
     /// Not before this time (2022-06-01T03:00Z). [default: the first start that can be priced]
@@ -107,6 +108,7 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     // Wrong flags are told before a file is read.
     let limits = limits(args)?;
     let declared = declared(args)?;
+    refuse_grid(args, std::env::var("WATTMARK_GRID").ok().as_deref())?;
     args.site.resolve(None)?;
     let missing = "no series is named; give one with --series FILE, or try the shipped --series ciso-2022";
     let series = args.series.read()?.ok_or_else(|| Failure::usage(missing))?;
@@ -145,6 +147,18 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let charts = plans.first().map(|plan| page::chart(&series, &site, plan)).into_iter();
     args.charts.draw(charts.map(|chart| crate::figure::carbon_when(&chart)).collect(), console)?;
     Ok(Exit::Ok)
+}
+
+/// `--grid` is refused; a factor that the environment holds for other commands is not.
+fn refuse_grid(args: &Args, environment: Option<&str>) -> anyhow::Result<()> {
+    match args.site.grid.as_deref() {
+        Some(grid) if Some(grid) != environment => Err(Failure::usage(format!(
+            "--grid is `{grid}`, which changes nothing here: the series gives the intensity of every hour; leave --grid out, give \
+             --pue or --site for the PUE, and `wattmark carbon RUN --grid {grid}` for the yearly factor"
+        ))
+        .into()),
+        _ => Ok(()),
+    }
 }
 
 /// A load before it is placed.
