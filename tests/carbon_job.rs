@@ -203,6 +203,21 @@ fn the_page_keeps_interval_and_band_apart_and_shows_what_a_contract_lacks() {
 }
 
 #[test]
+fn a_band_of_published_figures_says_how_far_the_joules_move_its_ends() {
+    let desk = Desk::new();
+    let record = desk.measure(&H100.replace("stated_error = 0.0", "stated_error = 0.05"), "results");
+    let operational = &desk.json(&[&record, "--site", "hall.toml"])["accounts"][0]["sci"]["operational_g_per_unit"];
+    let (point, low) = (operational["point"].as_f64().unwrap(), operational["interval"]["low"].as_f64().unwrap());
+    // 1e7 J × 1.2 / 3.6e6 × 179.6 g/kWh = 598.7 g, and 5 % of it is 29.9 g; the edges of the windows add to that.
+    assert!(point - low > 29.9 && point - low < 40.0, "{point} {low}");
+    let page = desk.carbon(&[&record, "--site", "hall.toml"]);
+    for figure in ["SCI  ", "CCI total  "] {
+        let row = page.lines().find(|line| line.trim_start().starts_with(figure)).unwrap();
+        assert!(row.contains(&format!("−{:.1} g to +", point - low)), "{row}");
+    }
+}
+
+#[test]
 fn a_device_of_which_nothing_is_published_has_no_score_and_no_zero() {
     let desk = Desk::new();
     let record = desk.measure(&H100.replace("NVIDIA H100 80GB HBM3", "llvmpipe"), "results");

@@ -112,10 +112,10 @@ fn why_no_cci(subject: &Subject) -> Option<String> {
     let work = subject.work.as_ref().filter(|work| work.amount > 0.0);
     let counts = match work.map(|work| work.unit.as_str()) {
         Some("FLOP") => return None,
-        Some("OP") => "this work counts integer operations, so it stands per EOP under SCI".to_owned().to_owned(),
-        Some("B") => "this work counts bytes, so it stands per PB under SCI".to_owned().to_owned(),
+        Some("OP") => "this work counts integer operations, so it stands per EOP under SCI".to_owned(),
+        Some("B") => "this work counts bytes, so it stands per PB under SCI".to_owned(),
         Some(unit) => format!("the floating-point operations behind this work in {unit} are not known"),
-        None => "the work is not counted, so its floating-point operations are not known".to_owned().to_owned(),
+        None => "the work is not counted, so its floating-point operations are not known".to_owned(),
     };
     Some(format!("grams per EFLOP need work counted in floating-point operations; {counts}"))
 }

@@ -1,7 +1,8 @@
 //! The accounts of `wattmark carbon RUN` as a page: one block for each amount of work.
 //!
 //! What surprises people: two kinds of range are never joined. The 95 % interval is that of the joules; a range goes from
-//! the lowest to the highest published figure, has no confidence, and stands as the value itself, so no end is preferred.
+//! the lowest to the highest published figure, has no confidence, and stands as the value itself, so no end is preferred;
+//! beside it stands how far the interval moves each end.
 
 use super::remarks::remarks;
 use crate::account::embodied::{Band, Embodied};
@@ -137,7 +138,10 @@ fn intensities(account: &Footprint) -> Vec<Row> {
     let range = figures_behind(&account.embodied);
     let (part, joules) = (sci.operational.point, interval(&sci.operational));
     let mut rows = vec![match &sci.score {
-        Some(score) => row("SCI", ends(score, about, unit), none(), range.clone(), "(E × I + M) / R, location-based I"),
+        Some(score) => {
+            let what = "(E × I + M) / R, location-based I";
+            row("SCI", ends(score, about, unit), offsets(&sci.operational), range.clone(), what)
+        }
         None => row("E × I / R", per(part, unit), joules, none(), sci.label),
     }];
     let Some(cci) = &account.cci else {
@@ -154,7 +158,9 @@ fn intensities(account: &Footprint) -> Vec<Row> {
         None => row("CCI embodied", UNKNOWN.to_owned(), none(), none(), "see embodied below"),
     });
     rows.push(match &cci.total {
-        Some(own) => row("CCI total", ends(own, about, unit), none(), range.clone(), "operational + embodied"),
+        Some(own) => {
+            row("CCI total", ends(own, about, unit), offsets(operational), range.clone(), "operational + embodied")
+        }
         None => row("CCI total", UNKNOWN.to_owned(), none(), none(), "missing its embodied part"),
     });
     if let Some(inverse) = &cci.eflop_per_kg {
@@ -212,6 +218,15 @@ fn interval(estimate: &Estimate<GramsCo2e>) -> String {
     estimate
         .interval
         .map_or_else(none, |own| format!("{} to {}", text::si(own.low.get(), "g"), text::si(own.high.get(), "g")))
+}
+
+/// How far the joules' interval moves each end of a band that holds them: `−51 g to +52 g`.
+fn offsets(operational: &Estimate<GramsCo2e>) -> String {
+    let point = operational.point;
+    operational.interval.map_or_else(none, |own| {
+        let (down, up) = (point.get() - own.low.get(), own.high.get() - point.get());
+        format!("−{} to +{}", text::si(down, "g"), text::si(up, "g"))
+    })
 }
 
 /// Both ends of a band per unit, or its one value.
