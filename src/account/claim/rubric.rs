@@ -167,8 +167,8 @@ pub fn measured_inputs(site: &Site, subjects: &[Subject]) -> BTreeMap<String, In
         if let Some(flop) = subject.flop().map(|flop| flop.get()).filter(|flop| *flop > 0.0 && joules > 0.0) {
             let simulated = if subject.simulated { "SIMULATED, " } else { "" };
             let origin = format!(
-                "{simulated}{} at the {}, {}, {}",
-                subject.evidence, subject.scope, subject.device, subject.case
+                "{simulated}{} at the {}, {}, {}, by {}",
+                subject.evidence, subject.scope, subject.device, subject.label, subject.case
             );
             put("flops_per_watt", flop / joules, origin.clone());
             // g/EFLOP = J/FLOP × 1e18 / 3.6e6 × PUE × g/kWh.

@@ -130,7 +130,9 @@ fn graded_text(graded: &Graded) -> String {
 /// What an indicator without an input waits for.
 fn waits(key: &str) -> &'static str {
     match key {
-        "flops_per_watt" | "cci_operational_g_per_eflop" => "needs a record: --run, of one device with f32 GEMM",
+        "flops_per_watt" | "cci_operational_g_per_eflop" => {
+            "needs a record of one device: --run; it is graded by 1 EFLOP of f32 GEMM, and no other work"
+        }
         _ => "needs site data",
     }
 }
