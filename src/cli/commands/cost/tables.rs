@@ -4,7 +4,7 @@
 
 use crate::account::Site;
 use crate::account::cost::{
-    Basis, BreakEven, CostAccount, Crossing, DeviceCost, Group, Normalised, PARTS, Payback, Tariff,
+    Basis, BreakEven, CostAccount, Crossing, DeviceCost, FrontCarbon, Group, Normalised, PARTS, Payback, Tariff, Within,
 };
 use crate::cli::{accounting, text};
 use crate::model::Evidence;
@@ -153,7 +153,11 @@ fn costs(group: &Group, currency: &str) -> String {
         out.push_str(&format!("{why}\n"));
     }
     if group.devices.len() > 1 {
-        out.push_str(&format!("front: no other is cheaper and cleaner at once ({cost} against {carbon})\n"));
+        let against = match group.front_carbon {
+            FrontCarbon::Operational => "operational",
+            FrontCarbon::OperationalAndEmbodied => "operational and the middle of the embodied",
+        };
+        out.push_str(&format!("front: no other is cheaper and cleaner at once ({cost} against {against} {carbon})\n"));
     }
     for device in group.devices.iter().filter(|device| device.terms.capital() > device.terms.price) {
         out.push_str(&format!(
@@ -163,8 +167,14 @@ fn costs(group: &Group, currency: &str) -> String {
         ));
     }
     for device in &group.devices {
-        if let Some(grams) = device.embodied_g {
-            out.push_str(&format!("{}: embodied carbon adds {} {carbon}\n", device.name, number(grams)));
+        if let Some(band) = device.embodied_band_g {
+            let (low, high) = (band.low.get(), band.high.get());
+            let (grams, whose) = match device.embodied_g {
+                Some(grams) => (number(grams), "embodied_kg of its entry"),
+                None if low == high => (number(low), "[embodied]"),
+                None => (format!("{} to {}", number(low), number(high)), "[embodied]"),
+            };
+            out.push_str(&format!("{}: embodied carbon adds {grams} {carbon}, by {whose}\n", device.name));
         }
     }
     out
@@ -195,9 +205,14 @@ fn parts(group: &Group, currency: &str) -> String {
     format!("\n{}", text::lines(&table))
 }
 
-fn payback(payback: Option<Payback>) -> String {
+fn payback(payback: Option<Payback>, life: f64) -> String {
     match payback {
         None => "no revenue stated".to_owned(),
+        Some(Payback::Years(years)) if years > life => format!(
+            "not within its life of {} years: at this revenue it would take {} years",
+            number(life),
+            number(years)
+        ),
         Some(Payback::Years(years)) => format!("{} years", number(years)),
         Some(Payback::Never) => "never: revenue does not exceed running cost".to_owned(),
     }
@@ -230,7 +245,10 @@ fn ownership(group: &Group, currency: &str) -> String {
     if group.devices.iter().any(|device| device.ownership.payback.is_some()) {
         for device in &group.devices {
             let (name, about) = (&device.name, mark(device));
-            out.push_str(&format!("Payback of {name}: {about}{}\n", payback(device.ownership.payback)));
+            out.push_str(&format!(
+                "Payback of {name}: {about}{}\n",
+                payback(device.ownership.payback, device.terms.life_years)
+            ));
         }
     }
     out
@@ -265,18 +283,43 @@ fn years(group: &Group, currency: &str) -> String {
 /// A crossing as a sentence; `scale` turns its value into the unit.
 fn crossing(crossing: &Crossing, unit: &str, scale: f64) -> String {
     match crossing {
-        Crossing::At { value, below, above } => {
-            format!("at {} {unit}: below, {below} wins; above, {above}", number(value * scale))
+        Crossing::At { value, below, above, within } => {
+            let within = match within {
+                Within::Interval { low, high } => format!(" ({} to {})", number(low * scale), number(high * scale)),
+                Within::Open => {
+                    " (not settled: within the intervals of energy and time they may not cross in the searched range)"
+                        .to_owned()
+                }
+                Within::NoInterval | Within::Settled => String::new(),
+            };
+            format!("at {}{within} {unit}: below, {below} wins; above, {above}", number(value * scale))
         }
-        Crossing::Never { winner, from, until } => {
+        Crossing::Never { winner, from, until, within } => {
+            let open = match within {
+                Within::Open => " by the point values; not settled: the intervals of energy and time allow a crossing",
+                _ => "",
+            };
             format!(
-                "never, from {} to {} {unit}: {winner} wins throughout",
+                "never, from {} to {} {unit}: {winner} wins throughout{open}",
                 number(from * scale),
                 number(until * scale)
             )
         }
         Crossing::Equal => "equal everywhere".to_owned(),
     }
+}
+
+/// What the numbers in brackets are, or why there are none.
+fn about_intervals(group: &Group) -> String {
+    let without: Vec<&str> = (group.devices.iter().filter(|device| device.cost.interval.is_none()))
+        .map(|device| device.name.as_str())
+        .collect();
+    let mut words =
+        "in brackets: within the 95 % intervals of both devices' energy and time; prices carry none".to_owned();
+    if !without.is_empty() {
+        words.push_str(&format!(". No interval with {}: its energy has none", without.join(", ")));
+    }
+    text::wrapped("  ", &words)
 }
 
 fn break_even(group: &Group, currency: &str) -> String {
@@ -292,7 +335,7 @@ fn break_even(group: &Group, currency: &str) -> String {
     if group.break_even.len() > MOST_PAIRS {
         out.push_str(&format!("{} more pairs are in --json\n", group.break_even.len() - MOST_PAIRS));
     }
-    if out.is_empty() { out } else { format!("\n{out}") }
+    if out.is_empty() { out } else { format!("\n{out}{}", about_intervals(group)) }
 }
 
 fn pair_text(pair: &BreakEven, currency: &str, estimated: &str) -> String {
