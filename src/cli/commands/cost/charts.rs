@@ -32,7 +32,7 @@ pub fn figures(account: &CostAccount, site: &Site) -> Vec<Figure> {
         let gas = site.profile.grid.gas;
         let (carbon, unit) = match group.front_carbon {
             FrontCarbon::Operational => ("Operational carbon", format!("g{gas}")),
-            FrontCarbon::OperationalAndEmbodied => ("Operational and embodied carbon", "gCO2e".to_owned()),
+            FrontCarbon::OperationalAndEmbodied => ("Operational + embodied", "gCO2e".to_owned()),
         };
         let mut facing = source(&devices);
         facing.basis.push(match group.front_carbon {

@@ -297,7 +297,8 @@ fn crossing(crossing: &Crossing, unit: &str, scale: f64) -> String {
         Crossing::Never { winner, from, until, within } => {
             let open = match within {
                 Within::Open => " by the point values; not settled: the intervals of energy and time allow a crossing",
-                _ => "",
+                Within::Settled => ", and at both ends of the intervals",
+                Within::NoInterval | Within::Interval { .. } => "",
             };
             format!(
                 "never, from {} to {} {unit}: {winner} wins throughout{open}",
@@ -315,7 +316,7 @@ fn about_intervals(group: &Group) -> String {
         .map(|device| device.name.as_str())
         .collect();
     let mut words =
-        "in brackets: within the 95 % intervals of both devices' energy and time; prices carry none".to_owned();
+        "brackets and ends: the 95 % intervals of both devices' energy and time; prices carry none".to_owned();
     if !without.is_empty() {
         words.push_str(&format!(". No interval with {}: its energy has none", without.join(", ")));
     }
@@ -330,7 +331,7 @@ fn break_even(group: &Group, currency: &str) -> String {
         };
         let estimated =
             if measured(&pair.first) && measured(&pair.second) { "" } else { " (≈, not all energy was measured)" };
-        out.push_str(&pair_text(pair, currency, estimated));
+        out.push_str(&pair_text(pair, group, currency, estimated));
     }
     if group.break_even.len() > MOST_PAIRS {
         out.push_str(&format!("{} more pairs are in --json\n", group.break_even.len() - MOST_PAIRS));
@@ -338,7 +339,12 @@ fn break_even(group: &Group, currency: &str) -> String {
     if out.is_empty() { out } else { format!("\n{out}{}", about_intervals(group)) }
 }
 
-fn pair_text(pair: &BreakEven, currency: &str, estimated: &str) -> String {
+fn pair_text(pair: &BreakEven, group: &Group, currency: &str, estimated: &str) -> String {
+    let outlives = |name: &str, years: f64| {
+        let own = group.devices.iter().find(|device| device.name == *name).map(|device| device.terms.life_years);
+        own.filter(|life| years > *life)
+            .map_or(String::new(), |life| format!(": not within its life of {} years", number(life)))
+    };
     let mut out = text::wrapped("Break-even of ", &format!("{} and {}{estimated}", pair.first, pair.second));
     let line = |name: &str, words: String| text::wrapped(&format!("  {name:<18}"), &words);
     out.push_str(&line("tariff", crossing(&pair.tariff_per_kwh, &format!("{currency}/kWh"), 1.0)));
@@ -357,8 +363,9 @@ fn pair_text(pair: &BreakEven, currency: &str, estimated: &str) -> String {
             out.push_str(&line(
                 "carbon payback",
                 format!(
-                    "{new} bought to do the work of {old} has saved its embodied carbon after {} years",
-                    number(years)
+                    "{new} bought to do the work of {old} has saved its embodied carbon after {} years{}",
+                    number(years),
+                    outlives(new, years)
                 ),
             ));
         }
@@ -436,6 +443,24 @@ fn sensitivity(group: &Group, currency: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_payback_beyond_the_life_is_not_printed_as_one_that_comes() {
+        assert_eq!(payback(Some(Payback::Years(2.5)), 4.0), "2.5 years");
+        assert!(payback(Some(Payback::Years(6.888)), 3.5).starts_with("not within its life of 3.5 years"));
+        assert!(payback(Some(Payback::Never), 4.0).starts_with("never"));
+    }
+
+    #[test]
+    fn a_crossing_shows_its_interval_and_an_open_one_says_that_nothing_is_settled() {
+        let at = |within| Crossing::At { value: 0.5, below: "X".to_owned(), above: "Y".to_owned(), within };
+        let shown = crossing(&at(Within::Interval { low: 0.4, high: 0.625 }), "%", 100.0);
+        assert!(shown.starts_with("at 50 (40 to 62.5) %: below, X wins"), "{shown}");
+        assert!(crossing(&at(Within::Open), "%", 100.0).contains("not settled"));
+        let never = |within| Crossing::Never { winner: "X".to_owned(), from: 0.0, until: 20.0, within };
+        assert!(crossing(&never(Within::Open), "CNY/kWh", 1.0).contains("not settled"));
+        assert!(crossing(&never(Within::Settled), "CNY/kWh", 1.0).ends_with("at both ends of the intervals"));
+    }
 
     #[test]
     fn money_keeps_four_digits_and_sets_thousands_apart() {
