@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::break_even::{BreakEven, Named};
 use super::device::{Shared, entries, idle_is_known, terms};
 use super::inputs::CostInputs;
+use super::interval::{carried, ends};
 use super::normalise::{Counted, Normalisation, Normalised};
 use super::notes::notes;
 use super::ownership::Ownership;
@@ -16,8 +17,8 @@ use super::tariff;
 use super::terms::{Parts, Terms};
 use crate::account::embodied::{Band, EmbodiedTerms, embodied};
 use crate::account::{AccountError, Site, Subject};
-use crate::model::{Estimate, EstimateMethod, Interval, Scope};
-use crate::units::{FLOP_PER_EXAFLOP, GramsCo2e, Money, Quantity, Watts};
+use crate::model::{Estimate, Scope};
+use crate::units::{FLOP_PER_EXAFLOP, GramsCo2e, Money, Watts};
 
 /// The unit that costs are stated for.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -258,31 +259,6 @@ fn embodied_by_site(subject: &Subject, per: &Per, site: &Site) -> Result<Option<
     let terms = EmbodiedTerms::read(site).map_err(|error| error.to_string())?;
     let units = per.units_of(subject);
     Ok(embodied(subject, &terms).carbon.map(|band| band.map(|grams| GramsCo2e::new(grams.get() / units))))
-}
-
-/// The terms at the low and at the high bounds of energy and time: both low and both high, since the sensors of one run err
-/// together. `None` where the energy has no interval.
-fn ends(terms: &Terms, subject: &Subject) -> Option<(Terms, Terms)> {
-    let energy = subject.energy;
-    let bounds = energy.interval?;
-    let time = subject.time.and_then(|time| Some((time.interval?, time.point.get())));
-    let (fast, slow) = time.map_or((1.0, 1.0), |(time, point)| (time.low.get() / point, time.high.get() / point));
-    let at = |joules: f64, time_ratio: f64| {
-        let kwh = terms.kwh * joules / energy.point.get();
-        Terms { kwh, hours: terms.hours * time_ratio, ..terms.clone() }
-    };
-    Some((at(bounds.low.get(), fast), at(bounds.high.get(), slow)))
-}
-
-/// A figure with the interval that energy and time give it; without one where the energy has none.
-fn carried<Q: Quantity>(terms: &Terms, subject: &Subject, figure: impl Fn(&Terms) -> f64) -> Estimate<Q> {
-    let energy = subject.energy;
-    let interval = energy.interval.zip(ends(terms, subject)).map(|(bounds, (low, high))| Interval {
-        low: Q::new(figure(&low)),
-        high: Q::new(figure(&high)),
-        confidence: bounds.confidence,
-    });
-    Estimate { point: Q::new(figure(terms)), interval, n: energy.n, method: EstimateMethod::Derived }
 }
 
 /// Names, order, ranks, front, break-even and normalisations of a group.

@@ -10,6 +10,7 @@ mod break_even;
 mod capital;
 mod device;
 mod inputs;
+mod interval;
 mod normalise;
 mod notes;
 mod ownership;
