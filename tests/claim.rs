@@ -178,6 +178,36 @@ fn a_rubric_grades_what_is_known_and_names_what_is_missing() {
 }
 
 #[test]
+fn a_rubric_chooses_the_work_that_it_grades_and_the_row_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("script.toml"), SCRIPT).unwrap();
+    let run = "run --no-ceilings --simulate script.toml --kernel gemm/tiled-f32 --shape m=n=k=500 --no-figures";
+    let output = wattmark(folder.path(), &run.split(' ').collect::<Vec<_>>());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let results = std::fs::read_dir(folder.path().join("results")).unwrap().next().unwrap().unwrap().path();
+    std::fs::write(folder.path().join("site.toml"), "grid = \"CN-QH\"\npue = 1.2\n").unwrap();
+    let graded = |job: &str| {
+        let rubric = format!(
+            "name = \"Invented\"\nsource = \"invented for this test\"\n{job}\n[[indicator]]\nkey = \"flops_per_watt\"\n\
+             grades = [{{ at_least = 1e9, grade = \"A\" }}]\n"
+        );
+        std::fs::write(folder.path().join("rubric.toml"), rubric).unwrap();
+        let run = results.to_str().unwrap();
+        let output =
+            wattmark(folder.path(), &["claim", "site.toml", "--rubric", "rubric.toml", "--json", "--run", run]);
+        json(&output)["rubric"]["rows"][0].clone()
+    };
+    // 1 TFLOP/s at 250 W is 4 GFLOP/J.
+    for (job, words) in [("", "1 EFLOP of f32 gemm"), ("job = \"gemm/tiled-f32=2e18\"", "2 EFLOP of gemm/tiled-f32")] {
+        let row = graded(job);
+        assert!((row["input"]["value"].as_f64().unwrap() / 4e9 - 1.0).abs() < 0.02, "{row}");
+        assert!(row["input"]["origin"].as_str().unwrap().contains(words), "{row}");
+    }
+    // Work that the record does not hold is no input, and nothing stands in for it.
+    assert!(graded("job = \"gemm/f16=1e18\"")["input"].is_null());
+}
+
+#[test]
 fn slips_exit_2_with_file_key_and_remedy() {
     for (keys, part) in [
         ("clean_capacity_shar = 0.9", "did you mean clean_capacity_share?"),

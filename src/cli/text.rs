@@ -116,12 +116,34 @@ pub fn entry(label: &str, text: &str) -> String {
     wrapped(&format!("{label:<8}"), text)
 }
 
-/// A text after what already stands on its line, wrapped and indented to where it began.
+/// True if no line may end between these words: `40 %`, `12 288`, `0.5 kWh`.
+fn bound(before: &str, word: &str) -> bool {
+    const UNITS: [&str; 10] =
+        ["kWh", "g/kWh", "kg/kWh", "gCO2/kWh", "gCO2e/kWh", "kgCO2/kWh", "W", "PFLOPS", "PFLOP/s", "TFLOP/s"];
+    let number = before.ends_with(|letter: char| letter.is_ascii_digit());
+    let plain = word.trim_end_matches([',', ';', ':', '.', ')']);
+    let digits = |text: &str| !text.is_empty() && text.chars().all(|letter| letter.is_ascii_digit());
+    let thousands = plain.len() == 3 && digits(plain) && before.len() <= 3 && digits(before);
+    number && (plain.starts_with('%') || thousands || UNITS.contains(&plain))
+}
+
+/// A text after what already stands on its line, wrapped and indented to where it began; a number keeps its unit.
 pub fn wrapped(before: &str, text: &str) -> String {
     let indent = before.chars().count();
     let mut out = before.to_owned();
     let mut column = indent;
+    let mut pieces: Vec<(String, &str)> = Vec::new();
     for word in text.split_whitespace() {
+        match pieces.last_mut() {
+            Some((piece, last)) if bound(last, word) => {
+                piece.push(' ');
+                piece.push_str(word);
+                *last = word;
+            }
+            _ => pieces.push((word.to_owned(), word)),
+        }
+    }
+    for (word, _) in &pieces {
         if column > indent && column + 1 + word.chars().count() > usize::from(WIDTH) {
             out.push('\n');
             out.push_str(&" ".repeat(indent));
@@ -161,6 +183,18 @@ pub fn short_factor(factor: &GridFactor) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_line_ends_between_a_number_and_its_unit() {
+        for kept in ["40 %:", "12 288 PFLOPS", "0.05 kWh,"] {
+            let filler = "x".repeat(usize::from(WIDTH) - kept.chars().count());
+            // Each would begin within the line and end beyond it.
+            let out = wrapped("", &format!("{filler} {kept} y"));
+            let line = out.lines().find(|line| line.contains(kept));
+            assert!(line.is_some(), "{out}");
+        }
+        assert_eq!(wrapped("", "in 2021 132 g and 3 of 30"), "in 2021 132 g and 3 of 30\n");
+    }
 
     #[test]
     fn numbers_keep_three_digits_and_take_the_prefix_of_their_size() {

@@ -3,7 +3,7 @@
 //! What surprises people: the share of *capacity* is not disputed here. It is the reading of it as a share of the *energy*
 //! used that is checked: plants of different kinds run different hours, and electricity is traded.
 
-use super::statement::{INTENSITY, SHARE, Statement};
+use super::statement::{SHARE, Statement, intensity};
 use super::{Check, Verdict};
 use crate::account::{AccountError, Bounds, factor_for};
 
@@ -20,7 +20,7 @@ struct Fossil {
 pub fn check(statement: &Statement<'_>) -> Result<Vec<Check>, AccountError> {
     let section = &statement.section;
     let mut checks = Vec::new();
-    let claimed = section.number("claimed_intensity_g_per_kwh", INTENSITY)?;
+    let claimed = intensity(section, "claimed_intensity_g_per_kwh")?;
     if let Some(share) = section.number("clean_capacity_share", SHARE)? {
         checks.push(of_share(statement, share, claimed, true)?);
     }
@@ -33,8 +33,8 @@ pub fn check(statement: &Statement<'_>) -> Result<Vec<Check>, AccountError> {
 /// The user's own fossil factor, or the official one of China for its provinces.
 fn fossil(statement: &Statement<'_>) -> Result<Option<Fossil>, AccountError> {
     let section = &statement.section;
-    if let Some(grams) = section.number("fossil_g_per_kwh", Bounds::positive("g/kWh, above 0"))? {
-        INTENSITY.check(&section.place(), "fossil_g_per_kwh", grams)?;
+    if let Some(grams) = intensity(section, "fossil_g_per_kwh")? {
+        Bounds::positive("g/kWh, above 0").check(&section.place(), "fossil_g_per_kwh", grams)?;
         let source = section.required_text("fossil_source", "say who published the fossil factor")?;
         return Ok(Some(Fossil { grams, source: format!("fossil factor as the site file gives it: {source}") }));
     }

@@ -203,6 +203,8 @@ mod tests {
             ("[claims]\nclean_capacity_share = 94", "0.94"),
             ("[claims]\nclean_capacity_share = nan", "share"),
             ("[claims]\npue = nan", "PUE"),
+            ("[claims]\nclean_capacity_share = 0.94\nclaimed_intensity_g_per_kwh = 0.0496", "kg/kWh, write 49.6"),
+            ("[claims]\nsci_intensity_g_per_kwh = 0.1796", "kg/kWh, write 179.6"),
             ("[claims]\npue = 30", "PUE"),
             ("[claims]\npue = -1", "PUE"),
             ("[claims]\nclaimed_gas = \"CH4\"", "CO2e"),

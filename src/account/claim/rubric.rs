@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::account::factor::read_table;
-use crate::account::{AccountError, Bounds, Section, Site, Subject};
+use crate::account::{AccountError, Bounds, Job, Section, Site, Subject};
 
 const NUMBER: Bounds = Bounds { low: f64::MIN, high: f64::MAX, above: false, meaning: "a finite number" };
 
@@ -53,6 +53,8 @@ pub struct Rubric {
     pub name: String,
     /// Where its thresholds were read.
     pub source: String,
+    /// Work that `flops_per_watt` and `cci_operational_g_per_eflop` are of; the default of a record if it names none.
+    pub job: Option<Job>,
     /// Its indicators.
     pub indicators: Vec<Indicator>,
 }
@@ -98,7 +100,7 @@ pub struct Graded {
 /// An unreadable file, unknown keys, limits out of order, neither steps nor a line, an indicator named twice.
 pub fn read_rubric(path: &Path) -> Result<Rubric, AccountError> {
     let table = read_table("rubric", path)?;
-    let section = Section::new(path, Path::new("."), "rubric", &table, &["name", "source", "indicator"])?;
+    let section = Section::new(path, Path::new("."), "rubric", &table, &["name", "source", "job", "indicator"])?;
     let keys = ["key", "unit", "grades", "score"];
     let indicators: Vec<Indicator> =
         section.sections("indicator", &keys)?.iter().map(indicator).collect::<Result<_, _>>()?;
@@ -114,6 +116,14 @@ pub fn read_rubric(path: &Path) -> Result<Rubric, AccountError> {
     Ok(Rubric {
         name: section.required_text("name", "name the rubric")?.to_owned(),
         source: section.required_text("source", "say where its thresholds were read")?.to_owned(),
+        job: match section.text("job")? {
+            None => None,
+            Some(text) => {
+                Some(text.parse::<Job>().map_err(|error| {
+                    section.bad("job", format!("{error}; write for example job = \"gemm/f16=1e18\""))
+                })?)
+            }
+        },
         indicators,
     })
 }
@@ -167,8 +177,8 @@ pub fn measured_inputs(site: &Site, subjects: &[Subject]) -> BTreeMap<String, In
         if let Some(flop) = subject.flop().map(|flop| flop.get()).filter(|flop| *flop > 0.0 && joules > 0.0) {
             let simulated = if subject.simulated { "SIMULATED, " } else { "" };
             let origin = format!(
-                "{simulated}{} at the {}, {}, {}",
-                subject.evidence, subject.scope, subject.device, subject.case
+                "{simulated}{} at the {}, {}, {}, by {}",
+                subject.evidence, subject.scope, subject.device, subject.label, subject.case
             );
             put("flops_per_watt", flop / joules, origin.clone());
             // g/EFLOP = J/FLOP × 1e18 / 3.6e6 × PUE × g/kWh.
@@ -269,6 +279,10 @@ mod tests {
     fn slips_in_a_rubric_or_in_site_data_are_refused() {
         for (text, part) in [
             ("name = \"x\"\nsource = \"y\"", "[[indicator]]"),
+            (
+                "name = \"x\"\nsource = \"y\"\njob = \"gemm/f16\"\n[[indicator]]\nkey = \"pue\"\nscore = { a = 1, b = 1, max = 1 }",
+                "there is no `=`",
+            ),
             ("name = \"x\"\nsorce = \"y\"", "did you mean source?"),
             ("name = \"x\"\nsource = \"y\"\n[[indicator]]\nkey = \"pue\"", "a + b x"),
             (

@@ -3,7 +3,7 @@
 //! What surprises people: a market-based zero is no lie in a Scope 2 report, where it stands beside the location-based
 //! figure. It is wrong only inside SCI, which takes the location-based one.
 
-use super::statement::{INTENSITY, Statement};
+use super::statement::{Statement, intensity};
 use super::{Check, Verdict};
 use crate::account::{AccountError, spread};
 
@@ -18,8 +18,8 @@ pub fn check(statement: &Statement<'_>) -> Result<Vec<Check>, AccountError> {
     if let Some(market) = section.flag("market_based_in_sci")? {
         checks.push(market_based(statement, market));
     }
-    if let Some(grams) = section.number("sci_intensity_g_per_kwh", INTENSITY)? {
-        checks.push(intensity(statement, grams)?);
+    if let Some(grams) = intensity(section, "sci_intensity_g_per_kwh")? {
+        checks.push(of_intensity(statement, grams)?);
     }
     if let Some(offset) = section.flag("offset")? {
         checks.push(offsets(statement, offset));
@@ -47,7 +47,7 @@ fn market_based(statement: &Statement<'_>, market: bool) -> Check {
     .figure("location_g_per_kwh", grams)
 }
 
-fn intensity(statement: &Statement<'_>, grams: f64) -> Result<Check, AccountError> {
+fn of_intensity(statement: &Statement<'_>, grams: f64) -> Result<Check, AccountError> {
     let grid = &statement.site.profile.grid;
     let own = grid.intensity_g_per_kwh.get();
     let held: Vec<f64> = spread(grid)?.iter().map(|factor| factor.intensity_g_per_kwh.get()).collect();

@@ -55,8 +55,27 @@ const COMPANIONS: [(&str, &[&str]); 11] = [
 ];
 
 /// An intensity of electricity as a site claims it. The upper bound is that of grid factors.
-pub const INTENSITY: Bounds =
+const INTENSITY: Bounds =
     Bounds { low: 0.0, high: 3000.0, above: false, meaning: "g/kWh, from 0 to 3000 (179.6 for 0.1796 kg/kWh)" };
+/// An intensity of a claim in g/kWh. Zero is a claim to check; a fraction of a gram is one in kg/kWh, the usual slip: the
+/// cleanest plants emit several grams over their life.
+///
+/// # Errors
+/// Out of bounds, or above 0 and below 1.
+pub fn intensity(section: &Section<'_>, key: &str) -> Result<Option<f64>, AccountError> {
+    let grams = section.number(key, INTENSITY)?;
+    match grams.filter(|grams| *grams > 0.0 && *grams < 1.0) {
+        None => Ok(grams),
+        Some(slip) => Err(section.bad(
+            key,
+            format!(
+                "it must be in g/kWh, and no electricity has less than 1; if it is in kg/kWh, write {}",
+                slip * 1e3
+            ),
+        )),
+    }
+}
+
 /// A share of capacity or energy.
 pub const SHARE: Bounds = Bounds { low: 0.0, high: 1.0, above: false, meaning: "a share from 0 to 1 (0.94 for 94 %)" };
 /// A relative change of a cost.

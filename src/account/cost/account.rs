@@ -5,17 +5,20 @@
 
 use serde::Serialize;
 
-use super::break_even::BreakEven;
+use super::break_even::{BreakEven, Named};
 use super::device::{Shared, entries, idle_is_known, terms};
 use super::inputs::CostInputs;
+use super::interval::{carried, ends};
 use super::normalise::{Counted, Normalisation, Normalised};
+use super::notes::notes;
 use super::ownership::Ownership;
 use super::sensitivity::{Swing, swings};
 use super::tariff;
 use super::terms::{Parts, Terms};
+use crate::account::embodied::{Band, EmbodiedTerms, embodied};
 use crate::account::{AccountError, Site, Subject};
-use crate::model::{Estimate, EstimateMethod, Evidence, Interval, Scope};
-use crate::units::{FLOP_PER_EXAFLOP, GramsCo2e, Money, Quantity, Watts};
+use crate::model::{Estimate, Scope};
+use crate::units::{FLOP_PER_EXAFLOP, GramsCo2e, Money, Watts};
 
 /// The unit that costs are stated for.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -73,8 +76,10 @@ pub struct DeviceCost {
     /// Operational carbon of a unit, location-based.
     #[serde(rename = "carbon_g")]
     pub carbon: Estimate<GramsCo2e>,
-    /// Embodied carbon of a unit, if stated.
+    /// Embodied carbon of a unit, if `embodied_kg` of its entry is stated.
     pub embodied_g: Option<f64>,
+    /// Embodied carbon of a unit: that of its entry, else the band by the site's `[embodied]`; `None` with neither.
+    pub embodied_band_g: Option<Band<GramsCo2e>>,
     /// Work per second.
     pub work_per_s: f64,
     /// Work per joule of the device; FLOPS/W for FLOP.
@@ -86,7 +91,8 @@ pub struct DeviceCost {
     pub work_per_s_per_price: Option<f64>,
     /// 1 is the cheapest of its group.
     pub rank: u32,
-    /// True if no other of its group is better in cost or carbon without being worse in the other.
+    /// True if no other of its group is better in cost or carbon without being worse in the other; the carbon is that of
+    /// [`Group::front_carbon`].
     pub on_front: bool,
     /// Others of its group whose cost interval overlaps its own, or that have none.
     pub not_distinguishable_from: Vec<String>,
@@ -94,6 +100,31 @@ pub struct DeviceCost {
     pub ownership: Ownership,
     /// What moves the cost most.
     pub sensitivity: Vec<Swing>,
+}
+
+/// Which carbon stands against the cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FrontCarbon {
+    /// Operational alone: not every device has an embodied figure.
+    Operational,
+    /// Operational and the middle of the embodied band.
+    OperationalAndEmbodied,
+}
+
+impl DeviceCost {
+    /// The carbon of a unit that stands against its cost, in grams, with the interval of its energy. The embodied band is no
+    /// interval and is never combined with one: its middle is added, and its ends stand in the text.
+    pub fn front_grams(&self, carbon: FrontCarbon) -> (f64, Option<(f64, f64)>) {
+        let own = (self.carbon.point.get(), self.carbon.interval.map(|bounds| (bounds.low.get(), bounds.high.get())));
+        match self.embodied_band_g.filter(|_| carbon == FrontCarbon::OperationalAndEmbodied) {
+            None => own,
+            Some(band) => {
+                let middle = (band.low.get() + band.high.get()) / 2.0;
+                (own.0 + middle, own.1.map(|bounds| (bounds.0 + middle, bounds.1 + middle)))
+            }
+        }
+    }
 }
 
 /// Devices that may be compared.
@@ -105,6 +136,8 @@ pub struct Group {
     pub per: Per,
     /// What the energies include.
     pub scope: Scope,
+    /// Which carbon the front is of.
+    pub front_carbon: FrontCarbon,
     /// Devices, cheapest first.
     pub devices: Vec<DeviceCost>,
     /// Break-even of every two of them.
@@ -177,6 +210,7 @@ fn place(groups: &mut Vec<Group>, subject: &Subject, per: Per, device: DeviceCos
             work: subject.label.clone(),
             per,
             scope: subject.scope,
+            front_carbon: FrontCarbon::Operational,
             devices: vec![device],
             break_even: Vec::new(),
             normalised: Vec::new(),
@@ -188,7 +222,7 @@ fn device_cost(subject: &Subject, per: &Per, shared: &Shared<'_>) -> Result<Devi
     let inputs = shared.inputs;
     let terms = terms(subject, per, shared)?;
     if !(terms.kwh > 0.0 && terms.cost().is_finite()) {
-        return Err("its energy is not above 0".to_owned());
+        return Err("its energy is not above 0, or its cost is beyond any number: see utilisation and life".to_owned());
     }
     let amount = per.amount / (terms.hours * 3600.0);
     let time = subject.time.as_ref();
@@ -199,6 +233,10 @@ fn device_cost(subject: &Subject, per: &Per, shared: &Shared<'_>) -> Result<Devi
         carbon: carried(&terms, subject, |terms| terms.grams()),
         parts: terms.parts(),
         embodied_g: terms.embodied_grams(),
+        embodied_band_g: match terms.embodied_grams() {
+            Some(grams) => Some(Band { low: GramsCo2e::new(grams), high: GramsCo2e::new(grams) }),
+            None => embodied_by_site(subject, per, shared.site)?,
+        },
         work_per_s: amount,
         work_per_j: per.amount / (terms.kwh * 3.6e6),
         power: Watts::new(terms.kwh / terms.hours * 1e3),
@@ -213,30 +251,27 @@ fn device_cost(subject: &Subject, per: &Per, shared: &Shared<'_>) -> Result<Devi
     })
 }
 
-/// A figure with the interval that energy and time give it: both low against both high, since the sensors of one run err
-/// together. Without an interval where the energy has none.
-fn carried<Q: Quantity>(terms: &Terms, subject: &Subject, figure: impl Fn(&Terms) -> f64) -> Estimate<Q> {
-    let energy = subject.energy;
-    let interval = energy.interval.map(|bounds| {
-        let time = subject.time.and_then(|time| Some((time.interval?, time.point.get())));
-        let at = |energy_bound: f64, time_ratio: f64| {
-            let kwh = terms.kwh * energy_bound / energy.point.get();
-            Q::new(figure(&Terms { kwh, hours: terms.hours * time_ratio, ..terms.clone() }))
-        };
-        let (fast, slow) = time.map_or((1.0, 1.0), |(time, point)| (time.low.get() / point, time.high.get() / point));
-        Interval { low: at(bounds.low.get(), fast), high: at(bounds.high.get(), slow), confidence: bounds.confidence }
-    });
-    Estimate { point: Q::new(figure(terms)), interval, n: energy.n, method: EstimateMethod::Derived }
+/// Embodied carbon of a unit by the site's `[embodied]`; `None` without that table or a figure for the device.
+fn embodied_by_site(subject: &Subject, per: &Per, site: &Site) -> Result<Option<Band<GramsCo2e>>, String> {
+    if !site.tables.contains_key("embodied") {
+        return Ok(None);
+    }
+    let terms = EmbodiedTerms::read(site).map_err(|error| error.to_string())?;
+    let units = per.units_of(subject);
+    Ok(embodied(subject, &terms).carbon.map(|band| band.map(|grams| GramsCo2e::new(grams.get() / units))))
 }
 
 /// Names, order, ranks, front, break-even and normalisations of a group.
 fn complete(group: &mut Group, inputs: &CostInputs, options: &Options) {
     distinct_names(&mut group.devices);
     group.devices.sort_by(|a, b| a.cost.point.total_cmp(&b.cost.point));
-    let figures: Vec<(String, Estimate<Money>, f64)> =
-        group.devices.iter().map(|device| (device.name.clone(), device.cost, device.carbon.point.get())).collect();
+    if group.devices.iter().all(|device| device.embodied_band_g.is_some()) {
+        group.front_carbon = FrontCarbon::OperationalAndEmbodied;
+    }
+    let of = |device: &DeviceCost| (device.name.clone(), device.cost, device.front_grams(group.front_carbon).0);
+    let figures: Vec<(String, Estimate<Money>, f64)> = group.devices.iter().map(of).collect();
     for (index, device) in group.devices.iter_mut().enumerate() {
-        let (cost, carbon) = (device.cost.point.get(), device.carbon.point.get());
+        let (cost, carbon) = (device.cost.point.get(), figures[index].2);
         device.rank = 1 + figures.iter().filter(|(_, other, _)| other.point.get() < cost).count() as u32;
         device.on_front = !figures.iter().any(|(_, other, grams)| {
             let other = other.point.get();
@@ -247,10 +282,12 @@ fn complete(group: &mut Group, inputs: &CostInputs, options: &Options) {
         device.not_distinguishable_from = alike.map(|(_, (name, ..))| name.clone()).collect();
     }
     let limit = tariff::limit(&inputs.currency);
+    fn named(device: &DeviceCost) -> Named<'_> {
+        Named { name: &device.name, terms: &device.terms, ends: ends(&device.terms, &device.subject) }
+    }
     for (index, first) in group.devices.iter().enumerate() {
         for second in &group.devices[index + 1..] {
-            let (first, second) = ((first.name.as_str(), &first.terms), (second.name.as_str(), &second.terms));
-            group.break_even.push(BreakEven::of(first, second, limit));
+            group.break_even.push(BreakEven::of(&named(first), &named(second), limit));
         }
     }
     for normalisation in &options.normalise {
@@ -283,58 +320,6 @@ fn distinct_names(devices: &mut [DeviceCost]) {
     }
 }
 
-fn notes(groups: &[Group], inputs: &CostInputs, subjects: &[Subject], options: &Options) -> Vec<String> {
-    let mut notes = Vec::new();
-    let devices = || groups.iter().flat_map(|group| &group.devices);
-    if inputs.carbon_price_per_t.is_none() {
-        notes.push("no carbon price is included; add carbon_price_per_t to [cost] to count one".to_owned());
-    }
-    if devices().all(|device| device.terms.idle_kw.is_some()) {
-        notes.push(
-            "costs and grams carry the electricity of idle hours; `wattmark carbon` counts the work alone".to_owned(),
-        );
-    } else if devices().any(|device| device.terms.utilisation < 1.0) {
-        notes.push(
-            "the electricity of idle hours is counted for no device; add idle_w to the [[cost.device]] of each to count it"
-                .to_owned(),
-        );
-    }
-    if devices().any(|device| device.terms.maintenance() == 0.0) {
-        notes.push(
-            "no maintenance is included where neither maintenance_per_year nor maintenance_share is given".to_owned(),
-        );
-    }
-    let evidence = |wanted: Evidence| devices().any(|device| device.subject.evidence == wanted);
-    if evidence(Evidence::Estimated) || evidence(Evidence::Declared) {
-        notes.push(
-            "≈ marks costs of energy that was estimated or declared, not measured: they have no interval, and a rank beside \
-             measured ones is no finding"
-                .to_owned(),
-        );
-    }
-    let twice = |group: &Group| groups.iter().any(|other| other.work == group.work && other.scope != group.scope);
-    if groups.iter().any(twice) {
-        notes.push(
-            "energies of different scopes are never ranked against each other: each scope has its own table".to_owned(),
-        );
-    }
-    for device in devices().filter(|device| device.name != device.subject.device) {
-        notes.push(format!("{} is of run {}", device.name, device.subject.run_ids.join(", ")));
-    }
-    for entry in &inputs.devices {
-        if !devices().any(|device| device.priced_by.contains(&entry.pattern)) {
-            notes.push(format!("the entry match = \"{}\" was not used by any device", entry.pattern));
-        }
-    }
-    if subjects.iter().any(|subject| subject.simulated) {
-        notes.push("times and power of a record were scripted: its costs describe no hardware".to_owned());
-    }
-    if let (Some(start), true) = (options.start_hour, matches!(inputs.tariff, super::Tariff::FlatPerKwh(_))) {
-        notes.push(format!("the tariff is flat, so a start at hour {start} changes nothing"));
-    }
-    notes
-}
-
 #[cfg(test)]
 pub(super) mod testing {
     use crate::account::{Site, resolve_site};
@@ -359,7 +344,13 @@ mod tests {
     use super::*;
     use crate::account::Amount;
     use crate::account::testing::{estimate, subject};
+    use crate::model::Evidence;
     use crate::units::{Joules, Seconds};
+
+    /// Two figures of Device X, as a site gives them.
+    const EMBODIED: &str = "[embodied]\nlife_years = 4\nutilisation = 0.6\n[[embodied.figure]]\ndevices = \"Device X\"\n\
+        kg = 164\nevidence = \"assumption\"\nsource = \"worked by hand\"\n[[embodied.figure]]\ndevices = \"Device X\"\n\
+        kg = 328\nevidence = \"assumption\"\nsource = \"worked by hand\"\n";
 
     fn account(subjects: &[Subject]) -> CostAccount {
         let (_folder, site) = site(PRICES);
@@ -434,6 +425,49 @@ mod tests {
         let one = PRICES.replace("price = 60000", "price = 60000\nidle_w = 90");
         assert_eq!(idle_of(&one), vec![None, None]);
         assert_eq!(idle_of(&one.replace("100000", "100000\nidle_w = 60")), vec![Some(0.06), Some(0.09)]);
+    }
+
+    #[test]
+    fn a_device_whose_idle_power_is_missing_is_named_and_the_others_are_not_silently_dropped() {
+        let one = PRICES.replace("price = 60000", "price = 60000\nidle_w = 90");
+        let (_folder, site) = site(&one);
+        let account = cost_account(&[subject(), other()], &site, &Options::default()).unwrap();
+        let note = account.notes.iter().find(|note| note.contains("IDLE HOURS ARE NOT COUNTED")).unwrap();
+        assert!(note.contains("idle_w to the [[cost.device]] of Device X to"), "{note}");
+        assert!(note.contains("The idle_w of Device Y is not used") && note.contains("40 %"), "{note}");
+    }
+
+    #[test]
+    fn the_front_is_of_operational_and_embodied_carbon_where_every_device_has_both() {
+        // Operational: X 59.8667 g, Y 119.7333 g. Embodied of X: 20 000 kg over 4 × 5256 h × 2.777778 h = 2642.482 g; of Y, at
+        // 5.555556 h, 100 kg = 26.4248 g. So Y, dearer, is cleaner with embodied carbon and joins the front.
+        let prices = PRICES
+            .replace("price = 100000", "price = 100000\nembodied_kg = 20000")
+            .replace("price = 60000", "price = 60000\nembodied_kg = 100");
+        let (_folder, site) = site(&prices);
+        let account = cost_account(&[subject(), other()], &site, &Options::default()).unwrap();
+        let group = &account.groups[0];
+        assert_eq!(group.front_carbon, FrontCarbon::OperationalAndEmbodied);
+        let grams: Vec<f64> = group.devices.iter().map(|device| device.front_grams(group.front_carbon).0).collect();
+        assert!((grams[0] - 59.866_667 - 2_642.482).abs() < 1e-3, "{grams:?}");
+        assert!((grams[1] - 119.733_333 - 26.424_82).abs() < 1e-4, "{grams:?}");
+        assert!(group.devices.iter().all(|device| device.on_front));
+        // One alone has none: the front is of operational carbon, and says so.
+        let one = PRICES.replace("price = 60000", "price = 60000\nembodied_kg = 100");
+        let (_folder, site) = self::site(&one);
+        let account = cost_account(&[subject(), other()], &site, &Options::default()).unwrap();
+        assert_eq!(account.groups[0].front_carbon, FrontCarbon::Operational);
+        assert!(!account.groups[0].devices[1].on_front);
+    }
+
+    #[test]
+    fn the_embodied_band_of_the_site_stands_beside_operational_carbon() {
+        let embodied = format!("{PRICES}{EMBODIED}");
+        let (_folder, site) = site(&embodied);
+        let account = cost_account(&[subject()], &site, &Options::default()).unwrap();
+        let band = account.groups[0].devices[0].embodied_band_g.unwrap();
+        // 164 kg over 21 024 h × 2.777778 h = 21.668357 g; 328 kg twice that.
+        assert!((band.low.get() - 21.668_357).abs() < 1e-5 && (band.high.get() - 43.336_714).abs() < 1e-5, "{band:?}");
     }
 
     #[test]

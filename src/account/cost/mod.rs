@@ -10,14 +10,16 @@ mod break_even;
 mod capital;
 mod device;
 mod inputs;
+mod interval;
 mod normalise;
+mod notes;
 mod ownership;
 mod sensitivity;
 mod tariff;
 mod terms;
 
-pub use account::{CostAccount, DeviceCost, Excluded, Group, Options, Per, cost_account};
-pub use break_even::{BreakEven, Crossing};
+pub use account::{CostAccount, DeviceCost, Excluded, FrontCarbon, Group, Options, Per, cost_account};
+pub use break_even::{BreakEven, Crossing, Within};
 pub use capital::{Payback, capital_recovery, carbon_payback, payback};
 pub use inputs::{CostInputs, DeviceInputs, Ranges};
 pub use normalise::{Basis, Normalisation, Normalised};

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::account::claim::{self, Check, Graded, Rate};
-use crate::account::{Site, Subject, default_choice, resolve_site, subjects};
+use crate::account::claim::{self, Check, Graded, Rate, Rubric};
+use crate::account::{Choice, Site, Subject, default_choice, resolve_site, subjects};
 use crate::cli::accounting::{site_text, usage};
 use crate::cli::records::load;
 use crate::cli::{Console, Exit, Failure, text};
@@ -48,7 +48,7 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let name = args.site.to_str().ok_or_else(|| Failure::usage("the site file's name is not valid text"))?;
     let site = resolve_site(None, None, Some(name), std::path::Path::new(".")).map_err(usage)?;
     let rubric = args.rubric.as_deref().map(claim::read_rubric).transpose().map_err(usage)?;
-    let (rates, subjects) = measured(&args.runs, console)?;
+    let (rates, subjects) = measured(&args.runs, rubric.as_ref(), console)?;
     // With a rubric alone there need not be a claim.
     let checks = match site.tables.get("claims").and_then(toml::Value::as_table) {
         None if rubric.is_some() => Vec::new(),
@@ -73,15 +73,17 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     Ok(if checks.iter().any(|check| check.verdict.fails()) { Exit::Limit } else { Exit::Ok })
 }
 
-/// Rates of all records, and what the default work costs on the devices of the first that has it.
-fn measured(runs: &[PathBuf], console: &Console) -> anyhow::Result<(Vec<Rate>, Vec<Subject>)> {
+/// Rates of all records, and what the rubric's work, else the default, costs on the devices of the first that has it.
+fn measured(runs: &[PathBuf], rubric: Option<&Rubric>, console: &Console) -> anyhow::Result<(Vec<Rate>, Vec<Subject>)> {
     let (mut rates, mut work) = (Vec::new(), Vec::new());
     for run in runs {
         let record = load(run, console)?.record;
         let result = evaluate(&record);
         rates.extend(claim::rates(&record, &result));
+        let job = rubric.and_then(|rubric| rubric.job.clone());
+        let choice = job.map_or_else(|| default_choice(&record), Choice::Job);
         // A record without energy still has rates; a rubric then shows what is missing.
-        if let Ok(found) = subjects(&record, &result, &default_choice(&record)) {
+        if let Ok(found) = subjects(&record, &result, &choice) {
             work.extend(found);
         }
     }
@@ -130,7 +132,9 @@ fn graded_text(graded: &Graded) -> String {
 /// What an indicator without an input waits for.
 fn waits(key: &str) -> &'static str {
     match key {
-        "flops_per_watt" | "cci_operational_g_per_eflop" => "needs a record: --run, of one device with f32 GEMM",
+        "flops_per_watt" | "cci_operational_g_per_eflop" => {
+            "needs a record of one device that did the rubric's `job` (1 EFLOP of f32 GEMM if it names none): --run"
+        }
         _ => "needs site data",
     }
 }

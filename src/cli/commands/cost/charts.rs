@@ -2,7 +2,7 @@
 
 use super::tables::number;
 use crate::account::Site;
-use crate::account::cost::{CostAccount, DeviceCost, Group, PARTS, Parts};
+use crate::account::cost::{CostAccount, DeviceCost, FrontCarbon, Group, PARTS, Parts};
 use crate::cli::text;
 use crate::figure::{
     ChartSource, Figure, ParetoChart, ParetoPoint, StackBar, StackChart, TornadoChart, TornadoRow, cost_stack, pareto,
@@ -29,13 +29,28 @@ pub fn figures(account: &CostAccount, site: &Site) -> Vec<Figure> {
                 rows: device.sensitivity.iter().map(row).collect(),
             }));
         }
-        let carbon = format!("g{}", site.profile.grid.gas);
+        let gas = site.profile.grid.gas;
+        let (carbon, unit) = match group.front_carbon {
+            FrontCarbon::Operational => ("Operational carbon", format!("g{gas}")),
+            FrontCarbon::OperationalAndEmbodied => ("Operational + embodied", "gCO2e".to_owned()),
+        };
+        let mut facing = source(&devices);
+        facing.basis.push(match group.front_carbon {
+            FrontCarbon::Operational => {
+                "Carbon is operational and location-based; without embodied carbon, which not every device has.".to_owned()
+            }
+            FrontCarbon::OperationalAndEmbodied => format!(
+                "Carbon is operational, location-based (the grid's factor counts {gas}), and embodied (CO2e) at the middle of \
+                 its band, which the whiskers leave out: {}.",
+                bands(group)
+            ),
+        });
         all.push(pareto(&ParetoChart {
-            source: source(&devices),
+            source: facing,
             id: format!("pareto-cost-carbon{ending}"),
             x: quantity.clone(),
-            y: (format!("Operational carbon per {}", group.per.words), carbon),
-            points: group.devices.iter().map(point).collect(),
+            y: (format!("{carbon} per {}", group.per.words), unit),
+            points: group.devices.iter().map(|device| point(device, group.front_carbon)).collect(),
         }));
         all.push(stack(source(&devices), format!("cost-stack{ending}"), quantity, group, |device| device.parts));
         let owned = ("Cost of ownership over the life".to_owned(), account.currency.clone());
@@ -85,11 +100,22 @@ fn row(swing: &crate::account::cost::Swing) -> TornadoRow {
     }
 }
 
-fn point(device: &DeviceCost) -> ParetoPoint {
+/// The embodied band of each device in words.
+fn bands(group: &Group) -> String {
+    let of = |device: &DeviceCost| {
+        let band = device.embodied_band_g?;
+        let (low, high) = (number(band.low.get()), number(band.high.get()));
+        let ends = if low == high { low } else { format!("{low} to {high}") };
+        Some(format!("{} {ends} g", device.name))
+    };
+    group.devices.iter().filter_map(of).collect::<Vec<_>>().join(", ")
+}
+
+fn point(device: &DeviceCost, carbon: FrontCarbon) -> ParetoPoint {
     ParetoPoint {
         name: device.name.clone(),
         x: bounds(&device.cost),
-        y: bounds(&device.carbon),
+        y: device.front_grams(carbon),
         on_front: device.on_front,
         measured: device.subject.evidence == Evidence::Measured,
     }

@@ -4,7 +4,7 @@
 
 use crate::account::Site;
 use crate::account::cost::{
-    Basis, BreakEven, CostAccount, Crossing, DeviceCost, Group, Normalised, PARTS, Payback, Tariff,
+    Basis, BreakEven, CostAccount, Crossing, DeviceCost, FrontCarbon, Group, Normalised, PARTS, Payback, Tariff, Within,
 };
 use crate::cli::{accounting, text};
 use crate::model::Evidence;
@@ -153,7 +153,11 @@ fn costs(group: &Group, currency: &str) -> String {
         out.push_str(&format!("{why}\n"));
     }
     if group.devices.len() > 1 {
-        out.push_str(&format!("front: no other is cheaper and cleaner at once ({cost} against {carbon})\n"));
+        let against = match group.front_carbon {
+            FrontCarbon::Operational => "operational",
+            FrontCarbon::OperationalAndEmbodied => "operational and the middle of the embodied",
+        };
+        out.push_str(&format!("front: no other is cheaper and cleaner at once ({cost} against {against} {carbon})\n"));
     }
     for device in group.devices.iter().filter(|device| device.terms.capital() > device.terms.price) {
         out.push_str(&format!(
@@ -163,8 +167,14 @@ fn costs(group: &Group, currency: &str) -> String {
         ));
     }
     for device in &group.devices {
-        if let Some(grams) = device.embodied_g {
-            out.push_str(&format!("{}: embodied carbon adds {} {carbon}\n", device.name, number(grams)));
+        if let Some(band) = device.embodied_band_g {
+            let (low, high) = (band.low.get(), band.high.get());
+            let (grams, whose) = match device.embodied_g {
+                Some(grams) => (number(grams), "embodied_kg of its entry"),
+                None if low == high => (number(low), "[embodied]"),
+                None => (format!("{} to {}", number(low), number(high)), "[embodied]"),
+            };
+            out.push_str(&format!("{}: embodied carbon adds {grams} {carbon}, by {whose}\n", device.name));
         }
     }
     out
@@ -195,9 +205,14 @@ fn parts(group: &Group, currency: &str) -> String {
     format!("\n{}", text::lines(&table))
 }
 
-fn payback(payback: Option<Payback>) -> String {
+fn payback(payback: Option<Payback>, life: f64) -> String {
     match payback {
         None => "no revenue stated".to_owned(),
+        Some(Payback::Years(years)) if years > life => format!(
+            "not within its life of {} years: at this revenue it would take {} years",
+            number(life),
+            number(years)
+        ),
         Some(Payback::Years(years)) => format!("{} years", number(years)),
         Some(Payback::Never) => "never: revenue does not exceed running cost".to_owned(),
     }
@@ -230,7 +245,10 @@ fn ownership(group: &Group, currency: &str) -> String {
     if group.devices.iter().any(|device| device.ownership.payback.is_some()) {
         for device in &group.devices {
             let (name, about) = (&device.name, mark(device));
-            out.push_str(&format!("Payback of {name}: {about}{}\n", payback(device.ownership.payback)));
+            out.push_str(&format!(
+                "Payback of {name}: {about}{}\n",
+                payback(device.ownership.payback, device.terms.life_years)
+            ));
         }
     }
     out
@@ -265,18 +283,44 @@ fn years(group: &Group, currency: &str) -> String {
 /// A crossing as a sentence; `scale` turns its value into the unit.
 fn crossing(crossing: &Crossing, unit: &str, scale: f64) -> String {
     match crossing {
-        Crossing::At { value, below, above } => {
-            format!("at {} {unit}: below, {below} wins; above, {above}", number(value * scale))
+        Crossing::At { value, below, above, within } => {
+            let within = match within {
+                Within::Interval { low, high } => format!(" ({} to {})", number(low * scale), number(high * scale)),
+                Within::Open => {
+                    " (not settled: within the intervals of energy and time they may not cross in the searched range)"
+                        .to_owned()
+                }
+                Within::NoInterval | Within::Settled => String::new(),
+            };
+            format!("at {}{within} {unit}: below, {below} wins; above, {above}", number(value * scale))
         }
-        Crossing::Never { winner, from, until } => {
+        Crossing::Never { winner, from, until, within } => {
+            let open = match within {
+                Within::Open => " by the point values; not settled: the intervals of energy and time allow a crossing",
+                Within::Settled => ", and at both ends of the intervals",
+                Within::NoInterval | Within::Interval { .. } => "",
+            };
             format!(
-                "never, from {} to {} {unit}: {winner} wins throughout",
+                "never, from {} to {} {unit}: {winner} wins throughout{open}",
                 number(from * scale),
                 number(until * scale)
             )
         }
         Crossing::Equal => "equal everywhere".to_owned(),
     }
+}
+
+/// What the numbers in brackets are, or why there are none.
+fn about_intervals(group: &Group) -> String {
+    let without: Vec<&str> = (group.devices.iter().filter(|device| device.cost.interval.is_none()))
+        .map(|device| device.name.as_str())
+        .collect();
+    let mut words =
+        "brackets and ends: the 95 % intervals of both devices' energy and time; prices carry none".to_owned();
+    if !without.is_empty() {
+        words.push_str(&format!(". No interval with {}: its energy has none", without.join(", ")));
+    }
+    text::wrapped("  ", &words)
 }
 
 fn break_even(group: &Group, currency: &str) -> String {
@@ -287,15 +331,20 @@ fn break_even(group: &Group, currency: &str) -> String {
         };
         let estimated =
             if measured(&pair.first) && measured(&pair.second) { "" } else { " (≈, not all energy was measured)" };
-        out.push_str(&pair_text(pair, currency, estimated));
+        out.push_str(&pair_text(pair, group, currency, estimated));
     }
     if group.break_even.len() > MOST_PAIRS {
         out.push_str(&format!("{} more pairs are in --json\n", group.break_even.len() - MOST_PAIRS));
     }
-    if out.is_empty() { out } else { format!("\n{out}") }
+    if out.is_empty() { out } else { format!("\n{out}{}", about_intervals(group)) }
 }
 
-fn pair_text(pair: &BreakEven, currency: &str, estimated: &str) -> String {
+fn pair_text(pair: &BreakEven, group: &Group, currency: &str, estimated: &str) -> String {
+    let outlives = |name: &str, years: f64| {
+        let own = group.devices.iter().find(|device| device.name == *name).map(|device| device.terms.life_years);
+        own.filter(|life| years > *life)
+            .map_or(String::new(), |life| format!(": not within its life of {} years", number(life)))
+    };
     let mut out = text::wrapped("Break-even of ", &format!("{} and {}{estimated}", pair.first, pair.second));
     let line = |name: &str, words: String| text::wrapped(&format!("  {name:<18}"), &words);
     out.push_str(&line("tariff", crossing(&pair.tariff_per_kwh, &format!("{currency}/kWh"), 1.0)));
@@ -314,8 +363,9 @@ fn pair_text(pair: &BreakEven, currency: &str, estimated: &str) -> String {
             out.push_str(&line(
                 "carbon payback",
                 format!(
-                    "{new} bought to do the work of {old} has saved its embodied carbon after {} years",
-                    number(years)
+                    "{new} bought to do the work of {old} has saved its embodied carbon after {} years{}",
+                    number(years),
+                    outlives(new, years)
                 ),
             ));
         }
@@ -393,6 +443,24 @@ fn sensitivity(group: &Group, currency: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_payback_beyond_the_life_is_not_printed_as_one_that_comes() {
+        assert_eq!(payback(Some(Payback::Years(2.5)), 4.0), "2.5 years");
+        assert!(payback(Some(Payback::Years(6.888)), 3.5).starts_with("not within its life of 3.5 years"));
+        assert!(payback(Some(Payback::Never), 4.0).starts_with("never"));
+    }
+
+    #[test]
+    fn a_crossing_shows_its_interval_and_an_open_one_says_that_nothing_is_settled() {
+        let at = |within| Crossing::At { value: 0.5, below: "X".to_owned(), above: "Y".to_owned(), within };
+        let shown = crossing(&at(Within::Interval { low: 0.4, high: 0.625 }), "%", 100.0);
+        assert!(shown.starts_with("at 50 (40 to 62.5) %: below, X wins"), "{shown}");
+        assert!(crossing(&at(Within::Open), "%", 100.0).contains("not settled"));
+        let never = |within| Crossing::Never { winner: "X".to_owned(), from: 0.0, until: 20.0, within };
+        assert!(crossing(&never(Within::Open), "CNY/kWh", 1.0).contains("not settled"));
+        assert!(crossing(&never(Within::Settled), "CNY/kWh", 1.0).ends_with("at both ends of the intervals"));
+    }
 
     #[test]
     fn money_keeps_four_digits_and_sets_thousands_apart() {
