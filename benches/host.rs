@@ -175,6 +175,19 @@ fn micro_grid(c: &mut Criterion) {
     });
 }
 
+/// The measured power of a record, laid over the year: its interval is stepped through beside it.
+fn micro_grid_of_a_trace(c: &mut Criterion) {
+    let site = site();
+    let record = record();
+    let result = evaluate(&record);
+    let load = |_: &microgrid::Config| load::measured(&record, &result, &microgrid::Selection::default());
+    let account = microgrid::of_site(&site, load).expect("the micro-grid runs");
+    assert!(account.bands.is_some(), "the joules have an interval");
+    c.bench_function("micro-grid, a year of 5-minute steps of a measured trace", |b| {
+        b.iter(|| black_box(microgrid::of_site(&site, load).expect("the micro-grid runs")));
+    });
+}
+
 /// Reading included: what `wattmark carbon matrix RUN --case '*' --regions all --json` does without printing.
 fn carbon_matrix(c: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -229,5 +242,5 @@ fn when_to_run(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, integration, records, charts, micro_grid, carbon_matrix, when_to_run);
+criterion_group!(benches, integration, records, charts, micro_grid, micro_grid_of_a_trace, carbon_matrix, when_to_run);
 criterion_main!(benches);
