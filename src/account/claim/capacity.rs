@@ -6,9 +6,13 @@
 use super::statement::{SHARE, Statement, intensity};
 use super::{Check, Verdict};
 use crate::account::{AccountError, Bounds, factor_for};
+use crate::model::GridFactor;
 
 /// Shares are stated to whole per cents: 0.94 stands for 0.935 and more.
 const ROUNDING: f64 = 0.005;
+
+/// Words in the licence of figures that a state publishes.
+const OFFICIAL: [&str; 2] = ["government-published", "government work"];
 
 /// A fossil factor in g/kWh, and who published it.
 struct Fossil {
@@ -48,6 +52,15 @@ fn fossil(statement: &Statement<'_>) -> Result<Option<Fossil>, AccountError> {
     Ok(Some(Fossil { grams: factor.intensity_g_per_kwh.get(), source }))
 }
 
+/// What a factor may be called: a state's own figure is official, another built-in one published, the user's own stated.
+fn standing(grid: &GridFactor) -> &'static str {
+    match () {
+        () if grid.region == "user" || grid.publisher.is_empty() => "stated",
+        () if OFFICIAL.iter().any(|words| grid.licence.contains(words)) => "official",
+        () => "published",
+    }
+}
+
 fn of_share(
     statement: &Statement<'_>,
     share: f64,
@@ -71,14 +84,18 @@ fn of_share(
         Some(grams) => (grams >= official - 0.5, grams),
         None => ((1.0 - share + ROUNDING) * fossil.grams >= official, implied),
     };
+    let whose = standing(grid);
     let (verdict, reason) = match (follows, capacity) {
-        (true, _) => (Verdict::Holds, "the official factor is no higher than what the claim implies"),
-        (false, true) => {
-            (Verdict::DoesNotFollow, "a share of installed capacity is not a share of the electricity consumed")
+        (true, _) => (Verdict::Holds, format!("the {whose} factor is no higher than what the claim implies")),
+        (false, true) => (
+            Verdict::DoesNotFollow,
+            "a share of installed capacity is not a share of the electricity consumed".to_owned(),
+        ),
+        (false, false) => {
+            (Verdict::DoesNotFollow, format!("the grid's {whose} factor does not give so clean an energy"))
         }
-        (false, false) => (Verdict::DoesNotFollow, "the grid's official factor does not give so clean an energy"),
     };
-    let mut check = Check::new(statement, kind, claim, verdict, reason).step(format!(
+    let mut check = Check::new(statement, kind, claim, verdict, &reason).step(format!(
         "read as a share of energy: (1 − {share}) × {:.4} = {:.3} kg/kWh",
         fossil.grams / 1e3,
         implied / 1e3
@@ -88,7 +105,7 @@ fn of_share(
     }
     let times = if stated > 0.0 { format!(", {:.1} times", official / stated) } else { String::new() };
     check = check.step(format!(
-        "official {}-side factor of {} {year}: {:.4} kg{}/kWh{times}",
+        "{whose} {}-side factor of {} {year}: {:.4} kg{}/kWh{times}",
         grid.basis,
         grid.name,
         official / 1e3,
@@ -122,6 +139,21 @@ mod tests {
     use super::super::check as check_site;
     use super::super::testing::{of_text, one};
     use super::*;
+
+    #[test]
+    fn a_factor_is_called_official_only_where_a_state_publishes_it() {
+        let site = |grid: &str| {
+            let text = format!(
+                "grid = {grid}\npue = 1.2\n[[claims.claim]]\nsentence = \"s\"\nclean_capacity_share = 0.94\n\
+                 fossil_g_per_kwh = 800\nfossil_source = \"TSO\"\n"
+            );
+            check_site(&of_text(&text), &[]).unwrap()[0].arithmetic.join("; ")
+        };
+        for (grid, whose) in [("\"CN-QH\"", "official"), ("\"FRA\"", "published"), ("0.3", "stated")] {
+            assert!(site(grid).contains(&format!("{whose} ")), "{grid}: {}", site(grid));
+        }
+        assert!(!site("0.3").contains("official"));
+    }
 
     #[test]
     fn ninety_four_per_cent_of_capacity_is_not_ninety_four_per_cent_of_the_energy() {
