@@ -34,6 +34,10 @@ impl WorkUnit {
             CountedIn::Bytes => Self::Petabyte,
         }
     }
+    /// The unit for work counted in this symbol: `FLOP`, `OP` or `B`; `None` for anything else, such as tokens.
+    pub fn of_symbol(counted: &str) -> Option<Self> {
+        [CountedIn::Flop, CountedIn::Op, CountedIn::Bytes].into_iter().find(|own| own.symbol() == counted).map(Self::of)
+    }
     /// Its symbol.
     pub const fn symbol(self) -> &'static str {
         match self {

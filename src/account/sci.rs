@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use super::carbon::honest;
 use super::embodied::{Band, Embodied};
-use super::{Site, Subject, operational};
+use super::{Site, Subject, WorkUnit, operational};
 use crate::model::{Basis, Estimate, Gas};
-use crate::units::{FLOP_PER_EXAFLOP, GramsCo2e, GramsPerKilowattHour, KilowattHours};
+use crate::units::{GramsCo2e, GramsPerKilowattHour, KilowattHours};
 
 /// R of the SCI: what one of it is, and how many a subject holds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -28,12 +28,10 @@ impl FunctionalUnit {
         let Some(work) = subject.work.as_ref().filter(|work| work.amount.is_finite() && work.amount > 0.0) else {
             return unit("run", 1.0);
         };
-        match work.unit.as_str() {
-            "FLOP" => unit("EFLOP", work.amount / FLOP_PER_EXAFLOP),
-            "OP" => unit("EOP", work.amount / FLOP_PER_EXAFLOP),
-            "B" => unit("PB", work.amount / 1e15),
-            "tokens" => unit("token", work.amount),
-            other => unit(other, work.amount),
+        match (WorkUnit::of_symbol(&work.unit), work.unit.as_str()) {
+            (Some(own), _) => unit(own.symbol(), work.amount / own.amount()),
+            (None, "token" | "tokens") => unit("token", work.amount),
+            (None, other) => unit(other, work.amount),
         }
     }
 }

@@ -94,7 +94,6 @@ pub fn device_name(record: &RunRecord, ordinal: u32) -> String {
 /// A job's carbon and energy with scope, evidence and the case they come from.
 pub fn job_text(record: &RunRecord, site: &Site, job: &JobCarbon) -> String {
     let about = job.evidence.mark();
-    let kilowatt_hours = job.kilowatt_hours.point.get();
     let interval = job.carbon.interval.map_or_else(
         || format!("no interval, {} energy", job.evidence),
         |i| {
@@ -106,7 +105,7 @@ pub fn job_text(record: &RunRecord, site: &Site, job: &JobCarbon) -> String {
             )
         },
     );
-    let time = job.time.map_or_else(String::new, |time| format!(", {} of device time", duration(time.point.get())));
+    let time = job.time.map_or_else(String::new, |time| format!(", {} of device time", text::duration(time.point)));
     let name = device_name(record, job.case.device);
     let first = format!(
         "{} on device {} ({name}): {about}{} {} ({interval})",
@@ -116,9 +115,9 @@ pub fn job_text(record: &RunRecord, site: &Site, job: &JobCarbon) -> String {
         site.profile.grid.gas,
     );
     let second = format!(
-        "{about}{} = {about}{} kWh at the {} ({}, {}), times PUE {}; {:.3e} executions of {}{time}",
+        "{about}{} = {about}{} at the {} ({}, {}), times PUE {}; {:.3e} executions of {}{time}",
         text::si(job.energy.point.get(), "J"),
-        if kilowatt_hours >= 0.01 { format!("{kilowatt_hours:.4}") } else { format!("{kilowatt_hours:.3e}") },
+        text::kilowatt_hours(job.kilowatt_hours.point.get()),
         job.scope,
         job.evidence,
         job.source,
@@ -127,15 +126,6 @@ pub fn job_text(record: &RunRecord, site: &Site, job: &JobCarbon) -> String {
         job.case.label(),
     );
     text::entry("Job", &first) + &text::entry("", &second)
-}
-
-/// A length of time in the largest unit that leaves a number above 1.
-fn duration(seconds: f64) -> String {
-    let units = [(86_400.0, "days"), (3600.0, "h"), (60.0, "min")];
-    match units.iter().find(|(length, _)| seconds >= *length) {
-        Some((length, unit)) => format!("{:.1} {unit}", seconds / length),
-        None => text::si(seconds, "s"),
-    }
 }
 
 #[cfg(test)]

@@ -49,11 +49,16 @@ impl SubjectArgs {
         self.runs.iter().map(one).collect()
     }
 
+    /// The choices that the flags name: jobs, cases, programs.
+    pub fn choices(&self) -> Vec<Choice> {
+        let jobs = self.jobs.iter().cloned().map(Choice::Job);
+        let cases = self.cases.iter().cloned().map(Choice::Case);
+        jobs.chain(cases).chain(self.programs.iter().cloned().map(Choice::Command)).collect()
+    }
+
     /// The subjects that the flags mean, in the records' order; one for each choice with `--fleet`.
     pub fn subjects(&self, records: &[Read]) -> anyhow::Result<Vec<Subject>> {
-        let mut choices: Vec<Choice> = self.jobs.iter().cloned().map(Choice::Job).collect();
-        choices.extend(self.cases.iter().cloned().map(Choice::Case));
-        choices.extend(self.programs.iter().cloned().map(Choice::Command));
+        let mut choices = self.choices();
         if choices.is_empty() {
             let first = records.first().ok_or_else(|| Failure::usage("no record is named"))?;
             choices.push(default_choice(&first.record));

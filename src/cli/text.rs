@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::model::{Estimate, GridFactor};
-use crate::units::Quantity;
+use crate::units::{Quantity, Seconds};
 
 /// Widest line of a table.
 const WIDTH: u16 = 118;
@@ -59,6 +59,25 @@ pub fn si(value: f64, unit: &str) -> String {
     };
     let prefix = PREFIXES.get((thousands + 5.0) as usize).copied().unwrap_or("");
     format!("{scaled:.digits$} {prefix}{unit}")
+}
+
+/// Four significant digits without trailing zeros.
+pub fn significant(value: f64) -> String {
+    format!("{value:.3e}").parse::<f64>().unwrap_or(value).to_string()
+}
+
+/// Energy with its unit: four decimals, or a power of ten where those would say nothing.
+pub fn kilowatt_hours(value: f64) -> String {
+    if value >= 0.01 { format!("{value:.4} kWh") } else { format!("{value:.3e} kWh") }
+}
+
+/// A length of time in the largest unit that leaves a number above 1: `6.6 h`.
+pub fn duration(time: Seconds) -> String {
+    let units = [(86_400.0, "days"), (3600.0, "h"), (60.0, "min")];
+    match units.iter().find(|(length, _)| time.get() >= *length) {
+        Some((length, unit)) => format!("{:.1} {unit}", time.get() / length),
+        None => si(time.get(), "s"),
+    }
 }
 
 /// The relative half-width of an interval as `±2.0 %`, or a dash where there is none.

@@ -37,7 +37,7 @@ pub use csv::{csv_tidy, csv_traces};
 pub use json::json_summary;
 pub use live::{LIVE_ROWS_HEAD, live_rows, live_table};
 pub use markdown::markdown;
-pub use number::{compact_case, percent, scaled, significant};
+pub use number::{compact_case, named_case, percent, scaled, significant};
 pub use sources_text::sources_text;
 pub use table::table;
 pub use uncertainty_text::uncertainty_text;

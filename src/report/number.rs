@@ -83,6 +83,11 @@ pub fn compact_case(case: &Case) -> String {
     format!("{}{}", compact_shape(&case.shape), case.data_note())
 }
 
+/// Variant and shape of a case as the tables of a record name them.
+pub fn named_case(case: &Case) -> String {
+    format!("{} {}", case.variant, compact_case(case))
+}
+
 /// A shape with the equal extents of one-letter axes joined: `k=m=n=1024`. Longer names that happen to have equal extents
 /// (`batch=2 kv_heads=2`) have nothing to do with each other.
 pub fn compact_shape(shape: &Shape) -> String {

@@ -16,9 +16,9 @@ use super::sensitivity::{Swing, swings};
 use super::tariff;
 use super::terms::{Parts, Terms};
 use crate::account::embodied::{Band, EmbodiedTerms, embodied};
-use crate::account::{AccountError, Site, Subject};
+use crate::account::{AccountError, Site, Subject, WorkUnit};
 use crate::model::{Estimate, Scope};
-use crate::units::{FLOP_PER_EXAFLOP, GramsCo2e, Money, Watts};
+use crate::units::{GramsCo2e, Money, Watts};
 
 /// The unit that costs are stated for.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -35,12 +35,11 @@ impl Per {
     /// The unit of a subject's work.
     pub fn of(subject: &Subject) -> Self {
         let per = |amount: f64, of: &str, words: &str| Self { amount, of: of.to_owned(), words: words.to_owned() };
-        match subject.work.as_ref().map(|work| work.unit.as_str()) {
-            None => per(1.0, "", "run"),
-            Some("FLOP") => per(FLOP_PER_EXAFLOP, "FLOP", "EFLOP"),
-            Some("B") => per(1e18, "B", "EB"),
-            Some("token" | "tokens") => per(1e6, "token", "million tokens"),
-            Some(unit) => per(1.0, unit, unit),
+        let Some(unit) = subject.work.as_ref().map(|work| work.unit.as_str()) else { return per(1.0, "", "run") };
+        match (WorkUnit::of_symbol(unit), unit) {
+            (Some(own), _) => per(own.amount(), unit, own.symbol()),
+            (None, "token" | "tokens") => per(1e6, "token", "million tokens"),
+            (None, unit) => per(1.0, unit, unit),
         }
     }
     /// How many of these units a subject's work is.
@@ -491,6 +490,11 @@ mod tests {
         assert_eq!(account.groups[0].per.words, "million tokens");
         // Half a million tokens cost 17.1845596; a million twice that.
         assert!((device.cost.point.get() - 2.0 * 17.184_559_6).abs() < 1e-5);
-        assert_eq!(Per::of(&Subject { work: None, ..served }).words, "run");
+        assert_eq!(Per::of(&Subject { work: None, ..served.clone() }).words, "run");
+        for (unit, words, amount) in [("FLOP", "EFLOP", 1e18), ("OP", "EOP", 1e18), ("B", "PB", 1e15)] {
+            let work = Some(Amount { amount: 1.0, unit: unit.to_owned() });
+            let per = Per::of(&Subject { work, ..served.clone() });
+            assert_eq!((per.words.as_str(), per.amount), (words, amount));
+        }
     }
 }

@@ -145,7 +145,10 @@ pub fn measured(record: &RunRecord, result: &RunResult, selection: &Selection) -
     if let Some(choice) = &selection.choice {
         let found = keep(&mut items, result, choice)?;
         if !found {
-            let all: Vec<String> = self::items(record, result).into_iter().map(|item| item.label).collect();
+            let mut all: Vec<String> = self::items(record, result).into_iter().map(|item| item.label).collect();
+            // Each device has its own.
+            all.sort();
+            all.dedup();
             let have = if all.is_empty() { "nothing".to_owned() } else { all.join(", ") };
             return Err(impossible(&format!("the record has nothing measured that fits; it has {have}")));
         }

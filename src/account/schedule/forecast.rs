@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::search::{Room, lowest_of, window_means};
 use crate::account::series::Series;
+use crate::stats::SplitMix64;
 
 /// Standard deviations of the noise, as shares of the mean intensity.
 pub const ERRORS: [f64; 3] = [0.0, 0.05, 0.1];
@@ -31,24 +32,19 @@ pub struct Sensitivity {
     pub high: f64,
 }
 
-/// Normal numbers from a seed: SplitMix64 (Steele et al. 2014) and the polar-free form of Box and Muller (1958).
+/// Normal numbers from a seed, by the transform of Box and Muller (1958).
 struct Normal {
-    state: u64,
+    bits: SplitMix64,
     spare: Option<f64>,
 }
 
 impl Normal {
     fn seeded(seed: u64) -> Self {
-        Self { state: seed.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(1), spare: None }
+        Self { bits: SplitMix64::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(1)), spare: None }
     }
     fn uniform(&mut self) -> f64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^= z >> 31;
         // 53 bits, never 0: the logarithm below needs more than that.
-        ((z >> 11) as f64 + 0.5) / (1u64 << 53) as f64
+        ((self.bits.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64
     }
     fn next(&mut self) -> f64 {
         if let Some(spare) = self.spare.take() {
@@ -86,14 +82,18 @@ pub(super) fn sensitivity(
                 .enumerate()
                 .filter_map(|(start, mean)| Some((start, mean?)))
                 .min_by(|a, b| a.1.total_cmp(&b.1));
-            best.extend(chosen.and_then(|(start, _)| means.get(start).copied().flatten()));
+            let whole = chosen.and_then(|(start, forecast)| Some((means.get(start).copied().flatten()?, forecast)));
+            best.extend(whole.map(|(own, _)| own));
             if interruptible {
                 let steps = (0..room.past - room.first).filter_map(|i| Some(((*noisy.get(i)?)?, i))).collect();
-                let chosen = lowest_of(steps, room.whole, room.part);
-                let sum = |steps: Vec<(usize, f64)>| -> f64 {
-                    steps.iter().map(|(index, part)| truth[*index].unwrap_or(0.0) * part).sum()
+                let mean = |steps: &[(usize, f64)], values: &[Option<f64>]| {
+                    let sum: f64 = steps.iter().map(|(index, part)| values[*index].unwrap_or(0.0) * part).sum();
+                    sum / (room.whole as f64 + room.part)
                 };
-                interrupted.extend(chosen.map(|steps| sum(steps) / (room.whole as f64 + room.part)));
+                let parts = lowest_of(steps, room.whole, room.part).map(|own| (mean(&own, truth), mean(&own, &noisy)));
+                // As in the schedule: not to interrupt is allowed, too, and the forecast chooses.
+                let lower = [parts, whole].into_iter().flatten().min_by(|a, b| a.1.total_cmp(&b.1));
+                interrupted.extend(lower.map(|(own, _)| own));
             }
         }
         found.extend(summary("best start", error, &best, base));

@@ -140,7 +140,11 @@ fn a_load_that_may_be_interrupted_is_never_worse_than_one_that_may_not() {
         ..Limits::default()
     };
     let found = schedule(&eight(), &load(1.5), until("02:30")).unwrap();
-    assert!((found.interrupted.unwrap().mean_g_per_kwh - 400.0 / 1.5).abs() < 1e-9);
+    let placed = found.interrupted.unwrap();
+    assert!((placed.mean_g_per_kwh - 400.0 / 1.5).abs() < 1e-9);
+    // The saving without forecast error is that of the placement.
+    let exact = found.sensitivity.iter().find(|own| own.rule == "interruptible" && own.error == 0.0).unwrap();
+    assert!((exact.mean + placed.against_now.unwrap()).abs() < 1e-12, "{exact:?}");
     // Half an hour done by 00:30 fits no whole step, and is still placed.
     let found = schedule(&eight(), &load(0.5), until("00:30")).unwrap();
     assert_eq!(found.interrupted.unwrap().stretches, found.best.stretches);

@@ -12,8 +12,8 @@ use crate::cli::{Console, Exit, Failure};
 use crate::cli::{programs, text};
 use crate::compare::{self, Comparison, Difference, Options, Outcome, Pair};
 use crate::measure::result::evaluate;
-use crate::model::{Case, RunRecord};
-use crate::report::compact_case;
+use crate::model::RunRecord;
+use crate::report::{compact_case, named_case};
 use crate::units::Ratio;
 
 /// Arguments of `wattmark compare`.
@@ -90,7 +90,7 @@ fn render(a: &RunRecord, b: &RunRecord, options: &Options, comparison: &Comparis
                 "  {} device {} {}: {}\n",
                 left.side,
                 left.case.device,
-                named(&left.case),
+                named_case(&left.case),
                 left.reason
             ));
         }
@@ -133,11 +133,6 @@ fn indented(shape: &str) -> String {
         }
     }
     format!("  {}", lines.join("\n  "))
-}
-
-/// Variant and shape as the tables of a record name them.
-fn named(case: &Case) -> String {
-    format!("{} {}", case.variant, compact_case(case))
 }
 
 /// FLOP per joule under the name users know: a FLOP/J is a FLOPS/W.
@@ -241,8 +236,8 @@ fn reasons(pairs: &[Pair]) -> Vec<(String, Vec<String>)> {
         }
         for reason in reasons {
             match found.iter_mut().find(|(known, _)| *known == reason) {
-                Some((_, cases)) => cases.push(named(&pair.a)),
-                None => found.push((reason, vec![named(&pair.a)])),
+                Some((_, cases)) => cases.push(named_case(&pair.a)),
+                None => found.push((reason, vec![named_case(&pair.a)])),
             }
         }
     }

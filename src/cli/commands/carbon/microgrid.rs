@@ -181,15 +181,13 @@ fn load(args: &Args, subjects: &SubjectArgs, records: &[Read], config: &Config) 
     let [only] = records else {
         return Err(impossible("several records have no common clock; name one, or add them up with --fleet"));
     };
-    let selection = Selection { choice: choice(args)?, device: args.device, source: args.source.clone() };
+    let selection = Selection { choice: choice(subjects)?, device: args.device, source: args.source.clone() };
     measured(&only.record, &only.result, &selection)
 }
 
 /// What the flags choose of a record; `None`: everything that was measured.
-fn choice(args: &Args) -> Result<Option<Choice>, AccountError> {
-    let jobs = args.jobs.iter().cloned().map(Choice::Job);
-    let cases = args.cases.iter().cloned().map(Choice::Case);
-    let mut all = jobs.chain(cases).chain(args.programs.iter().cloned().map(Choice::Command));
+fn choice(subjects: &SubjectArgs) -> Result<Option<Choice>, AccountError> {
+    let mut all = subjects.choices().into_iter();
     let first = all.next();
     if all.next().is_some() {
         return Err(AccountError::Impossible {

@@ -1,9 +1,9 @@
 //! What the charts of `wattmark cost` show: a tornado for each device, cost against carbon, and the parts of the cost.
 
-use super::tables::number;
 use crate::account::Site;
 use crate::account::cost::{CostAccount, DeviceCost, FrontCarbon, Group, PARTS, Parts};
 use crate::cli::text;
+use crate::cli::text::significant as number;
 use crate::figure::{
     ChartSource, Figure, ParetoChart, ParetoPoint, StackBar, StackChart, TornadoChart, TornadoRow, cost_stack, pareto,
     tornado,

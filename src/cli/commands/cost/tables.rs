@@ -6,6 +6,7 @@ use crate::account::Site;
 use crate::account::cost::{
     Basis, BreakEven, CostAccount, Crossing, DeviceCost, FrontCarbon, Group, Normalised, PARTS, Payback, Tariff, Within,
 };
+use crate::cli::text::significant as number;
 use crate::cli::{accounting, text};
 use crate::model::Evidence;
 
@@ -70,12 +71,6 @@ fn money(value: f64) -> String {
         grouped.push(letter);
     }
     if fraction.is_empty() { grouped } else { format!("{grouped}.{fraction}") }
-}
-
-/// A plain number with four significant digits and no idle zeros.
-pub fn number(value: f64) -> String {
-    let rounded: f64 = format!("{value:.3e}").parse().unwrap_or(value);
-    rounded.to_string()
 }
 
 fn basis(account: &CostAccount) -> String {

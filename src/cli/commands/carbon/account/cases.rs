@@ -5,8 +5,8 @@
 use crate::account::{CarbonTable, CommandCarbon, Site};
 use crate::cli::accounting::device_name;
 use crate::cli::{programs, text};
-use crate::model::{Case, Evidence, RunRecord};
-use crate::report::compact_case;
+use crate::model::{Evidence, RunRecord};
+use crate::report::named_case;
 
 /// Scope, then one row for each case or program.
 pub fn render(record: &RunRecord, site: &Site, table: &CarbonTable, commands: &[CommandCarbon]) -> String {
@@ -36,15 +36,10 @@ pub fn left_out(table: &CarbonTable) -> String {
     if !table.left_out.is_empty() {
         out.push_str("\nWithout a figure:\n");
         for left in &table.left_out {
-            out.push_str(&format!("  device {} {}: {}\n", left.case.device, named(&left.case), left.reason));
+            out.push_str(&format!("  device {} {}: {}\n", left.case.device, named_case(&left.case), left.reason));
         }
     }
     out
-}
-
-/// Variant and shape as the tables of a record name them.
-fn named(case: &Case) -> String {
-    format!("{} {}", case.variant, compact_case(case))
 }
 
 fn scope_text(record: &RunRecord, table: &CarbonTable) -> String {
@@ -86,7 +81,7 @@ fn case_table(record: &RunRecord, site: &Site, table: &CarbonTable) -> String {
         let mut rows = text::table(&header, &[2, 3, 4, 5, 6]);
         for row in table.rows.iter().filter(|row| row.case.device == device) {
             rows.add_row(vec![
-                named(&row.case),
+                named_case(&row.case),
                 row.per.to_string(),
                 text::si(row.energy_per_unit.point.get(), "J"),
                 text::si(row.carbon_per_unit.point.get(), "g"),

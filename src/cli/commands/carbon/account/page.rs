@@ -10,7 +10,7 @@ use crate::account::{Footprint, OtherFactor, Site, Terms};
 use crate::cli::subjects::Read;
 use crate::cli::text;
 use crate::model::Estimate;
-use crate::units::{FLOP_PER_EXAFLOP, GramsCo2e, Seconds};
+use crate::units::{FLOP_PER_EXAFLOP, GramsCo2e};
 
 /// What stands where a figure is not known.
 const UNKNOWN: &str = "not known";
@@ -75,15 +75,15 @@ fn energy_text(account: &Footprint) -> String {
     let subject = &account.subject;
     let about = subject.evidence.mark();
     let power = subject.power().map_or_else(String::new, |power| format!(" at {about}{}", text::si(power.get(), "W")));
-    let time = subject
-        .time
-        .as_ref()
-        .map_or_else(|| "its time was not measured".to_owned(), |time| format!("{}{power}", duration(time.point)));
+    let time = subject.time.as_ref().map_or_else(
+        || "its time was not measured".to_owned(),
+        |time| format!("{}{power}", text::duration(time.point)),
+    );
     let case = if subject.case.is_empty() { String::new() } else { format!("; {}", subject.case) };
     format!(
         "{about}{} = {about}{} at the {} ({}, {}); {time}{case}",
         text::si(subject.energy.point.get(), "J"),
-        kilowatt_hours(account.energy_kwh.point.get()),
+        text::kilowatt_hours(account.energy_kwh.point.get()),
         subject.scope,
         subject.evidence,
         subject.source,
@@ -107,13 +107,13 @@ fn scope_two(account: &Footprint) -> Vec<Row> {
     let about = account.subject.evidence.mark();
     let (device, facility) = (account.energy_kwh.point, account.facility_energy_kwh.point);
     let with_pue = if device == facility { "" } else { " with PUE" };
-    let facility = format!("{about}{}{with_pue}", kilowatt_hours(facility.get()));
+    let facility = format!("{about}{}{with_pue}", text::kilowatt_hours(facility.get()));
     let by_location = row(
         "location-based",
         format!("{about}{} {}", text::si(location.carbon.point.get(), "g"), location.gas),
         interval(&location.carbon),
         none(),
-        format!("{facility} × {} g/kWh", rounded(location.intensity_g_per_kwh.get())),
+        format!("{facility} × {} g/kWh", text::significant(location.intensity_g_per_kwh.get())),
     );
     let by_market = match (&market.carbon, market.intensity_g_per_kwh) {
         (Some(carbon), Some(intensity)) => row(
@@ -121,11 +121,11 @@ fn scope_two(account: &Footprint) -> Vec<Row> {
             format!("{about}{} {}", text::si(carbon.point.get(), "g"), market.gas()),
             interval(carbon),
             none(),
-            format!("× {} g/kWh: {} proven", rounded(intensity.get()), percent(market.proven_share)),
+            format!("× {} g/kWh: {} proven", text::significant(intensity.get()), percent(market.proven_share)),
         ),
         _ => row("market-based", UNKNOWN.to_owned(), none(), none(), "see market below"),
     };
-    let cue = format!("{} kg/kWh", rounded(account.cue.kg_per_kwh));
+    let cue = format!("{} kg/kWh", text::significant(account.cue.kg_per_kwh));
     vec![by_location, by_market, row("CUE", cue, none(), none(), "PUE × factor, restated")]
 }
 
@@ -246,22 +246,4 @@ fn figures_behind(embodied: &Embodied) -> String {
 /// A share as a percentage with up to two decimals.
 pub fn percent(share: f64) -> String {
     format!("{} %", (share * 1e4).round() / 100.0)
-}
-
-/// Four significant digits without trailing zeros.
-pub fn rounded(value: f64) -> String {
-    format!("{value:.3e}").parse::<f64>().map_or_else(|_| value.to_string(), |value| value.to_string())
-}
-
-fn kilowatt_hours(value: f64) -> String {
-    if value >= 0.01 { format!("{value:.4} kWh") } else { format!("{value:.3e} kWh") }
-}
-
-/// A length of time in the largest unit that leaves a number above 1.
-fn duration(time: Seconds) -> String {
-    let units = [(86_400.0, "days"), (3600.0, "h"), (60.0, "min")];
-    match units.iter().find(|(length, _)| time.get() >= *length) {
-        Some((length, unit)) => format!("{:.1} {unit}", time.get() / length),
-        None => text::si(time.get(), "s"),
-    }
 }

@@ -3,7 +3,7 @@
 //!
 //! What surprises people: a contract that counts nothing is listed like the others, with the reason.
 
-use super::page::{percent, rounded};
+use super::page::percent;
 use crate::account::embodied::{DeviceEmbodied, Embodied, EmbodiedFigure};
 use crate::account::market::{Contract, CriterionState};
 use crate::account::{Footprint, Terms};
@@ -75,7 +75,7 @@ pub fn remarks(account: &Footprint) -> Vec<(&'static str, String)> {
 }
 
 fn device_text(device: &DeviceEmbodied, embodied: &Embodied) -> String {
-    let kg = |figure: &EmbodiedFigure| match (rounded(figure.low_kg), rounded(figure.high_kg)) {
+    let kg = |figure: &EmbodiedFigure| match (text::significant(figure.low_kg), text::significant(figure.high_kg)) {
         (low, high) if low == high => format!("{low} kg"),
         (low, high) => format!("{low} to {high} kg"),
     };
@@ -89,7 +89,7 @@ fn device_text(device: &DeviceEmbodied, embodied: &Embodied) -> String {
         None => out.push_str("; the server is not included"),
         Some(server) => out.push_str(&format!(
             "; plus {} kg, 1/{} of a server (source {})",
-            rounded(server.each.get() / 1e3),
+            text::significant(server.each.get() / 1e3),
             server.gpus,
             server.source
         )),
