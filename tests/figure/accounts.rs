@@ -4,6 +4,7 @@ use wattmark::figure::{
     ChartSource, ChosenWindow, ClockPanel, Figure, MatrixChart, MatrixRow, MicrogridChart, Panel, Scale, SupplyLayer,
     WhenChart, carbon_matrix, carbon_when, microgrid, svg,
 };
+use wattmark::model::Evidence;
 
 use super::{check_page, page};
 
@@ -13,6 +14,7 @@ fn source() -> ChartSource {
         simulated: true,
         subject: "1 EFLOP of f32 gemm on NVIDIA H200".to_owned(),
         energy: "board, measured".to_owned(),
+        evidence: vec![Evidence::Measured],
         basis: vec!["PUE 1.2, declared".to_owned()],
     }
 }
@@ -130,6 +132,20 @@ fn samples() -> Vec<(&'static str, Figure)> {
 fn clock(figure: &Figure, index: usize) -> &ClockPanel {
     let Panel::Clock(panel) = &figure.panels[index] else { panic!("steps over time in {}", figure.id) };
     panel
+}
+
+#[test]
+fn energy_that_was_not_measured_is_named_inside_every_chart_of_an_account() {
+    let source = ChartSource { evidence: vec![Evidence::Estimated], ..source() };
+    let figures = [
+        carbon_matrix(&MatrixChart { source: source.clone(), ..matrix(5, 1) }),
+        carbon_when(&WhenChart { source: source.clone(), ..when(24, 3600.0) }),
+        microgrid(&MicrogridChart { source, ..grid(24, 3600.0) }),
+    ];
+    for figure in figures {
+        let drawn = svg::render(&figure).unwrap();
+        assert!(drawn.contains("The energy is ESTIMATED, not measured."), "{}", figure.id);
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use wattmark::figure::{
     ChartSource, Figure, GuideKind, Panel, ParetoChart, ParetoPoint, Scale, StackBar, StackChart, TornadoChart,
     TornadoRow, cost_stack, pareto, svg, tornado,
 };
+use wattmark::model::Evidence;
 
 use super::{check_page, page};
 
@@ -13,6 +14,7 @@ fn source() -> ChartSource {
         simulated: false,
         subject: "1 EFLOP of f32 gemm on NVIDIA H200".to_owned(),
         energy: "board, measured".to_owned(),
+        evidence: vec![Evidence::Measured],
         basis: vec!["Tariff 0.8 CNY/kWh, PUE 1.3".to_owned()],
     }
 }
@@ -268,6 +270,26 @@ fn a_scripted_run_says_so_inside_every_money_chart() {
     ];
     for figure in figures {
         assert!(figure.notes.iter().any(|note| note.starts_with("SIMULATED")), "{}", figure.id);
+    }
+}
+
+#[test]
+fn energy_that_was_not_measured_is_named_inside_every_money_chart() {
+    for (evidence, wanted) in [
+        (vec![Evidence::Estimated], Some("The energy is ESTIMATED, not measured.")),
+        (vec![Evidence::Measured, Evidence::Declared], Some("Some of the energy is DECLARED, not measured.")),
+        (vec![Evidence::Measured], None),
+    ] {
+        let source = ChartSource { evidence, ..source() };
+        let figures = [
+            tornado(&TornadoChart { source: source.clone(), ..usual_tornado() }),
+            pareto(&ParetoChart { source: source.clone(), ..usual_pareto() }),
+            cost_stack(&StackChart { source, ..usual_stack() }),
+        ];
+        for figure in figures {
+            let said = figure.notes.iter().find(|note| note.contains("not measured"));
+            assert_eq!(said.map(String::as_str), wanted, "{}", figure.id);
+        }
     }
 }
 

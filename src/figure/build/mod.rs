@@ -54,6 +54,8 @@ pub struct ChartSource {
     pub subject: String,
     /// Scope and evidence of the energy in words: `board, measured`; `400 W, DECLARED`.
     pub energy: String,
+    /// How the energies in it came about, each once; what was not measured is said inside the figure.
+    pub evidence: Vec<Evidence>,
     /// Site, grid factor, prices: sentences for the caption.
     pub basis: Vec<String>,
 }
@@ -70,9 +72,17 @@ fn begin_account(id: &str, title: String, source: &ChartSource, width_mm: f64) -
         legend: Vec::new(),
         panels: Vec::new(),
         key: Vec::new(),
-        notes: if source.simulated { vec![SIMULATED.to_owned()] } else { Vec::new() },
+        notes: source.simulated.then(|| SIMULATED.to_owned()).into_iter().chain(unmeasured(&source.evidence)).collect(),
         table: Table::default(),
     }
+}
+
+/// What must stand inside a figure of energies that were not all measured; a picture travels without its caption.
+fn unmeasured(evidence: &[Evidence]) -> Option<String> {
+    let words: Vec<String> =
+        evidence.iter().filter(|own| **own != Evidence::Measured).map(|own| own.to_string().to_uppercase()).collect();
+    let part = if words.len() < evidence.len() { "Some of the energy" } else { "The energy" };
+    (!words.is_empty()).then(|| format!("{part} is {}, not measured.", words.join(" or ")))
 }
 
 /// What an account's chart rests on, in sentences for the end of its caption.

@@ -3,6 +3,7 @@
 //! What surprises people: the site's PUE applies to every row and its grid to none; a grid that was given is only pointed
 //! out in the order. A wide matrix shows the columns that fit, and all of them in JSON and in the chart's CSV.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use serde::Serialize;
@@ -317,6 +318,7 @@ fn chart(subjects: &[Subject], site: &Site, matrix: &Matrix) -> MatrixChart {
             simulated: subjects.iter().any(|subject| subject.simulated),
             subject: joined(&|subject| format!("{} on {}", subject.label, subject.device)),
             energy: joined(&|subject| format!("{}, {}", subject.scope, subject.evidence)),
+            evidence: subjects.iter().map(|subject| subject.evidence).collect::<BTreeSet<_>>().into_iter().collect(),
             basis: vec![
                 format!("PUE {} ({}: {}) in every row", pue.value, pue_word(site), pue.source),
                 format!("Factors: {}", publishers.join("; ")),

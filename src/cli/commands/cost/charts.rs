@@ -1,5 +1,7 @@
 //! What the charts of `wattmark cost` show: a tornado for each device, cost against carbon, and the parts of the cost.
 
+use std::collections::BTreeSet;
+
 use crate::account::Site;
 use crate::account::cost::{CostAccount, DeviceCost, FrontCarbon, Group, PARTS, Parts};
 use crate::cli::text;
@@ -129,9 +131,8 @@ fn source(account: &CostAccount, site: &Site, group: &Group, devices: &[&DeviceC
     let mut run_ids: Vec<String> = devices.iter().flat_map(|device| device.subject.run_ids.clone()).collect();
     run_ids.sort();
     run_ids.dedup();
-    let mut evidence: Vec<String> = devices.iter().map(|device| device.subject.evidence.to_string()).collect();
-    evidence.sort();
-    evidence.dedup();
+    let evidence: BTreeSet<Evidence> = devices.iter().map(|device| device.subject.evidence).collect();
+    let words: Vec<String> = evidence.iter().map(ToString::to_string).collect();
     let names: Vec<&str> = devices.iter().map(|device| device.name.as_str()).collect();
     let (inputs, currency) = (&account.inputs, &account.currency);
     let carbon = inputs
@@ -141,7 +142,8 @@ fn source(account: &CostAccount, site: &Site, group: &Group, devices: &[&DeviceC
         run_ids,
         simulated: devices.iter().any(|device| device.subject.simulated),
         subject: format!("{} on {}", group.work, names.join(", ")),
-        energy: format!("{}, {}", group.scope, evidence.join(" and ")),
+        energy: format!("{}, {}", group.scope, words.join(" and ")),
+        evidence: evidence.into_iter().collect(),
         basis: vec![
             format!(
                 "Site {}: grid {}, PUE {}.",

@@ -97,6 +97,7 @@ fn source(site: &Site, account: &Account) -> ChartSource {
         simulated: load.simulated,
         subject: format!("{devices} × {} ({})", load.device, load.label),
         energy,
+        evidence: vec![load.evidence],
         basis: vec![
             format!("Load is that of the IT times a PUE of {}.", account.pue),
             format!("Imports: {}.", account.intensity),

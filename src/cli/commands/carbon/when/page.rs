@@ -190,6 +190,7 @@ pub fn chart(series: &Series, site: &Site, plan: &Plan) -> WhenChart {
             simulated: plan.simulated,
             subject: plan.label.clone(),
             energy: format!("{}, {declared}", plan.scope),
+            evidence: vec![plan.evidence],
             basis: vec![
                 format!("PUE {} ({}).", site.profile.pue.value, site.profile.name),
                 format!("Series: {}, sha256 {}.", series.format, series.sha256.get(..12).unwrap_or_default()),
