@@ -14,6 +14,7 @@ mod measurement;
 mod plan;
 mod power;
 mod provenance;
+mod qualification;
 mod record;
 mod sensor;
 mod tuning;
@@ -32,6 +33,10 @@ pub use measurement::{
 pub use plan::{AccountRequest, Origin, Plan, PowerRequest, Preset, Settings, UserShader};
 pub use power::{Channel, ChannelTrace, Evidence, Gap, Quantity, Scope, SourceInfo, SourceTrace};
 pub use provenance::{Host, Provenance, Tool};
+pub use qualification::{
+    Better, CheckOutcome, Grade, Metric, Phase, QUALIFICATION_SCHEMA, QUALIFICATION_VERSION, Qualification,
+    QualifiedDevice, Reference, Segment,
+};
 pub use record::{RECORD_SCHEMA, RunRecord, RunStatus, SCHEMA_VERSION, SchemaVersion};
 pub use sensor::{Correction, LoadPhase, Response, SensorCalibration, SensorProfile, SquareWave};
 pub use tuning::{Choice, Finalist, Objective, Trial, TrialOutcome, Tuning, TuningOrigin};
