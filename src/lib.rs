@@ -9,7 +9,7 @@
 //! * [`tune`]: the variant and parameters for this device and shape, and the cache of them
 //! * [`measure`]: the protocol, and what a measurement says
 //! * [`account`]: energy to carbon
-//! * [`compare`]: two records
+//! * [`compare`], [`qualify`], [`fleet`]: verdicts on two or more records, on a device against limits, on many nodes
 //! * [`figure`], [`report`]: SVG charts; tables and text
 //! * [`cli`]: arguments and commands
 //!
@@ -20,6 +20,7 @@ pub mod cli;
 pub mod clock;
 pub mod compare;
 pub mod figure;
+pub mod fleet;
 pub mod gpu;
 pub mod kernel;
 pub mod measure;
@@ -27,6 +28,7 @@ pub mod model;
 pub mod names;
 pub mod power;
 pub mod provenance;
+pub mod qualify;
 pub mod report;
 pub mod stats;
 pub mod store;

@@ -128,6 +128,7 @@ fn measurement(spec: &Spec<'_>) -> Measurement {
         stop: None,
         warnings: vec![],
         injected: None,
+        sustained: None,
     }
 }
 

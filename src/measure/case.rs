@@ -156,6 +156,7 @@ impl Bench<'_> {
                 stop: None,
                 warnings: checks.warnings(case),
                 injected: None,
+                sustained: None,
             },
             yields: Vec::new(),
             losses: u32::from(halved),

@@ -17,6 +17,7 @@ pub mod presets;
 pub mod result;
 pub mod run;
 mod sensors;
+pub mod soak;
 pub mod steady;
 pub mod stop;
 mod stream;

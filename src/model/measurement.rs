@@ -275,6 +275,23 @@ pub struct IdleBaseline {
     pub windows: Vec<Window>,
 }
 
+/// Outputs of a phase of a qualification, window by window: equal inputs must give equal bits each time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Sustained {
+    /// The phase that the case stands for.
+    pub phase: super::Phase,
+    /// Bytes of output in a digest: all of them, or samples where the output is too large to be read after every window.
+    pub digested_bytes: u64,
+    /// Bytes of output in all.
+    pub output_bytes: u64,
+    /// Digest that the arithmetic itself demands, to the last bit; `None` where rounding is the device's own affair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<String>,
+    /// SHA-256 of the output that each measured window left, in order, in hexadecimal.
+    pub digests: Vec<String>,
+}
+
 /// Everything measured of one case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -298,6 +315,9 @@ pub struct Measurement {
     /// The error that was made in its output on purpose, under `--inject-error`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub injected: Option<InjectedError>,
+    /// What a qualification adds: the phase, and a digest of the output of every window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sustained: Option<Sustained>,
 }
 
 impl Measurement {

@@ -28,14 +28,14 @@ pub use estimate::{Estimate, EstimateMethod, Interval};
 pub use link::{LaunchTimes, LinkMeasurement, TransferPath, TransferTimes};
 pub use measurement::{
     Calibration, Check, ComparisonCheck, IdleBaseline, InjectedError, Measurement, ProductCheck, Skip, SkipReason,
-    Steadiness, StopReason, Timing, TimingMethod, Verification, Warning, WarningCode, Window, WindowKind,
+    Steadiness, StopReason, Sustained, Timing, TimingMethod, Verification, Warning, WarningCode, Window, WindowKind,
 };
 pub use plan::{AccountRequest, Origin, Plan, PowerRequest, Preset, Settings, UserShader};
 pub use power::{Channel, ChannelTrace, Evidence, Gap, Quantity, Scope, SourceInfo, SourceTrace};
 pub use provenance::{Host, Provenance, Tool};
 pub use qualification::{
-    Better, CheckOutcome, Grade, Metric, Phase, QUALIFICATION_SCHEMA, QUALIFICATION_VERSION, Qualification,
-    QualifiedDevice, Reference, Segment,
+    Better, CheckOutcome, Grade, Metric, Phase, PhaseOutputs, PhaseWork, QUALIFICATION_SCHEMA, QUALIFICATION_VERSION,
+    Qualification, QualifiedDevice, Reference, SeenDigest, Segment,
 };
 pub use record::{RECORD_SCHEMA, RunRecord, RunStatus, SCHEMA_VERSION, SchemaVersion};
 pub use sensor::{Correction, LoadPhase, Response, SensorCalibration, SensorProfile, SquareWave};

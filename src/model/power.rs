@@ -122,6 +122,14 @@ pub enum Quantity {
     Utilisation,
     /// Operating-system processes that use the device.
     ProcessCount,
+    /// Cumulative memory errors that error-correcting codes mended.
+    EccCorrected,
+    /// Cumulative memory errors that they could not mend.
+    EccUncorrected,
+    /// Cumulative packets that the PCIe link had to send again.
+    PcieReplays,
+    /// Cumulative critical errors that the driver reported of the device (Xid events of NVIDIA's driver).
+    DriverErrors,
 }
 
 impl Quantity {
@@ -133,7 +141,13 @@ impl Quantity {
             Self::Temperature => "°C",
             Self::CoreClock | Self::MemoryClock => "Hz",
             Self::PowerThrottleTime | Self::ThermalThrottleTime => "s",
-            Self::ThrottleReasons | Self::Utilisation | Self::ProcessCount => "",
+            Self::ThrottleReasons
+            | Self::Utilisation
+            | Self::ProcessCount
+            | Self::EccCorrected
+            | Self::EccUncorrected
+            | Self::PcieReplays
+            | Self::DriverErrors => "",
         }
     }
     /// True for channels from which energy can be had (counter or power).

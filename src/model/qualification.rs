@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Device, Evidence, Host, SchemaVersion, Scope, Tool, Warning};
+use super::{Case, Device, Evidence, Host, RunStatus, SchemaVersion, Scope, Tool, Warning};
 use crate::units::Seconds;
 
 /// Value of a qualification's `schema` field.
@@ -177,6 +177,47 @@ pub struct CheckOutcome {
     pub action: String,
 }
 
+/// The case that stands for a phase on a device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct PhaseWork {
+    /// The phase.
+    pub phase: Phase,
+    /// Its work, with inputs and kernel.
+    pub case: Case,
+}
+
+/// Outputs of one phase on one device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct PhaseOutputs {
+    /// The phase.
+    pub phase: Phase,
+    /// Digest that the arithmetic demands, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<String>,
+    /// The digests that were seen, the most frequent first.
+    pub seen: Vec<SeenDigest>,
+    /// Part of the output's bytes that a digest holds, 0 to 1.
+    pub coverage: f64,
+    /// Checks of sums or samples that failed, in words with the time.
+    pub failures: Vec<String>,
+}
+
+/// A digest of an output, and how often it was seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct SeenDigest {
+    /// SHA-256 in hexadecimal.
+    pub sha256: String,
+    /// Windows that left it.
+    pub windows: u64,
+    /// End of the first such window, in seconds of the qualification.
+    pub first_s: f64,
+    /// End of the last.
+    pub last_s: f64,
+}
+
 /// One device of a qualification.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -185,8 +226,12 @@ pub struct QualifiedDevice {
     pub device: Device,
     /// What tells this board from others of its kind: `serial`, `uuid`.
     pub identity: BTreeMap<String, String>,
+    /// The work of each phase: only like work is compared across nodes.
+    pub work: Vec<PhaseWork>,
     /// What was measured.
     pub metrics: Vec<Metric>,
+    /// Digests of each phase's outputs, so that devices of one model can be held against each other across nodes.
+    pub outputs: Vec<PhaseOutputs>,
     /// What was checked, gravest first.
     pub checks: Vec<CheckOutcome>,
     /// The gravest grade of its checks.
@@ -217,6 +262,8 @@ pub struct Qualification {
     pub started: String,
     /// UTC time of the end.
     pub ended: Option<String>,
+    /// How it ended. `running` in the file of a process that is gone means that it was killed.
+    pub status: RunStatus,
     /// True if times and power were scripted.
     pub simulated: bool,
     /// The tool.

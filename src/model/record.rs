@@ -17,7 +17,7 @@ pub const RECORD_SCHEMA: &str = "wattmark/run";
 /// * 1.0: first format.
 /// * 1.1: precisions, tuning, ceilings, links.
 /// * 1.2: sensor profiles and corrections, metered commands.
-pub const SCHEMA_VERSION: SchemaVersion = SchemaVersion { major: 1, minor: 2 };
+pub const SCHEMA_VERSION: SchemaVersion = SchemaVersion { major: 1, minor: 3 };
 
 /// Version of the record format. Same major: readable. Newer minor: readable with a warning, never rewritten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -120,6 +120,7 @@ fn measurement(case: Case, windows: &[(f64, f64)]) -> Measurement {
         stop: None,
         warnings: Vec::new(),
         injected: None,
+        sustained: None,
     }
 }
 

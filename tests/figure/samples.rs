@@ -307,6 +307,7 @@ fn measurements(rows: &[Row], first: f64, preheat: f64, length: f64) -> Vec<Meas
             stop: Some(StopReason::TightEnough),
             warnings: Vec::new(),
             injected: None,
+            sustained: None,
         })
         .collect()
 }

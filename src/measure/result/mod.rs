@@ -12,6 +12,7 @@ mod energy;
 mod evaluate;
 mod found;
 mod link;
+pub mod metrics;
 mod reasons;
 mod sources;
 #[cfg(test)]

@@ -55,6 +55,7 @@ pub fn measurement(case: Case, windows: &[(u64, u64, u64)]) -> Measurement {
         stop: None,
         warnings: Vec::new(),
         injected: None,
+        sustained: None,
     }
 }
 
