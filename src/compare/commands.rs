@@ -141,6 +141,8 @@ fn pair(x: &Side<'_>, y: &Side<'_>, unit: &str, options: &Options) -> CommandPai
                 evidence: own.energy.evidence,
                 source_a: own.energy.source.clone(),
                 source_b: other.energy.source.clone(),
+                scope_b: other.energy.scope,
+                evidence_b: other.energy.evidence,
             });
             (judged.into(), basis)
         }

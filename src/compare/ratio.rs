@@ -1,7 +1,8 @@
 //! One quantity of one pair: its ratio, interval, p-value and verdict.
 //!
-//! What surprises people: the verdict comes from the interval and the effect floor, not from p; with three windows a side the
-//! smallest possible p is 0.1, whatever the difference.
+//! What surprises people: better and worse ask that the whole interval clears the effect floor, not that it merely excludes 1:
+//! windows of one run say nothing of how runs differ from each other, and the floor stands for that. The p-value that counts
+//! is Welch's after Holm's adjustment; Mann-Whitney's is printed beside it, and with three windows a side it is never below 0.1.
 
 use serde::Serialize;
 
@@ -48,6 +49,8 @@ pub struct Judged {
     pub ratio: f64,
     /// 95 % interval of the ratio; `None` where none is honest. For energies it includes what the sensors cannot tell.
     pub interval: Option<(f64, f64)>,
+    /// Half-width of the interval of ln(ratio) by the windows alone: the wider of Welch's and the bootstrap's, at 95 %.
+    pub statistical: Option<f64>,
     /// Part of the interval's half-width that more windows do not shrink, as a ratio at 95 %: that of gain and edges.
     pub systematic: f64,
     /// What the sensors bring in, part by part; `None` for a quantity without energy.
@@ -58,6 +61,12 @@ pub struct Judged {
     pub n_b: usize,
     /// Two-sided p-value of the Mann-Whitney U test over windows; `None` without windows on both sides.
     pub p: Option<f64>,
+    /// Two-sided p-value of Welch's test that the ratio is 1; `None` without an interval.
+    pub welch_p: Option<f64>,
+    /// The same after Holm's adjustment over all tests of the comparison; the verdict rests on it.
+    pub holm_p: Option<f64>,
+    /// Why the ratio would have been refused, had it not been forced; it then has no interval and no verdict but unclear.
+    pub forced: Option<String>,
     /// The word.
     pub verdict: Verdict,
     /// Why, in a few words.
@@ -166,37 +175,114 @@ fn window_speeds(measurement: &Measurement) -> Vec<f64> {
     measurement.measured().map(|window| window.dispatches as f64 / time(window).get()).collect()
 }
 
+/// Resamples of the bootstrap: the ends of its interval then wander by about a fiftieth of its width.
+const RESAMPLES: usize = 1000;
+/// Windows of a side beyond which the bootstrap and Welch's interval agree, so that only the latter is computed.
+const MANY_WINDOWS: usize = 200;
+/// Seed of the bootstrap; any will do, as long as it is always the same.
+const SEED: u64 = 0x7761_7474_6d61_726b;
+/// 97.5 % quantile of the normal distribution.
+const NORMAL_975: f64 = 1.959_963_985;
+
 /// Compares two samples of a quantity of which more is better; `sensors` is what neither more windows nor the ratio removes.
+/// The verdict is that of a test alone; [`Judged::settle`] takes in the other tests of the comparison.
 pub fn judge(a: &Sample, b: &Sample, sensors: Option<Sensors>, noise: f64) -> Result<Judged, String> {
     let ratio = b.point / a.point;
     if !(ratio.is_finite() && ratio > 0.0) {
         return Err(format!("no ratio: A is {} {}, B is {} {}", a.point, a.unit, b.point, b.unit));
     }
-    let statistical = match stats::ratio_of_means_95(&a.windows, &b.windows) {
-        Some(of_windows) => Some(of_windows.log_half_width),
-        None => a.half_width.zip(b.half_width).map(|(x, y)| x.hypot(y)),
+    let (statistical, welch_p) = match stats::ratio_of_means_95(&a.windows, &b.windows) {
+        Some(welch) => {
+            (Some(welch.log_half_width.max(bootstrap_half_width(&a.windows, &b.windows, welch.ratio))), Some(welch.p))
+        }
+        None => {
+            let half = a.half_width.zip(b.half_width).map(|(x, y)| x.hypot(y));
+            (half, half.map(|half| normal_p(ratio.ln(), half)))
+        }
     };
-    let systematic = sensors.map_or(0.0, |own| own.gain.hypot(own.edge));
     let statistical = statistical.map(|half| half.max(sensors.map_or(0.0, |own| own.sampling)));
-    let (verdict, reason) = verdict(ratio.ln(), statistical, systematic, noise);
+    let systematic = sensors.map_or(0.0, |own| own.gain.hypot(own.edge));
     let half = statistical.map(|half| half.hypot(systematic));
-    Ok(Judged {
+    let judged = Judged {
         a: a.point,
         b: b.point,
         unit: a.unit,
         ratio,
         interval: half.map(|half| (ratio * (-half).exp(), ratio * half.exp())),
+        statistical,
         systematic,
         sensors,
         n_a: a.n,
         n_b: b.n,
         p: stats::mann_whitney_p(&a.windows, &b.windows),
-        verdict,
-        reason,
-    })
+        welch_p,
+        holm_p: welch_p,
+        forced: None,
+        verdict: Verdict::Unclear,
+        reason: String::new(),
+    };
+    Ok(judged.settle(welch_p, noise))
 }
 
-fn verdict(log: f64, statistical: Option<f64>, systematic: f64, noise: f64) -> (Verdict, String) {
+/// The larger of the two arms of the bootstrap's interval on the logarithmic scale; 0 where there is none or it adds nothing.
+/// The samples are put in order first, so that exchanging them turns the interval over exactly.
+fn bootstrap_half_width(a: &[f64], b: &[f64], ratio: f64) -> f64 {
+    if a.len().max(b.len()) > MANY_WINDOWS {
+        return 0.0;
+    }
+    let (first, second, centre) = if ratio >= 1.0 { (a, b, ratio) } else { (b, a, 1.0 / ratio) };
+    let interval = stats::bootstrap_ratio_95(first, second, stats::mean, RESAMPLES, SEED);
+    interval.map_or(0.0, |(low, high)| (high / centre).ln().max((centre / low).ln()).max(0.0))
+}
+
+/// Two-sided p-value of a logarithm whose half-width at 95 % is known but not its windows.
+fn normal_p(log: f64, half: f64) -> f64 {
+    match (log == 0.0, half > 0.0) {
+        (true, _) => 1.0,
+        (false, false) => 0.0,
+        (false, true) => (2.0 * stats::normal_tail(log.abs() * NORMAL_975 / half)).min(1.0),
+    }
+}
+
+impl Judged {
+    /// The same with the p-value after Holm's adjustment, and the verdict that follows from it.
+    pub fn settle(mut self, holm_p: Option<f64>, noise: f64) -> Self {
+        if self.forced.is_none() {
+            self.holm_p = holm_p;
+            (self.verdict, self.reason) =
+                verdict(self.ratio.ln(), self.statistical, self.systematic, holm_p.unwrap_or(1.0), noise);
+        }
+        self
+    }
+
+    /// The bare ratio of two figures that do not mean the same thing: no interval, no p, and no word but unclear.
+    pub fn force(mut self, reason: &str) -> Self {
+        (self.interval, self.statistical, self.sensors) = (None, None, None);
+        (self.p, self.welch_p, self.holm_p) = (None, None, None);
+        self.systematic = 0.0;
+        self.verdict = Verdict::Unclear;
+        self.reason = format!("forced, so there is no verdict: {reason}");
+        self.forced = Some(reason.to_owned());
+        self
+    }
+
+    /// The verdict, or `forced` where there is none.
+    pub fn word(&self) -> String {
+        if self.forced.is_some() { "forced".to_owned() } else { self.verdict.to_string() }
+    }
+}
+
+/// Level at which tests are held after Holm's adjustment.
+pub const LEVEL: f64 = 0.05;
+
+/// A ratio as text in percent, without trailing zeros.
+pub fn percent(value: f64) -> String {
+    format!("{:.3}", value * 100.0).trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// The word for ln(ratio) with its half-widths: same if the whole interval is within the floor, better or worse if all of
+/// it is beyond and the test holds among the others, else unclear.
+fn verdict(log: f64, statistical: Option<f64>, systematic: f64, holm_p: f64, noise: f64) -> (Verdict, String) {
     let Some(statistical) = statistical else {
         return (
             Verdict::Unclear,
@@ -207,25 +293,27 @@ fn verdict(log: f64, statistical: Option<f64>, systematic: f64, noise: f64) -> (
     let word = |half: f64| {
         if log.abs() + half <= floor {
             Verdict::Same
-        } else if log.abs() <= half {
+        } else if log.abs() - half <= floor || holm_p >= LEVEL {
             Verdict::Unclear
-        } else if log.abs() <= floor {
-            Verdict::Same
         } else if log > 0.0 {
             Verdict::Better
         } else {
             Verdict::Worse
         }
     };
-    let percent = |value: f64| format!("{:.3}", value * 100.0).trim_end_matches('0').trim_end_matches('.').to_owned();
-    let said = word(statistical.hypot(systematic));
+    let total = statistical.hypot(systematic);
+    let said = word(total);
     let reason = match said {
-        Verdict::Better | Verdict::Worse => {
-            format!("the interval excludes 1 and the difference is above {} %", percent(noise))
-        }
-        Verdict::Same => format!("the difference is below {} %", percent(noise)),
+        Verdict::Better | Verdict::Worse => format!("the whole interval is beyond {} %", percent(noise)),
+        Verdict::Same => format!("the whole interval is within {} %", percent(noise)),
         Verdict::Unclear if word(statistical) != Verdict::Unclear => {
             format!("not distinguishable with these sensors (±{:.1} % between them)", systematic * 100.0)
+        }
+        Verdict::Unclear if log.abs() - total > floor => {
+            "clear alone, but not among so many tests (Holm); more windows would tell".to_owned()
+        }
+        Verdict::Unclear if log.abs() > total => {
+            format!("differs, but perhaps by less than the floor of {} %; more windows would tell", percent(noise))
         }
         Verdict::Unclear => format!("the interval spans 1 and is wider than {} %", percent(noise)),
     };

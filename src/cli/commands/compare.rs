@@ -39,7 +39,7 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let noise = parse_noise(&args.noise)?;
     let site = args.site.resolve(None)?;
     let (a, b) = (load(&args.a, console)?.record, load(&args.b, console)?.record);
-    let options = Options { noise, site };
+    let options = Options::new(noise, site);
     let comparison = compare::compare(&evaluate(&a), &a, &evaluate(&b), &b, &options);
     if args.json {
         writeln!(console.out, "{}", serde_json::to_string_pretty(&comparison)?)?;
@@ -164,11 +164,11 @@ fn remarks(options: &Options, comparison: &Comparison) -> String {
     let mut out = String::from("\n");
     let count = |of: &dyn Fn(&Pair) -> bool| comparison.pairs.iter().filter(|pair| of(pair)).count();
     let pairs = |n: usize| if n == 1 { "1 pair".to_owned() } else { format!("{n} pairs") };
-    if let Some(mean) = comparison.mean_speed_ratio {
+    if let Some(mean) = comparison.mean_speed.map(|mean| mean.ratio) {
         let n = pairs(count(&|pair| pair.speed.judged().is_some()));
         out.push_str(&text::entry("Mean", &format!("speed B/A {mean:.3} (geometric mean of {n})")));
     }
-    if let Some(mean) = comparison.mean_efficiency_ratio {
+    if let Some(mean) = comparison.mean_efficiency.map(|mean| mean.ratio) {
         let n = pairs(count(&|pair| pair.efficiency.judged().is_some()));
         out.push_str(&text::entry("", &format!("work per joule B/A {mean:.3} (geometric mean of {n})")));
     }
@@ -307,7 +307,7 @@ mod tests {
         b.result.cases[1].energy[0].evidence = crate::model::Evidence::Estimated;
         b.result.skips.push(skip("gemv/f16"));
         let site = SiteArgs { grid: Some("CN-QH".to_owned()), ..SiteArgs::default() }.resolve(None).unwrap();
-        let options = Options { noise: Ratio::new(0.01), site };
+        let options = Options::new(Ratio::new(0.01), site);
         let comparison = compare::compare(&a.result, &a.record, &b.result, &b.record, &options);
         let text = render(&a.record, &b.record, &options, &comparison).unwrap();
         println!("{text}");
