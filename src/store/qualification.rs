@@ -333,3 +333,7 @@ impl Write for Counting<'_, '_> {
         self.inner.flush()
     }
 }
+
+#[cfg(test)]
+#[path = "qualification_tests.rs"]
+mod tests;
