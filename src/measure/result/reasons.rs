@@ -33,6 +33,16 @@ impl Cause {
             Self::Group => "group",
         }
     }
+
+    /// Name in identifiers of metrics, as in files.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::PowerCap => "power-cap",
+            Self::Thermal => "thermal",
+            Self::Hardware => "hardware",
+            Self::Group => "group",
+        }
+    }
 }
 
 /// One reason, and the bits that stand for it.
