@@ -1,0 +1,102 @@
+//! Earlier qualifications of the same board as a reference: what was usual for it, and whether it drifts away.
+//!
+//! What surprises people: a run that failed is no history of what is usual, and a device that loses a little with every run
+//! stays near its median, so that the oldest run is a reference of its own.
+
+use std::collections::BTreeSet;
+
+use super::{Aside, Bench, Bound, around};
+use crate::measure::result::metrics::DeviceFindings;
+use crate::model::{Grade, Metric, QualifiedDevice, Reference};
+use crate::qualify::References;
+use crate::qualify::identity::{same_board, same_driver};
+use crate::qualify::limits::Limits;
+use crate::qualify::measures::Measure;
+use crate::qualify::words;
+use crate::qualify::work::works;
+use crate::stats::Robust;
+
+/// Fewest runs that say what is usual.
+const ENOUGH: usize = 2;
+/// Fewest runs for a drift.
+const ENOUGH_FOR_DRIFT: usize = 3;
+
+/// The same board in earlier qualifications that did not fail, oldest first, each qualification once.
+pub fn of<'a>(own: &DeviceFindings, references: &'a References) -> Vec<(&'a str, &'a QualifiedDevice)> {
+    let occasion = references.occasion.as_ref();
+    let host = occasion.map(|occasion| occasion.host.as_str());
+    let mut seen = BTreeSet::new();
+    let mut past: Vec<(&str, &QualifiedDevice)> = references
+        .history
+        .iter()
+        .filter(|run| {
+            occasion.is_none_or(|now| run.id != now.id && (now.started.is_empty() || run.started < now.started))
+        })
+        .filter(|run| seen.insert(run.id.as_str()))
+        .flat_map(|run| run.devices.iter().map(move |device| (run, device)))
+        .filter(|(run, device)| {
+            device.grade != Grade::Fail
+                && same_board(
+                    (&own.device, &own.identity, host),
+                    (&device.device, &device.identity, Some(run.host.hostname.as_str())),
+                )
+        })
+        .map(|(run, device)| (run.started.as_str(), device))
+        .collect();
+    past.sort_by_key(|(started, _)| *started);
+    past
+}
+
+/// Limits of a figure by the board's own past: what was usual, and the oldest run.
+pub fn bounds(
+    bench: &Bench<'_>,
+    own: &DeviceFindings,
+    metric: &Metric,
+    measure: &Measure,
+    aside: &mut Aside,
+) -> Vec<Bound> {
+    if measure.warn.is_none() {
+        return Vec::new();
+    }
+    let mut like = |same: bool| -> Vec<(&str, f64)> {
+        let runs = bench.history.iter().filter(|(_, past)| !same || same_driver(&own.device, &past.device));
+        runs.filter_map(|(started, past)| {
+            Some((*started, bench.like_value(metric, (&works(&past.work), &past.metrics), "history", aside)?))
+        })
+        .collect()
+    };
+    let (mut runs, mut same) = (like(true), true);
+    if runs.len() < ENOUGH {
+        (runs, same) = (like(false), false);
+    }
+    let values: Vec<f64> = runs.iter().map(|(_, value)| *value).collect();
+    let Some(robust) = Robust::of(&values).filter(|robust| robust.n >= ENOUGH) else { return Vec::new() };
+    let reference = Reference::History { runs: values.len() as u32 };
+    let caveat = (!same).then(|| "earlier runs had another driver".to_owned());
+    let middle = words::number(measure, robust.median, &metric.unit);
+    let relative = robust.relative(metric.value).map(|ratio| format!(", {} from it", words::change(ratio)));
+    let usual = around(&robust, measure).map(|limits| Bound {
+        reference: reference.clone(),
+        limits,
+        at_most: if same { Grade::Fail } else { Grade::Warn },
+        covers: true,
+        note: format!("median {middle}{}", relative.unwrap_or_default()),
+        caveat: caveat.clone(),
+    });
+    let first = runs.first().filter(|_| values.len() >= ENOUGH_FOR_DRIFT);
+    let drift = first.and_then(|(started, value)| {
+        let tolerance = measure.fail.or(measure.warn)?.around(*value);
+        let oldest = words::number(measure, *value, &metric.unit);
+        let change =
+            if *value == 0.0 { String::new() } else { format!(", {}", words::change(metric.value / value - 1.0)) };
+        Some(Bound {
+            reference,
+            limits: Limits::around(*value, tolerance, None, measure.better),
+            at_most: Grade::Warn,
+            covers: false,
+            note: format!("drift from the oldest run ({}), {oldest}{change}", started.get(..10).unwrap_or(started)),
+            caveat,
+        })
+    });
+    usual.into_iter().chain(drift).collect()
+}
