@@ -132,8 +132,7 @@ fn device_text(device: &QualifiedDevice, width: usize) -> String {
     }
     if !passed.is_empty() {
         text.push('\n');
-        let codes: Vec<String> = passed.iter().map(|check| format!("{} {}", check.code, named(check))).collect();
-        text.push_str(&labelled("passed", &codes.join(", "), width));
+        text.push_str(&labelled("passed", &passed_fact(&passed), width));
     }
     let figures = phase_table(device, width);
     if !figures.is_empty() {
@@ -149,6 +148,28 @@ fn device_text(device: &QualifiedDevice, width: usize) -> String {
         text.push_str(&labelled("outputs", &outputs, width));
     }
     text
+}
+
+/// Codes and titles of what passed: `Q03 equal outputs in every window (arithmetic, memory)`.
+fn passed_fact(passed: &[&CheckOutcome]) -> String {
+    let mut codes: Vec<(&str, String, Vec<String>)> = Vec::new();
+    for check in passed {
+        let name = named(check);
+        let (title, part) = match name.split_once([',', ':', '(']) {
+            Some((title, part)) => (title.trim().to_owned(), part.trim().trim_end_matches(')').to_owned()),
+            None => (name, String::new()),
+        };
+        match codes.iter_mut().find(|(code, known, _)| *code == check.code && *known == title) {
+            Some((_, _, parts)) => parts.push(part),
+            None => codes.push((&check.code, title, vec![part])),
+        }
+    }
+    let texts = codes.into_iter().map(|(code, title, mut parts)| {
+        parts.retain(|part| !part.is_empty());
+        let parts = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
+        format!("{code} {title}{parts}")
+    });
+    texts.collect::<Vec<_>>().join("; ")
 }
 
 /// What a check looked at, with its phase where the title does not say it.
@@ -172,10 +193,12 @@ fn check_table(checks: &[&CheckOutcome], width: usize) -> String {
     for line in lines.by_ref().take(2) {
         text.push_str(&format!("{line}\n"));
     }
-    for (line, check) in lines.zip(checks) {
+    for (index, (line, check)) in lines.zip(checks).enumerate() {
         text.push_str(&format!("{line}\n"));
         text.push_str(&indented(&check.detail, width));
-        if !check.action.is_empty() {
+        // What is to be done about several checks in a row is said once, below the last of them.
+        let said_below = checks.get(index + 1).is_some_and(|next| next.action == check.action);
+        if !check.action.is_empty() && !said_below {
             text.push_str(&indented(&format!("→ {}", check.action), width));
         }
     }
