@@ -19,7 +19,7 @@ use crate::power::holds_device;
 use crate::units::{Bytes, Flop};
 
 /// Keys of a device's details that tell a board from others of its kind.
-const IDENTITY: [&str; 4] = ["serial", "uuid", "unique_id", "board_part_id"];
+const IDENTITY: [&str; 2] = ["serial", "uuid"];
 
 /// What is known of one device so far.
 #[derive(Debug)]
