@@ -5,6 +5,8 @@
 //! dual-die modules (MI250) one die reports the power of both and the other reports zero, so that both dies are joined to
 //! the sensor of the one that speaks, as a module.
 
+mod errors;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -89,6 +91,9 @@ fn open(context: &ProbeContext) -> Findings {
             Some(card) => {
                 findings.sources.push(Box::new(card));
                 findings.sources.extend(telemetry.map(|card| -> Box<dyn PowerSource> { Box::new(card) }));
+                findings
+                    .sources
+                    .extend(errors::source(hwmon, device).map(|errors| -> Box<dyn PowerSource> { Box::new(errors) }));
             }
             None => findings.obstacles.push(Obstacle {
                 what: hwmon.folder.display().to_string(),
