@@ -26,7 +26,7 @@ enum Count {
 impl Count {
     fn take(&mut self, board: &Board<'_>) -> Result<f64, NvmlError> {
         Ok(match self {
-            Self::Memory(kind, since) => board.total_ecc_errors(kind.clone(), since.clone())? as f64,
+            Self::Memory(kind, since) => board.total_ecc_errors(*kind, *since)? as f64,
             Self::Replays => f64::from(board.pcie_replay_counter()?),
             Self::Events(told) => told.count()?,
         })
@@ -34,12 +34,12 @@ impl Count {
 }
 
 /// Memory errors of a kind since the driver was loaded, or else over the board's life.
-fn memory(board: &Board<'_>, kind: &MemoryError) -> Result<Count, String> {
+fn memory(board: &Board<'_>, kind: MemoryError) -> Result<Count, String> {
     if board.is_ecc_enabled().is_ok_and(|state| !state.currently_enabled) {
         return Err("error correction is off".to_owned());
     }
     let count = |since| {
-        let mut count = Count::Memory(kind.clone(), since);
+        let mut count = Count::Memory(kind, since);
         count.take(board).map(|_| count)
     };
     count(EccCounter::Volatile).or_else(|error| count(EccCounter::Aggregate).map_err(|_| error.to_string()))
@@ -52,8 +52,8 @@ fn replays(board: &Board<'_>) -> Result<Count, String> {
 /// The error counters of a board that answer; `None` if none does.
 pub(super) fn source(nvml: &'static Nvml, board: Board<'static>, pci: &PciAddress, device: &Device) -> Option<Errors> {
     let candidates = [
-        ("ecc.corrected", Quantity::EccCorrected, memory(&board, &MemoryError::Corrected)),
-        ("ecc.uncorrected", Quantity::EccUncorrected, memory(&board, &MemoryError::Uncorrected)),
+        ("ecc.corrected", Quantity::EccCorrected, memory(&board, MemoryError::Corrected)),
+        ("ecc.uncorrected", Quantity::EccUncorrected, memory(&board, MemoryError::Uncorrected)),
         ("pcie.replays", Quantity::PcieReplays, replays(&board)),
         ("driver.errors", Quantity::DriverErrors, events::Told::of(nvml, &board).map(Count::Events)),
     ];
