@@ -126,7 +126,8 @@ pub const CHECKS: [CheckInfo; 20] = [
         group: Group::Speed,
         title: "1st percentile of rate",
         looks_at: "the rate that 99 % of the windows exceed, of each phase",
-        limit: "by profile, peers and history; 5 % warns, 10 % fails, or the spread of the reference where that is wider",
+        limit: "by profile, peers and history; 5 % warns, 10 % fails, or the spread of the reference where that is wider; \
+                under 100 windows never fail",
         reason: "the slowest windows set the pace of a job that waits for all its devices; they scatter more than the mean",
         action: "Look at the trace for the slow windows (wattmark plot) and for other processes on the host; check throttling \
                  (Q20 to Q22) and airflow, run again on a quiet node.",
@@ -148,7 +149,7 @@ pub const CHECKS: [CheckInfo; 20] = [
         title: "1st percentile of efficiency",
         looks_at: "the work per joule that 99 % of the windows exceed, of each phase",
         limit: "by profile, peers and history; 8 % warns, 15 % fails, or the spread of the reference where that is wider; \
-                estimated energy never fails",
+                estimated energy and under 100 windows never fail",
         reason: "as of Q12; the energy of single windows scatters more than the mean",
         action: "Look at the trace for windows of high power or low rate (wattmark plot), check throttling and airflow, run again.",
     },

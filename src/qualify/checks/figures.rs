@@ -103,32 +103,28 @@ fn sentence(metric: &Metric, measure: &Measure, bound: &Bound, finding: &Finding
         Some(other) => format!("{other} "),
     };
     format!(
-        "{unmeasured}{}{} is {side} {}, the limit of {} ({}){soft}{caveat}.",
+        "{unmeasured}{}{} is {side} {}, the limit of {}{soft}{caveat}.",
         say(metric.value),
         interval.unwrap_or_default(),
         say(finding.limit),
-        named(&bound.reference),
-        bound.note,
+        named(bound),
     )
 }
 
 /// A finding that another one outweighs.
 fn other(metric: &Metric, measure: &Measure, bound: &Bound, finding: &Finding) -> String {
     let limit = words::number(measure, finding.limit, &metric.unit);
-    let mut name = named(&bound.reference);
-    if let Some(first) = name.get(..1) {
-        name = format!("{}{}", first.to_uppercase(), &name[1..]);
-    }
-    format!("{name}: {}, limit {limit} ({}).", finding.grade, bound.note)
+    format!("{}: {}, limit {limit}.", words::capital(&named(bound)), finding.grade)
 }
 
-/// A reference in a few words.
-fn named(reference: &Reference) -> String {
-    match reference {
+/// A reference in a few words, with what it holds.
+fn named(bound: &Bound) -> String {
+    let note = &bound.note;
+    match &bound.reference {
         Reference::Absolute => "any device".to_owned(),
-        Reference::Profile { name } => format!("profile {name}"),
-        Reference::Peers { devices } => format!("its peers ({})", words::count(*devices as usize, "other device")),
-        Reference::History { runs } => format!("its own history ({})", words::count(*runs as usize, "run")),
+        Reference::Profile { name } => format!("profile {name} ({note})"),
+        Reference::Peers { devices } => format!("its peers ({}: {note})", words::count(*devices as usize, "other device")),
+        Reference::History { runs } => format!("its own history ({}: {note})", words::count(*runs as usize, "run")),
     }
 }
 

@@ -5,6 +5,8 @@
 
 mod history;
 mod peers;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
@@ -23,6 +25,9 @@ const WARN_SIGMAS: f64 = 2.5;
 /// The same for a failure: the usual cut of the modified z-score (Iglewicz and Hoaglin 1993).
 const FAIL_SIGMAS: f64 = 3.5;
 
+/// Windows from which on a hundredth of them is at least one.
+const ENOUGH_FOR_PERCENTILE: u64 = 100;
+
 /// Limits of one figure by one reference.
 #[derive(Debug, Clone)]
 pub struct Bound {
@@ -38,6 +43,14 @@ pub struct Bound {
     pub note: String,
     /// What limits its weight, where something does.
     pub caveat: Option<String>,
+}
+
+impl Bound {
+    /// From now on it warns at most, for this reason.
+    fn cap(&mut self, why: &str) {
+        self.at_most = Grade::Warn;
+        self.caveat = Some(self.caveat.take().map_or_else(|| why.to_owned(), |caveat| format!("{caveat}; {why}")));
+    }
 }
 
 /// A reference that could not be used for a figure.
@@ -95,7 +108,7 @@ impl<'a> Bench<'a> {
                 limits: measure.absolute,
                 at_most: Grade::Fail,
                 covers: true,
-                note: "for any device".to_owned(),
+                note: String::new(),
                 caveat: None,
             });
         }
@@ -103,9 +116,16 @@ impl<'a> Bench<'a> {
         bounds.extend(peers::bound(self, metric, measure, aside));
         bounds.extend(history::bounds(self, own, metric, measure, aside));
         let estimated = metric.evidence.is_some_and(|evidence| evidence != Evidence::Measured);
-        for bound in bounds.iter_mut().filter(|bound| estimated && bound.at_most == Grade::Fail) {
-            bound.at_most = Grade::Warn;
-            bound.caveat = Some("energy was not measured".to_owned());
+        let few = measure.percentile && metric.n < ENOUGH_FOR_PERCENTILE;
+        for bound in bounds.iter_mut().filter(|bound| bound.at_most == Grade::Fail) {
+            if estimated {
+                bound.cap("its energy was not measured");
+            } else if few {
+                bound.cap(&format!(
+                    "{} are too few for a percentile to fail",
+                    words::count(metric.n as usize, "window")
+                ));
+            }
         }
         bounds
     }
