@@ -20,7 +20,13 @@ fn figures() -> Vec<(String, &'static Measure)> {
 }
 
 fn references(kind: usize) -> References {
-    let past = || vec![qualification("01", &[good(0, 50.0)]), qualification("02", &[good(0, 50.2)]), qualification("03", &[good(0, 49.8)])];
+    let past = || {
+        vec![
+            qualification("01", &[good(0, 50.0)]),
+            qualification("02", &[good(0, 50.2)]),
+            qualification("03", &[good(0, 49.8)]),
+        ]
+    };
     let profile = || Profile::learn(&[qualification("04", &[good(5, 50.0)])]).ok();
     match kind {
         0 => References::default(),

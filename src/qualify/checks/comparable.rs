@@ -33,13 +33,7 @@ pub fn comparable(bench: &Bench<'_>, aside: &Aside) -> CheckOutcome {
     }
     let reasons: Vec<String> = aside.iter().map(|aside| format!("{}, {}", aside.reference, aside.reason)).collect();
     let detail = format!("Set aside: {}. {}", words::list(&reasons, LISTED), had(bench));
-    said(
-        "Q40",
-        Grade::Warn,
-        Reference::Absolute,
-        detail,
-        "Qualify with the same version, plan and sensors as the reference, or learn the reference anew.",
-    )
+    said("Q40", Grade::Warn, Reference::Absolute, detail, check("Q40").watch)
 }
 
 /// The references in a sentence.

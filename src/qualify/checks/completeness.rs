@@ -35,8 +35,7 @@ pub fn completeness(own: &DeviceFindings, occasion: Option<&Occasion>, found: &[
         return said("Q01", Grade::Pass, Reference::Absolute, detail, "");
     }
     let detail = format!("Measured{load}, but not all of it: {}.{unread}", words::list(&unrun, 2 * LISTED));
-    let action = "See why the phases were skipped (wattmark show); what they would have found is not known.";
-    said("Q01", Grade::Warn, Reference::Absolute, detail, action)
+    said("Q01", Grade::Warn, Reference::Absolute, detail, check("Q01").watch)
 }
 
 /// What a verdict needs and is not there, in words.

@@ -134,6 +134,7 @@ fn of_four_devices_the_one_with_another_output_fails_and_of_two_neither_is_calle
         let found = of(device, "Q04");
         assert_eq!(found.grade, Grade::Inconclusive);
         assert!(found.detail.contains("No majority says which is right"), "{}", found.detail);
+        assert!(found.action.contains("third device"), "{}", found.action);
     }
     let mut other_driver = odd();
     other_driver.device.driver_info = "580".to_owned();
@@ -163,6 +164,7 @@ fn a_rate_warns_at_three_and_fails_at_five_percent_below_its_peers() {
     let soft = at(47.4);
     assert_eq!((soft.grade, soft.limit), (Grade::Warn, Some(47.5e12)));
     assert!(soft.detail.contains("the interval holds the limit of failure"), "{}", soft.detail);
+    assert!(soft.action.contains("Run longer") && at(48.4).action.contains("qualify it again"), "{}", soft.action);
     let found = at(30.0);
     assert_eq!((found.grade, found.limit, found.unit.as_str()), (Grade::Fail, Some(47.5e12), "FLOP/s"));
     assert_eq!(

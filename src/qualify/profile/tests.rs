@@ -66,20 +66,34 @@ fn a_profile_survives_being_written_and_read() {
     let profile = learned(&[49.0, 50.0, 51.0]);
     let text = profile.to_toml();
     assert_eq!(Profile::read(&text).unwrap(), profile, "{text}");
-    assert!(text.starts_with("# Limits for devices named `Accelerator X`, learned from 3 runs of 3 devices known to be good."));
-    assert!(text.contains("# Q10 mean rate: median 50.00 TFLOP/s, 2.97 % between devices\n[limits.\"arithmetic.rate.mean\"]"), "{text}");
+    assert!(
+        text.starts_with(
+            "# Limits for devices named `Accelerator X`, learned from 3 runs of 3 devices known to be good."
+        )
+    );
+    assert!(
+        text.contains(
+            "# Q10 mean rate: median 50.00 TFLOP/s, 2.97 % between devices\n[limits.\"arithmetic.rate.mean\"]"
+        ),
+        "{text}"
+    );
     assert!(text.lines().all(|line| line.len() < 300), "a person reads it");
 }
 
 #[test]
 fn a_device_is_held_against_the_profile_that_is_given() {
-    let verdict = |own, profile| judge(&[own], &References { profile: Some(profile), ..References::default() }).remove(0);
+    let verdict =
+        |own, profile| judge(&[own], &References { profile: Some(profile), ..References::default() }).remove(0);
     let fine = verdict(good(7, 50.0), learned(&[49.9, 50.0, 50.1]));
     assert_eq!(fine.grade, Grade::Pass);
     let slow = verdict(with(good(7, 50.0), RATE, 30e12), learned(&[49.9, 50.0, 50.1]));
     let found = of(&slow, "Q10");
     assert_eq!(found.grade, Grade::Fail);
-    assert!(found.detail.contains("the limit of profile accelerator-x (median 50.00 TFLOP/s of 3 devices)"), "{}", found.detail);
+    assert!(
+        found.detail.contains("the limit of profile accelerator-x (median 50.00 TFLOP/s of 3 devices)"),
+        "{}",
+        found.detail
+    );
 
     let mut other = learned(&[50.0]);
     other.model = "Accelerator Y".to_owned();
@@ -87,7 +101,9 @@ fn a_device_is_held_against_the_profile_that_is_given() {
     let found = of(&misfit, "Q40");
     assert_eq!((misfit.grade, found.grade), (Grade::Inconclusive, Grade::Inconclusive));
     assert!(
-        found.detail.starts_with("Profile accelerator-x is for devices named `Accelerator Y`, and this one is `Accelerator X`"),
+        found
+            .detail
+            .starts_with("Profile accelerator-x is for devices named `Accelerator Y`, and this one is `Accelerator X`"),
         "{}",
         found.detail
     );
@@ -111,10 +127,7 @@ fn a_figure_that_the_profile_lacks_is_inconclusive() {
     let device = judge(&[good(7, 50.0)], &References { profile: Some(profile), ..References::default() }).remove(0);
     let found = of(&device, "Q10");
     assert_eq!(found.grade, Grade::Inconclusive);
-    assert_eq!(
-        found.detail,
-        "Measured, but no reference that can be compared says what is normal: memory 50.00 TB/s."
-    );
+    assert_eq!(found.detail, "Measured, but no reference that can be compared says what is normal: memory 50.00 TB/s.");
 }
 
 #[test]
@@ -122,7 +135,10 @@ fn bad_records_teach_nothing_and_the_message_names_them() {
     assert_eq!(Profile::learn(&[]), Err(LearnError::Nothing));
     let mut failed = records(&[50.0, 50.0]);
     failed[1] = qualification("02", &[with(good(1, 50.0), "driver.errors", 1.0)]);
-    assert!(refused(&failed).starts_with("record 02 cannot teach what is normal: device 1 (Accelerator X) is FAIL (Q33 driver errors)"));
+    assert!(
+        refused(&failed)
+            .starts_with("record 02 cannot teach what is normal: device 1 (Accelerator X) is FAIL (Q33 driver errors)")
+    );
 
     let mut incomplete = records(&[50.0]);
     incomplete[0] = qualification("01", &[without(good(0, 50.0), "memory.rate.mean")]);
@@ -142,7 +158,9 @@ fn bad_records_teach_nothing_and_the_message_names_them() {
 
     let mut work = records(&[50.0, 50.0]);
     work[1].devices[0].work[1].case.shape = "m=8,n=8".parse().unwrap();
-    assert!(refused(&work).contains("records 01 and 02 are not of the same work: arithmetic phase, shape m=1024 n=1024 here, m=8 n=8 there"));
+    assert!(refused(&work).contains(
+        "records 01 and 02 are not of the same work: arithmetic phase, shape m=1024 n=1024 here, m=8 n=8 there"
+    ));
 
     let mut scopes = records(&[50.0, 50.0]);
     scopes[1].devices[0].metrics.iter_mut().filter(|m| m.scope.is_some()).for_each(|m| m.scope = Some(Scope::WallAc));
@@ -153,7 +171,10 @@ fn bad_records_teach_nothing_and_the_message_names_them() {
     assert!(refused(&digests).contains("different outputs of the arithmetic phase"));
 
     let odd = refused(&records(&[50.0, 50.1, 49.9, 50.0, 40.0]));
-    assert!(odd.contains("record 05") && odd.contains("40.00 TFLOP/s, -20.0 % from the median of all (50.00 TFLOP/s)"), "{odd}");
+    assert!(
+        odd.contains("record 05") && odd.contains("40.00 TFLOP/s, -20.0 % from the median of all (50.00 TFLOP/s)"),
+        "{odd}"
+    );
 
     let mut rateless = records(&[50.0]);
     rateless[0].devices[0].metrics.retain(|metric| !metric.id.contains("rate.mean"));
@@ -163,7 +184,11 @@ fn bad_records_teach_nothing_and_the_message_names_them() {
 #[test]
 fn estimated_energy_gives_no_limit() {
     let mut estimated = records(&[50.0]);
-    estimated[0].devices[0].metrics.iter_mut().filter(|m| m.evidence.is_some()).for_each(|m| m.evidence = Some(Evidence::Estimated));
+    estimated[0].devices[0]
+        .metrics
+        .iter_mut()
+        .filter(|m| m.evidence.is_some())
+        .for_each(|m| m.evidence = Some(Evidence::Estimated));
     let profile = Profile::learn(&estimated).unwrap();
     assert!(profile.limits.keys().all(|id| !id.contains("efficiency")));
     assert!(profile.limits.contains_key(RATE));
@@ -235,7 +260,10 @@ fn missing_and_contradictory_limits_are_refused_with_the_keys() {
     assert!(why(&with_limit("fail_below = nan")).contains("`limits.\"arithmetic.rate.mean\".fail_below` is nan"));
     assert!(why(&with_limit("fail_below = -1")).contains("never negative"));
     assert!(why(&with_limit("fail_below = \"much\"")).contains("it must be a number"));
-    assert!(why(&with_limit("fail_under = 1")).contains("unknown key `limits.\"arithmetic.rate.mean\".fail_under`: did you mean fail_below?"));
+    assert!(
+        why(&with_limit("fail_bellow = 1"))
+            .contains("unknown key `limits.\"arithmetic.rate.mean\".fail_bellow`: did you mean fail_below")
+    );
     assert!(why(&with_limit("fail_below = 1\nscope = \"bord\"")).contains("did you mean board?"));
     let none = with_limit("").replace(table, "");
     assert!(why(&none).contains("`limits` is missing: give at least one"));
@@ -244,14 +272,24 @@ fn missing_and_contradictory_limits_are_refused_with_the_keys() {
 #[test]
 fn unknown_figures_units_and_phases_are_refused_with_a_suggestion() {
     let renamed = |name: &str| edited("[limits.\"arithmetic.rate.mean\"]", &format!("[limits.{name}]"));
-    assert!(why(&renamed("\"arithmetic.rate.meen\"")).starts_with("`arithmetic.rate.meen` is not judged by any check: did you mean arithmetic.rate.mean"));
+    assert!(
+        why(&renamed("\"arithmetic.rate.meen\""))
+            .starts_with("`arithmetic.rate.meen` is not judged by any check: did you mean arithmetic.rate.mean")
+    );
     assert!(why(&renamed("\"memory.power.mean\"")).contains("is not judged by any check"));
-    assert!(why(&renamed("arithmetic.rate.mean")).contains("write the figure's name in quotation marks"), "{}", why(&renamed("arithmetic.rate.mean")));
+    assert!(
+        why(&renamed("arithmetic.rate.mean")).contains("write the figure's name in quotation marks"),
+        "{}",
+        why(&renamed("arithmetic.rate.mean"))
+    );
     assert!(why(&edited("unit = \"K/W\"", "unit = \"W/K\"")).contains("this figure has the unit K/W"));
-    assert!(why(&edited("unit = \"FLOP/J\"", "unit = \"FLOPS/W\"")).contains("this figure has the unit FLOP/J or OP/J or B/J"));
+    assert!(
+        why(&edited("unit = \"FLOP/J\"", "unit = \"FLOPS/W\""))
+            .contains("this figure has the unit FLOP/J or OP/J or B/J")
+    );
     assert!(why(&edited("[work.memory]", "[work.memroy]")).contains("did you mean memory?"));
     assert!(why(&edited("element = \"f32\"", "element = \"f33\"")).contains("no precision is called `f33`"));
-    assert!(why(&edited("sha256 = \"", "sha256 = \"xx")).contains("64 hexadecimal digits"));
+    assert!(why(&edited("]\nsha256 = \"", "]\nsha256 = \"xx")).contains("64 hexadecimal digits"));
     let lone = edited("[work.memory]", "[work.steps2]").replace("work.steps2", "outputs.steps");
     assert!(Profile::read(&lone).is_err());
     let share = edited("unit = \"K/W\"", "unit = \"K/W\"\nevidence = \"guessed\"");

@@ -28,6 +28,13 @@ const FAIL_SIGMAS: f64 = 3.5;
 /// Windows from which on a hundredth of them is at least one.
 const ENOUGH_FOR_PERCENTILE: u64 = 100;
 
+/// What to do about a warning that rests on energy that was not measured.
+const MEASURE: &str = "The device may be used. Give it a measured power source (wattmark doctor says what is missing).";
+/// What to do about a warning that rests on few windows.
+const RUN_LONGER: &str = "The device may be used. Run longer (--duration), so that a percentile means something.";
+/// What to do about a warning by a profile of another driver.
+const LEARN_ANEW: &str = "The device may be used. Learn the profile anew with this driver, and qualify against that.";
+
 /// Limits of one figure by one reference.
 #[derive(Debug, Clone)]
 pub struct Bound {
@@ -43,12 +50,15 @@ pub struct Bound {
     pub note: String,
     /// What limits its weight, where something does.
     pub caveat: Option<String>,
+    /// What would give it more weight, where a warning rests on that.
+    pub remedy: Option<&'static str>,
 }
 
 impl Bound {
-    /// From now on it warns at most, for this reason.
-    fn cap(&mut self, why: &str) {
+    /// From now on it warns at most, for this reason and with this way out.
+    fn cap(&mut self, why: &str, remedy: &'static str) {
         self.at_most = Grade::Warn;
+        self.remedy = Some(remedy);
         self.caveat = Some(self.caveat.take().map_or_else(|| why.to_owned(), |caveat| format!("{caveat}; {why}")));
     }
 }
@@ -110,6 +120,7 @@ impl<'a> Bench<'a> {
                 covers: true,
                 note: String::new(),
                 caveat: None,
+                remedy: None,
             });
         }
         bounds.extend(self.profile_bound(own, metric, measure, aside));
@@ -117,14 +128,12 @@ impl<'a> Bench<'a> {
         bounds.extend(history::bounds(self, own, metric, measure, aside));
         let estimated = metric.evidence.is_some_and(|evidence| evidence != Evidence::Measured);
         let few = measure.percentile && metric.n < ENOUGH_FOR_PERCENTILE;
+        let few_windows = format!("{} are too few for a percentile to fail", words::count(metric.n as usize, "window"));
         for bound in bounds.iter_mut().filter(|bound| bound.at_most == Grade::Fail) {
             if estimated {
-                bound.cap("its energy was not measured");
+                bound.cap("its energy was not measured", MEASURE);
             } else if few {
-                bound.cap(&format!(
-                    "{} are too few for a percentile to fail",
-                    words::count(metric.n as usize, "window")
-                ));
+                bound.cap(&few_windows, RUN_LONGER);
             }
         }
         bounds
@@ -154,6 +163,7 @@ impl<'a> Bench<'a> {
             at_most: Grade::Fail,
             covers: true,
             note: middle.map_or_else(|| basis.clone(), |middle| format!("{middle} of {basis}")),
+            remedy: (!known_driver).then_some(LEARN_ANEW),
             caveat: (!known_driver)
                 .then(|| format!("it was learned with another driver: {}", words::list(&profile.drivers, 2))),
         })

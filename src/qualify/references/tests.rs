@@ -143,7 +143,11 @@ fn the_strictest_of_several_references_speaks_and_the_others_are_named() {
         References { history: history(&[42.0, 42.0]), occasion: Some(occasion()), ..References::default() };
     let found = rate(&judge(&all, &references)[0]);
     assert_eq!((found.grade, &found.reference), (Grade::Fail, &Reference::Peers { devices: 3 }));
-    assert!(found.detail.contains("Its own history (2 runs: median 42.00 TFLOP/s, +0.0 % from it): PASS, limit 40.74"), "{}", found.detail);
+    assert!(
+        found.detail.contains("Its own history (2 runs: median 42.00 TFLOP/s, +0.0 % from it): PASS, limit 40.74"),
+        "{}",
+        found.detail
+    );
 }
 
 #[test]
