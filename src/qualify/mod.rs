@@ -14,6 +14,8 @@ mod references;
 mod summary;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod words;
 mod work;
 

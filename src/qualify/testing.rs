@@ -10,7 +10,7 @@ use crate::model::{
     QualifiedDevice, RunStatus, Scope, SeenDigest, Shape, SubgroupRange, Tool, Unit, Work,
 };
 use crate::qualify::References;
-use crate::units::{Bytes, Flop, Quantity, Seconds};
+use crate::units::{Bytes, Flop, Seconds};
 
 /// A real device by ordinal, each in a slot of its own.
 pub fn device(ordinal: u32) -> Device {
@@ -81,7 +81,7 @@ pub fn metric(id: &str, value: f64) -> Metric {
         value,
         unit: unit.to_owned(),
         interval: mean.then_some((value * 0.995, value * 1.005)),
-        n: 40,
+        n: 400,
         evidence: energetic.then_some(Evidence::Measured),
         scope: energetic.then_some(Scope::Board),
         better: measure.and_then(|measure| measure.better).or(Some(Better::Lower)),

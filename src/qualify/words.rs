@@ -51,6 +51,12 @@ pub fn list(items: &[String], most: usize) -> String {
     if items.len() > most { format!("{shown} and {} more", items.len() - most) } else { shown }
 }
 
+/// The text with a capital at its beginning.
+pub fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// The first twelve digits of a digest.
 pub fn short(digest: &str) -> &str {
     digest.get(..12).unwrap_or(digest)

@@ -11,7 +11,7 @@ use crate::model::{
 use crate::power::holds_device;
 use crate::power::integrate::{self, Chosen, ScopeEnergy};
 use crate::stats;
-use crate::units::{Bytes, BytesPerJoule, Flop, FlopPerJoule, Joules, Ratio, Seconds, Watts};
+use crate::units::{Flop, FlopPerJoule, Joules, Ratio, Seconds, Watts};
 
 /// Confidence of all intervals.
 const CONFIDENCE: f64 = 0.95;
@@ -72,7 +72,7 @@ pub(super) struct WindowJoules<'a> {
 
 /// Energy window by window for each source and scope that holds a load; empty when nothing was read.
 pub(super) fn by_window<'a>(record: &'a RunRecord, load: &Load<'_>) -> Vec<WindowJoules<'a>> {
-    let of_source = |(trace, scope, found): (&'a SourceTrace, Scope, Vec<(usize, ScopeEnergy)>)| {
+    let of_source = |(trace, scope, found): SourceEnergies<'a>| {
         let read = readings(load, &found);
         let total: Joules = read.iter().map(|reading| reading.joules).sum();
         let budget = Uncertainty {
@@ -91,8 +91,11 @@ pub(super) fn by_window<'a>(record: &'a RunRecord, load: &Load<'_>) -> Vec<Windo
     by_source(record, load).into_iter().filter_map(of_source).collect()
 }
 
+/// A source, a scope, and the windows that it read by their places.
+type SourceEnergies<'a> = (&'a SourceTrace, Scope, Vec<(usize, ScopeEnergy)>);
+
 /// What each source and scope that holds a load read of its windows.
-fn by_source<'a>(record: &'a RunRecord, load: &Load<'_>) -> Vec<(&'a SourceTrace, Scope, Vec<(usize, ScopeEnergy)>)> {
+fn by_source<'a>(record: &'a RunRecord, load: &Load<'_>) -> Vec<SourceEnergies<'a>> {
     let mut all = Vec::new();
     for trace in &record.traces {
         let holds = |scope| (load.holds)(trace, scope);
@@ -173,7 +176,7 @@ fn summarise(trace: &SourceTrace, scope: Scope, load: &Load<'_>, read: &[Reading
         per_execution: with_width(joules_each, width, n),
         flop_efficiency: (flop.get() > 0.0)
             .then(|| with_width(FlopPerJoule::new((flop * executions / total_joules).get()), width, n)),
-        byte_efficiency: with_width(efficiency_of_bytes(load.work.bytes * executions, total_joules), width, n),
+        byte_efficiency: with_width(load.work.bytes * executions / total_joules, width, n),
         uncertainty,
         correction: read.iter().find_map(|r| r.energy.correction.clone()),
     })
@@ -184,10 +187,6 @@ fn coverage(windows: &[&Window], read: &[Reading<'_>]) -> Ratio {
     let covered: f64 = read.iter().map(|r| r.energy.coverage.get() * r.window.duration().get()).sum();
     let all: Seconds = windows.iter().map(|window| window.duration()).sum();
     Ratio::new(if all.get() > 0.0 { covered / all.get() } else { 0.0 })
-}
-
-fn efficiency_of_bytes(bytes: Bytes, energy: Joules) -> BytesPerJoule {
-    bytes / energy
 }
 
 /// An estimate with a symmetric relative interval.

@@ -12,7 +12,7 @@ const LISTED: usize = 4;
 pub fn comparable(bench: &Bench<'_>, aside: &Aside) -> CheckOutcome {
     let action = check("Q40").action;
     if let Some(reason) = &bench.misfit {
-        let detail = format!("{}; it was not used. {}", capital(reason), had(bench));
+        let detail = format!("{}; it was not used. {}", words::capital(reason), had(bench));
         return said(
             "Q40",
             Grade::Inconclusive,
@@ -33,13 +33,7 @@ pub fn comparable(bench: &Bench<'_>, aside: &Aside) -> CheckOutcome {
     }
     let reasons: Vec<String> = aside.iter().map(|aside| format!("{}, {}", aside.reference, aside.reason)).collect();
     let detail = format!("Set aside: {}. {}", words::list(&reasons, LISTED), had(bench));
-    said(
-        "Q40",
-        Grade::Warn,
-        Reference::Absolute,
-        detail,
-        "Qualify with the same version, plan and sensors as the reference, or learn the reference anew.",
-    )
+    said("Q40", Grade::Warn, Reference::Absolute, detail, check("Q40").watch)
 }
 
 /// The references in a sentence.
@@ -51,9 +45,4 @@ fn had(bench: &Bench<'_>) -> String {
     let peers = words::count(bench.peers.len(), "other device");
     let history = words::count(bench.history.len(), "earlier qualification");
     format!("Held against: {profile}, {peers} of this model, {history} of this board.")
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

@@ -8,13 +8,16 @@ use crate::qualify::{Occasion, words};
 
 /// Part of the planned load below which a verdict would rest on another test than the one that was asked for.
 const ENOUGH_LOAD: f64 = 0.9;
+/// How the findings begin the text of a loss of the device; others are phases that it could not run.
+const LOST: &str = "lost ";
 /// Most losses that the sentence lists.
 const LISTED: usize = 3;
 
 /// Whether everything was measured; `found` are the outcomes of the other checks.
 pub fn completeness(own: &DeviceFindings, occasion: Option<&Occasion>, found: &[CheckOutcome]) -> CheckOutcome {
-    if !own.losses.is_empty() {
-        let detail = format!("Lost: {}.", words::list(&own.losses, LISTED));
+    let lost: Vec<String> = own.losses.iter().filter(|loss| loss.starts_with(LOST)).cloned().collect();
+    if !lost.is_empty() {
+        let detail = format!("The device was {}.", words::list(&lost, LISTED));
         return said("Q01", Grade::Fail, Reference::Absolute, detail, check("Q01").action);
     }
     let gaps = gaps(own, occasion);
@@ -24,15 +27,15 @@ pub fn completeness(own: &DeviceFindings, occasion: Option<&Occasion>, found: &[
     }
     let load = occasion.map_or(String::new(), |occasion| format!(" in {:.0} s of load", occasion.measured.get()));
     let unrun: Vec<String> =
-        Phase::ALL.iter().filter(|phase| !has_work(own, **phase)).map(|phase| phase.name().to_owned()).collect();
+        Phase::ALL.iter().filter(|phase| !has_work(own, **phase)).map(|phase| format!("no {phase} phase")).collect();
+    let unrun: Vec<String> = unrun.into_iter().chain(own.losses.iter().cloned()).collect();
     let unread = unread(found);
     if unrun.is_empty() {
         let detail = format!("All {} phases were measured{load}.{unread}", own.work.len());
         return said("Q01", Grade::Pass, Reference::Absolute, detail, "");
     }
-    let detail = format!("Measured{load}, but not run on this device: {}.{unread}", unrun.join(", "));
-    let action = "See why the phases were skipped (wattmark show); what they would have found is not known.";
-    said("Q01", Grade::Warn, Reference::Absolute, detail, action)
+    let detail = format!("Measured{load}, but not all of it: {}.{unread}", words::list(&unrun, 2 * LISTED));
+    said("Q01", Grade::Warn, Reference::Absolute, detail, check("Q01").watch)
 }
 
 /// What a verdict needs and is not there, in words.

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use super::{check, said};
 use crate::measure::result::metrics::DeviceFindings;
 use crate::model::{CheckOutcome, Evidence, Grade, Metric, Reference};
+use crate::qualify::catalogue::CheckInfo;
 use crate::qualify::limits::Finding;
 use crate::qualify::measures::{self, MEASURES, Measure};
 use crate::qualify::references::{Aside, Bench, Bound};
@@ -16,6 +17,10 @@ use crate::qualify::words;
 
 /// Most figures that a sentence lists.
 const LISTED: usize = 5;
+
+/// What to do about a value whose interval holds the limit.
+const SOFTENED: &str =
+    "The device may be used. Run longer (--duration), so that the interval is narrow enough to tell.";
 
 /// Outcomes of every judged figure, and what could not be compared.
 pub fn figures(own: &DeviceFindings, bench: &Bench<'_>) -> (Vec<CheckOutcome>, Aside) {
@@ -78,8 +83,18 @@ fn judged(metric: &Metric, measure: &Measure, bounds: &[Bound], may_pass: bool) 
         reference: bound.reference.clone(),
         window_s: None,
         detail: format!("{}{others}", sentence(metric, measure, bound, finding)),
-        action: if finding.grade == Grade::Pass { String::new() } else { info.action.to_owned() },
+        action: action(info, bound, finding).to_owned(),
     })
+}
+
+/// What to do: what would settle a doubt comes before what would mend a device.
+fn action(info: &'static CheckInfo, bound: &Bound, finding: &Finding) -> &'static str {
+    match finding.grade {
+        Grade::Pass => "",
+        Grade::Fail => info.action,
+        _ if finding.softened => SOFTENED,
+        _ => bound.remedy.unwrap_or(info.watch),
+    }
 }
 
 /// The finding that speaks.
@@ -103,32 +118,30 @@ fn sentence(metric: &Metric, measure: &Measure, bound: &Bound, finding: &Finding
         Some(other) => format!("{other} "),
     };
     format!(
-        "{unmeasured}{}{} is {side} {}, the limit of {} ({}){soft}{caveat}.",
+        "{unmeasured}{}{} is {side} {}, the limit of {}{soft}{caveat}.",
         say(metric.value),
         interval.unwrap_or_default(),
         say(finding.limit),
-        named(&bound.reference),
-        bound.note,
+        named(bound),
     )
 }
 
 /// A finding that another one outweighs.
 fn other(metric: &Metric, measure: &Measure, bound: &Bound, finding: &Finding) -> String {
     let limit = words::number(measure, finding.limit, &metric.unit);
-    let mut name = named(&bound.reference);
-    if let Some(first) = name.get(..1) {
-        name = format!("{}{}", first.to_uppercase(), &name[1..]);
-    }
-    format!("{name}: {}, limit {limit} ({}).", finding.grade, bound.note)
+    format!("{}: {}, limit {limit}.", words::capital(&named(bound)), finding.grade)
 }
 
-/// A reference in a few words.
-fn named(reference: &Reference) -> String {
-    match reference {
+/// A reference in a few words, with what it holds.
+fn named(bound: &Bound) -> String {
+    let note = &bound.note;
+    match &bound.reference {
         Reference::Absolute => "any device".to_owned(),
-        Reference::Profile { name } => format!("profile {name}"),
-        Reference::Peers { devices } => format!("its peers ({})", words::count(*devices as usize, "other device")),
-        Reference::History { runs } => format!("its own history ({})", words::count(*runs as usize, "run")),
+        Reference::Profile { name } => format!("profile {name} ({note})"),
+        Reference::Peers { devices } => {
+            format!("its peers ({}: {note})", words::count(*devices as usize, "other device"))
+        }
+        Reference::History { runs } => format!("its own history ({}: {note})", words::count(*runs as usize, "run")),
     }
 }
 

@@ -13,6 +13,9 @@ pub use completeness::completeness;
 pub use figures::figures;
 pub use outputs::outputs;
 
+#[cfg(test)]
+mod tests;
+
 use super::catalogue::{self, CheckInfo};
 use crate::model::{CheckOutcome, Grade, Reference};
 

@@ -28,7 +28,9 @@ pub fn outputs(own: &DeviceFindings, bench: &Bench<'_>) -> Vec<CheckOutcome> {
 }
 
 fn outcome(code: &str, phase: Phase, grade: Grade, reference: Reference, detail: String) -> CheckOutcome {
-    let mut outcome = said(code, grade, reference, detail, check(code).action);
+    let info = check(code);
+    let action = if grade == Grade::Fail { info.action } else { info.watch };
+    let mut outcome = said(code, grade, reference, detail, action);
     outcome.title = format!("{}, {phase}", outcome.title);
     outcome.metric = Some(format!("{phase}.output.wrong"));
     outcome

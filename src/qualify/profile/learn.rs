@@ -254,9 +254,14 @@ fn limits(
     let warn = (measure.warn?.around(centre) * factor).max(SIGMAS.0 * sigma);
     let fail = measure.fail.map(|fail| (fail.around(centre) * factor).max(SIGMAS.1 * sigma).max(warn));
     let mut limits = Limits::around(centre, warn, fail, measure.better);
-    let below = |limit: Option<f64>| limit.map(|limit| outward(limit.min(lowest), -1.0)).filter(|limit| *limit > 0.0);
+    // A rounded limit may lie a digit inside of what was measured; then it moves a digit out.
+    let below = |limit: Option<f64>| {
+        let rounded = limit.map(|limit| rounded(limit.min(lowest)));
+        rounded.map(|limit| if limit > lowest { outward(lowest, -1.0) } else { limit }).filter(|limit| *limit > 0.0)
+    };
     let above = |limit: Option<f64>| {
-        let outer = limit.map(|limit| outward(limit.max(highest), 1.0));
+        let rounded = limit.map(|limit| rounded(limit.max(highest)));
+        let outer = rounded.map(|limit| if limit < highest { outward(highest, 1.0) } else { limit });
         outer.filter(|limit| measure.form != Form::Percent || *limit <= 1.0)
     };
     limits.warn_below = below(limits.warn_below);

@@ -7,6 +7,8 @@
 mod error;
 mod learn;
 mod read;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::collections::BTreeMap;
@@ -119,31 +121,4 @@ impl Profile {
 /// Profiles that go with the program. None does until hardware was measured for it.
 pub fn shipped() -> Vec<Profile> {
     SHIPPED.iter().filter_map(|text| Profile::read(text).ok()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::qualify::testing::device;
-
-    #[test]
-    fn every_shipped_profile_is_readable_real_and_names_its_records() {
-        assert_eq!(shipped().len(), SHIPPED.len(), "one cannot be read");
-        assert!(shipped().iter().all(|profile| !profile.simulated && !profile.records.is_empty()));
-    }
-
-    #[test]
-    fn a_profile_fits_devices_by_their_name_and_never_mixes_simulated_with_real() {
-        let of = |model: &str, simulated| Profile {
-            name: "p".to_owned(),
-            model: model.to_owned(),
-            simulated,
-            ..Profile::default()
-        };
-        let real = device(0);
-        assert_eq!(of("Accelerator *", false).fits(&real), Ok(()));
-        let why = of("Other", false).fits(&real).unwrap_err();
-        assert_eq!(why, "profile p is for devices named `Other`, and this one is `Accelerator X`");
-        assert!(of("*", true).fits(&real).unwrap_err().contains("simulated"));
-    }
 }

@@ -114,7 +114,7 @@ fn write_limit(text: &mut String, id: &str, limit: &ProfileLimit, measure: &Meas
     ];
     for (key, value) in numbers {
         if let Some(value) = value {
-            let _ = writeln!(text, "{key} = {}", Value::Float(value));
+            let _ = writeln!(text, "{key} = {}", number(value));
         }
     }
     for (key, value) in [("scope", &limit.scope), ("evidence", &limit.evidence)] {
@@ -128,6 +128,11 @@ fn write_limit(text: &mut String, id: &str, limit: &ProfileLimit, measure: &Meas
 fn line(text: &mut String, content: &str) {
     text.push_str(content);
     text.push('\n');
+}
+
+/// A number as people read it: `4.75e13`, `0.16`.
+fn number(value: f64) -> String {
+    if value.abs() >= 1e6 { format!("{value:e}") } else { Value::Float(value).to_string() }
 }
 
 /// A text as TOML writes it, with what must be escaped escaped.

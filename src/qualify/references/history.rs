@@ -21,6 +21,10 @@ const ENOUGH: usize = 2;
 /// Fewest runs for a drift.
 const ENOUGH_FOR_DRIFT: usize = 3;
 
+/// What to do about a warning by runs with another driver.
+const QUALIFY_TWICE: &str =
+    "The device may be used. A driver changes rates: after two runs with this one, its history can fail it again.";
+
 /// The same board in earlier qualifications that did not fail, oldest first, each qualification once.
 pub fn of<'a>(own: &DeviceFindings, references: &'a References) -> Vec<(&'a str, &'a QualifiedDevice)> {
     let occasion = references.occasion.as_ref();
@@ -82,6 +86,7 @@ pub fn bounds(
         covers: true,
         note: format!("median {middle}{}", relative.unwrap_or_default()),
         caveat: caveat.clone(),
+        remedy: (!same).then_some(QUALIFY_TWICE),
     });
     let first = runs.first().filter(|_| values.len() >= ENOUGH_FOR_DRIFT);
     let drift = first.and_then(|(started, value)| {
@@ -96,6 +101,7 @@ pub fn bounds(
             covers: false,
             note: format!("drift from the oldest run ({}), {oldest}{change}", started.get(..10).unwrap_or(started)),
             caveat,
+            remedy: None,
         })
     });
     usual.into_iter().chain(drift).collect()

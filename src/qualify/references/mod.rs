@@ -5,6 +5,8 @@
 
 mod history;
 mod peers;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
@@ -23,6 +25,16 @@ const WARN_SIGMAS: f64 = 2.5;
 /// The same for a failure: the usual cut of the modified z-score (Iglewicz and Hoaglin 1993).
 const FAIL_SIGMAS: f64 = 3.5;
 
+/// Windows from which on a hundredth of them is at least one.
+const ENOUGH_FOR_PERCENTILE: u64 = 100;
+
+/// What to do about a warning that rests on energy that was not measured.
+const MEASURE: &str = "The device may be used. Give it a measured power source (wattmark doctor says what is missing).";
+/// What to do about a warning that rests on few windows.
+const RUN_LONGER: &str = "The device may be used. Run longer (--duration), so that a percentile means something.";
+/// What to do about a warning by a profile of another driver.
+const LEARN_ANEW: &str = "The device may be used. Learn the profile anew with this driver, and qualify against that.";
+
 /// Limits of one figure by one reference.
 #[derive(Debug, Clone)]
 pub struct Bound {
@@ -38,6 +50,17 @@ pub struct Bound {
     pub note: String,
     /// What limits its weight, where something does.
     pub caveat: Option<String>,
+    /// What would give it more weight, where a warning rests on that.
+    pub remedy: Option<&'static str>,
+}
+
+impl Bound {
+    /// From now on it warns at most, for this reason and with this way out.
+    fn cap(&mut self, why: &str, remedy: &'static str) {
+        self.at_most = Grade::Warn;
+        self.remedy = Some(remedy);
+        self.caveat = Some(self.caveat.take().map_or_else(|| why.to_owned(), |caveat| format!("{caveat}; {why}")));
+    }
 }
 
 /// A reference that could not be used for a figure.
@@ -95,17 +118,23 @@ impl<'a> Bench<'a> {
                 limits: measure.absolute,
                 at_most: Grade::Fail,
                 covers: true,
-                note: "for any device".to_owned(),
+                note: String::new(),
                 caveat: None,
+                remedy: None,
             });
         }
         bounds.extend(self.profile_bound(own, metric, measure, aside));
         bounds.extend(peers::bound(self, metric, measure, aside));
         bounds.extend(history::bounds(self, own, metric, measure, aside));
         let estimated = metric.evidence.is_some_and(|evidence| evidence != Evidence::Measured);
-        for bound in bounds.iter_mut().filter(|bound| estimated && bound.at_most == Grade::Fail) {
-            bound.at_most = Grade::Warn;
-            bound.caveat = Some("energy was not measured".to_owned());
+        let few = measure.percentile && metric.n < ENOUGH_FOR_PERCENTILE;
+        let few_windows = format!("{} are too few for a percentile to fail", words::count(metric.n as usize, "window"));
+        for bound in bounds.iter_mut().filter(|bound| bound.at_most == Grade::Fail) {
+            if estimated {
+                bound.cap("its energy was not measured", MEASURE);
+            } else if few {
+                bound.cap(&few_windows, RUN_LONGER);
+            }
         }
         bounds
     }
@@ -134,6 +163,7 @@ impl<'a> Bench<'a> {
             at_most: Grade::Fail,
             covers: true,
             note: middle.map_or_else(|| basis.clone(), |middle| format!("{middle} of {basis}")),
+            remedy: (!known_driver).then_some(LEARN_ANEW),
             caveat: (!known_driver)
                 .then(|| format!("it was learned with another driver: {}", words::list(&profile.drivers, 2))),
         })

@@ -14,6 +14,10 @@ use crate::stats::Robust;
 /// Fewest others whose median says what is normal.
 const ENOUGH: usize = 3;
 
+/// What to do about a difference of which nobody knows whose it is.
+const ANOTHER_REFERENCE: &str =
+    "Give a profile or a history (--profile, --history): they tell which of the devices is the odd one.";
+
 /// Limits of a figure by the other devices; `None` without any that measured the same thing.
 pub fn bound(bench: &Bench<'_>, metric: &Metric, measure: &Measure, aside: &mut Aside) -> Option<Bound> {
     measure.warn?;
@@ -35,6 +39,7 @@ pub fn bound(bench: &Bench<'_>, metric: &Metric, measure: &Measure, aside: &mut 
         at_most: if enough { Grade::Fail } else { Grade::Warn },
         covers: enough,
         note: format!("median {middle}{}{}", relative.unwrap_or_default(), score.unwrap_or_default()),
+        remedy: (!enough).then_some(ANOTHER_REFERENCE),
         caveat: (!enough).then(|| "fewer than three others cannot tell which device is the odd one".to_owned()),
     })
 }

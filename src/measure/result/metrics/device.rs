@@ -19,7 +19,7 @@ use crate::power::holds_device;
 use crate::units::{Bytes, Flop};
 
 /// Keys of a device's details that tell a board from others of its kind.
-const IDENTITY: [&str; 4] = ["serial", "uuid", "unique_id", "board_part_id"];
+const IDENTITY: [&str; 2] = ["serial", "uuid"];
 
 /// What is known of one device so far.
 #[derive(Debug)]
@@ -31,6 +31,10 @@ pub(super) struct DeviceTally {
     heat: Heat,
     errors: ErrorCounts,
     losses: Vec<String>,
+    /// What was lost and how, without the time.
+    told: Vec<(String, String)>,
+    /// End of the last window so far, in seconds of the whole.
+    last_s: f64,
     /// Rounds so far.
     blocks: u32,
     measured_s: f64,
@@ -46,6 +50,8 @@ impl DeviceTally {
             heat: Heat::default(),
             errors: ErrorCounts::default(),
             losses: Vec::new(),
+            told: Vec::new(),
+            last_s: 0.0,
             blocks: 0,
             measured_s: 0.0,
         }
@@ -156,31 +162,35 @@ impl DeviceTally {
     /// Losses of the device, and what a qualification could not run; an ordinary run skips much for good reasons.
     fn add_losses(&mut self, record: &RunRecord, own: &[&Measurement], since: f64) {
         let ends = own.iter().flat_map(|measurement| &measurement.windows).map(|window| window.end_ns.0);
-        let last = since + ends.max().unwrap_or(0) as f64 / 1e9;
+        self.last_s = ends.max().map_or(self.last_s, |last| self.last_s.max(since + last as f64 / 1e9));
         let is_sustained = record.measurements.iter().any(|measurement| measurement.sustained.is_some());
-        let mut losses = Vec::new();
-        for skip in record.skips.iter().filter(|skip| skip.case.device == self.device.ordinal) {
+        let ordinal = self.device.ordinal;
+        for skip in record.skips.iter().filter(|skip| skip.case.device == ordinal) {
             let label = skip.case.label();
             match skip.reason {
-                SkipReason::DeviceLost => losses.push(format!("lost at {last:.0} s in {label}: {}", skip.detail)),
+                SkipReason::DeviceLost => self.lose("lost after", &format!("in {label}: {}", skip.detail)),
                 SkipReason::Interrupted => {}
-                _ if is_sustained => losses.push(format!("{label} was not measured: {}", skip.detail)),
+                _ if is_sustained => self.lose("", &format!("{label} was not measured: {}", skip.detail)),
                 _ => {}
             }
         }
         for measurement in own {
             let lost = measurement.warnings.iter().filter(|warning| warning.code == WarningCode::DeviceLost);
-            let label = measurement.case.label();
-            losses.extend(lost.map(|warning| format!("lost before {last:.0} s in {label}: {}", warning.text)));
+            for warning in lost {
+                self.lose("lost before", &format!("in {}: {}", measurement.case.label(), warning.text));
+            }
         }
         if let RunStatus::Failed { reason } = &record.status {
-            losses.push(format!("the run failed at {last:.0} s: {reason}"));
+            self.lose("the run failed after", &format!("of load: {reason}"));
         }
-        for loss in losses {
-            // What a device cannot run stands in every segment.
-            if !self.losses.contains(&loss) {
-                self.losses.push(loss);
-            }
+    }
+
+    /// Notes a loss once, with the time of the last window so far: what a device cannot run stands in every segment.
+    fn lose(&mut self, what: &str, how: &str) {
+        if self.told.iter().all(|(before, known)| before != what || known != how) {
+            self.told.push((what.to_owned(), how.to_owned()));
+            let time = if what.is_empty() { String::new() } else { format!("{what} {:.0} s ", self.last_s) };
+            self.losses.push(format!("{time}{how}"));
         }
     }
 

@@ -244,11 +244,42 @@ fn a_lost_device_and_a_phase_that_cannot_run_are_told_once() {
         skip(SkipReason::MissingFeature, "no f16"),
         skip(SkipReason::Interrupted, "Ctrl-C"),
     ];
-    let found = all(&[&record, &record]);
+    let mut later = record.clone();
+    later.started = "2026-01-01T00:05:00Z".to_owned();
+    let found = all(&[&record, &later]);
     let label = case().label();
-    let told = [format!("lost at 10 s in {label}: the driver reset it"), format!("{label} was not measured: no f16")];
+    let told =
+        [format!("lost after 10 s in {label}: the driver reset it"), format!("{label} was not measured: no f16")];
     assert_eq!(found.losses, told);
     // In an ordinary run what does not fit is no loss.
     record.measurements.clear();
     assert_eq!(findings(&record).losses.len(), 1);
+}
+
+#[test]
+fn hours_in_segments_are_added_in_seconds_and_each_window_counts_once() {
+    // A minute of load: five phases in turns, windows of 1 s, read ten times a second.
+    let phases: Vec<Measurement> = (0..5u64)
+        .map(|turn| {
+            let windows: Vec<(u64, u64, u64)> = (0..12).map(|r| (r * 5 + turn, r * 5 + turn + 1, 100)).collect();
+            phase(Phase::ALL[turn as usize], &windows)
+        })
+        .collect();
+    let mut segment = record(phases);
+    segment.traces = vec![power("board", Some(0), Scope::Board, |_| Some(300.0))];
+    let start = std::time::Instant::now();
+    let mut tally = Tally::new();
+    for number in 0..100u32 {
+        segment.started = format!("2026-01-01T{:02}:{:02}:00Z", number / 12, number % 12 * 5);
+        tally.add(&segment);
+    }
+    let found = tally.findings().remove(0);
+    eprintln!("100 segments of 60 windows and 600 polls: {:?}", start.elapsed());
+    assert!(start.elapsed().as_secs_f64() < 20.0, "{:?}", start.elapsed());
+    assert_eq!(metric(&found, "mixed.rate.mean").n, 1200);
+    assert_eq!(found.outputs[0].seen[0].windows, 1200);
+    assert_eq!(found.outputs[0].seen[0].last_s, 8.0 * 3600.0 + 15.0 * 60.0 + 56.0);
+    // Alike in every window: nothing scatters.
+    let (low, high) = metric(&found, "mixed.rate.mean").interval.unwrap();
+    assert!(near(low, 100_000.0) && near(high, 100_000.0));
 }
