@@ -127,7 +127,8 @@ impl Ledger {
         own.warnings.extend(notes);
         self.references.occasion = Some(Occasion {
             id: own.id.clone(),
-            started: own.started.clone(),
+            // All simulated loads begin at the same instant: none is later than another.
+            started: if own.simulated { String::new() } else { own.started.clone() },
             host: own.host.hostname.clone(),
             status: own.status.clone(),
             planned: own.planned_s,

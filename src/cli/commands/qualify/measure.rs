@@ -19,7 +19,7 @@ use crate::cli::{Console, Exit, Failure, resolve};
 use crate::measure::presets;
 use crate::measure::soak::{SoakEvent, SoakPlan, SoakSetup};
 use crate::model::{AccountRequest, Case, Device, Phase, Plan, PowerRequest, Preset, RunRecord, RunStatus, Segment};
-use crate::power::{Findings, PowerSource, Sampler, profiled};
+use crate::power::{self, Findings, PowerSource, Sampler, profiled};
 use crate::provenance;
 use crate::store::{self, QualificationFolder};
 use crate::units::Seconds;
@@ -59,7 +59,7 @@ pub fn afresh(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let devices = resolve::select_devices(&args.device, &test_bench, console)?;
     let interrupted = interruption(STOPPING)?;
     let sources = open_power(args, &devices, &test_bench, console)?;
-    let identities = identities(&devices, &sources);
+    let identities = identities(args, &devices, &test_bench);
     let folder = create_folder(&args.results, &test_bench)?;
     let provenance = provenance::collect(Vec::new());
     let head = Head {
@@ -272,10 +272,13 @@ pub fn open_power(
     Ok(sources)
 }
 
-/// What the power sources say of each device's identity.
-pub fn identities(devices: &[Device], sources: &[Box<dyn PowerSource>]) -> BTreeMap<u32, BTreeMap<String, String>> {
-    let _ = (devices, sources);
-    BTreeMap::new()
+/// What the drivers say of each device's identity.
+pub fn identities(args: &Args, devices: &[Device], test_bench: &TestBench) -> BTreeMap<u32, BTreeMap<String, String>> {
+    if test_bench.machine().is_simulated() {
+        // A scripted address may be that of a real board of this machine.
+        return BTreeMap::new();
+    }
+    power::identities(&test_bench.probe_context(devices.to_vec(), &args.power.sensor_root))
 }
 
 /// A folder whose name no other task of the same second takes: by host and by Slurm's own numbers, or the process.

@@ -3,6 +3,7 @@
 //! What surprises people: time counts as measured only where its segment can be read; a damaged segment's time is measured
 //! again, under a new number, and the damaged file stays as it is.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::again::enter_all;
@@ -27,6 +28,7 @@ pub fn resume(args: &Args, path: &Path, console: &mut Console) -> anyhow::Result
     }
     let test_bench = TestBench::open(args.simulate.as_deref())?;
     let (devices, mut differences) = same_devices(&saved, test_bench.machine().devices());
+    differences.extend(other_boards(&saved, &measure::identities(args, &devices, &test_bench)));
     differences.extend(other_program(&saved)?);
     differences.extend(other_labels(&saved, args)?);
     if test_bench.machine().is_simulated() != saved.simulated {
@@ -58,7 +60,7 @@ fn go_on(
         folder.segments().map_err(|error| Failure::record(error.to_string()))?.last().map_or(1, |last| last + 1);
     let interrupted = interruption(STOPPING)?;
     let sources = measure::open_power(args, &devices, test_bench, console)?;
-    let identities = measure::identities(&devices, &sources);
+    let identities = measure::identities(args, &devices, test_bench);
     ledger.qualification.status = RunStatus::Running;
     ledger.qualification.ended = None;
     ledger.warn(format!("it was resumed after {:.0} s of load, with segment {first}", done.get()));
@@ -101,6 +103,18 @@ fn same_devices(saved: &Qualification, all: Vec<Device>) -> (Vec<Device>, Vec<St
         }
     }
     (devices, differences)
+}
+
+/// Boards that were changed for others of their kind in the same slot.
+fn other_boards(saved: &Qualification, now: &BTreeMap<u32, BTreeMap<String, String>>) -> Vec<String> {
+    let boards = saved.devices.iter().flat_map(|then| {
+        let own = now.get(&then.device.ordinal);
+        then.identity.iter().filter_map(move |(key, old)| {
+            let new = own?.get(key).filter(|new| *new != old)?;
+            Some(format!("{key} of device {} was {old} and is {new}", then.device.ordinal))
+        })
+    });
+    boards.collect()
 }
 
 fn other_program(saved: &Qualification) -> anyhow::Result<Option<String>> {
