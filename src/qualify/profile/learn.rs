@@ -95,6 +95,7 @@ fn about(records: &[&Qualification], runs: &[Run<'_>], boards: usize) -> Profile
         simulated: simulated(device),
         devices: boards as u32,
         runs: runs.len() as u32,
+        load_s: records.iter().map(|record| rounded(record.measured_s.get())).reduce(f64::min),
         rule: format!(
             "median of the devices, off by the tolerance of each check{few}, or by {} (warn) and {} (fail) robust standard \
              deviations between devices where that is wider; never inside what a known-good run measured",
