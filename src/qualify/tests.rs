@@ -37,7 +37,7 @@ fn references(kind: usize) -> References {
 }
 
 /// Grade of the first device among this many good peers.
-fn grade(own: crate::measure::result::metrics::DeviceFindings, peers: u32, kind: usize) -> Grade {
+fn grade(own: DeviceFindings, peers: u32, kind: usize) -> Grade {
     let all: Vec<_> = std::iter::once(own).chain((1..=peers).map(|ordinal| good(ordinal, 50.0))).collect();
     judge(&all, &references(kind)).remove(0).grade
 }
@@ -78,7 +78,9 @@ proptest! {
         own.metrics = kept;
         own.work.retain(|work| phases.contains(&work.phase));
         own.outputs.retain(|outputs| phases.contains(&outputs.phase));
-        let complete = own == good(0, 50.0);
+        let judged = |findings: &DeviceFindings| findings.metrics.iter().filter(|m| measures::measure(&m.id).is_some()).count();
+        let whole = good(0, 50.0);
+        let complete = (judged(&own), &own.work, &own.outputs) == (judged(&whole), &whole.work, &whole.outputs);
         let all: Vec<_> = std::iter::once(own).chain((1..=peers).map(|ordinal| good(ordinal, 50.0))).collect();
         let devices = judge(&all, &references(kind));
         prop_assert_eq!(devices.len(), all.len());

@@ -2,7 +2,7 @@
 
 use super::{check, said};
 use crate::measure::result::metrics::DeviceFindings;
-use crate::model::{CheckOutcome, Grade, Phase, Reference, RunStatus};
+use crate::model::{CheckOutcome, Grade, Phase, PhaseOutputs, Reference, RunStatus};
 use crate::qualify::catalogue;
 use crate::qualify::{Occasion, words};
 
@@ -63,6 +63,10 @@ fn gaps(own: &DeviceFindings, occasion: Option<&Occasion>) -> Vec<String> {
                 gaps.push(format!("The {} phase has a rate of {}", work.phase, metric.value))
             }
             Some(_) => {}
+        }
+        let read = |outputs: &PhaseOutputs| outputs.phase == work.phase && !outputs.seen.is_empty();
+        if !own.outputs.iter().any(read) {
+            gaps.push(format!("No output of the {} phase was read", work.phase));
         }
     }
     for metric in own.metrics.iter().filter(|metric| !metric.value.is_finite()) {

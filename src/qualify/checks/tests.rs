@@ -70,6 +70,15 @@ fn a_phase_without_a_rate_is_inconclusive_and_one_that_cannot_run_warns() {
 }
 
 #[test]
+fn a_phase_whose_outputs_were_never_read_is_inconclusive_and_not_taken_for_right() {
+    let mut unread = good(0, 50.0);
+    unread.outputs.retain(|outputs| outputs.phase != Phase::Integer);
+    let found = outcome(unread, "Q01");
+    assert_eq!(found.grade, Grade::Inconclusive);
+    assert_eq!(found.detail, "No output of the integer phase was read.");
+}
+
+#[test]
 fn nothing_measured_at_all_is_inconclusive_and_never_a_pass() {
     let mut empty = good(0, 50.0);
     (empty.metrics, empty.work, empty.outputs) = (vec![], vec![], vec![]);

@@ -104,11 +104,21 @@ fn about(records: &[&Qualification], runs: &[Run<'_>], boards: usize) -> Profile
         span: started.first().zip(started.last()).map(|(first, last)| ((*first).to_owned(), (*last).to_owned())),
         drivers,
         records: records.iter().map(|record| record.id.clone()).collect(),
+        told: told(runs),
         note: String::new(),
         work: works(&runs[0].device.work),
         outputs: BTreeMap::new(),
         limits: BTreeMap::new(),
     }
+}
+
+/// Figures without a reference of their own that every run holds.
+fn told(runs: &[Run<'_>]) -> Vec<String> {
+    let has = |run: &Run<'_>, id: &str| run.device.metrics.iter().any(|metric| metric.id == id);
+    let free = |id: &&str| measures::measure(id).is_some_and(|measure| measure.warn.is_none());
+    let first = runs.first().map_or(&[][..], |run| &run.device.metrics);
+    let ids = first.iter().map(|metric| metric.id.as_str()).filter(free);
+    ids.filter(|id| runs.iter().all(|run| has(run, id))).map(str::to_owned).collect()
 }
 
 /// `NVIDIA H200` as `nvidia-h200`.
@@ -293,9 +303,12 @@ fn check_outliers(
             record: board[0].record.id.clone(),
             device: label(&board[0].device.device),
             id: like.id.clone(),
-            value: words::number(measure, *median, &like.unit),
-            change: robust.relative(*median).map_or_else(|| "away".to_owned(), words::change),
-            median: words::number(measure, robust.median, &like.unit),
+            difference: format!(
+                "{}, {} from the median of all ({})",
+                words::number(measure, *median, &like.unit),
+                robust.relative(*median).map_or_else(|| "away".to_owned(), words::change),
+                words::number(measure, robust.median, &like.unit)
+            ),
         }),
     }
 }

@@ -84,6 +84,8 @@ pub struct Profile {
     pub drivers: Vec<String>,
     /// Identifiers of the records.
     pub records: Vec<String>,
+    /// Figures with limits that hold for any device, which every device told: one that does not is not like them.
+    pub told: Vec<String>,
     /// The user's own words about it.
     pub note: String,
     /// Work of each phase.

@@ -131,6 +131,18 @@ fn a_figure_that_the_profile_lacks_is_inconclusive() {
 }
 
 #[test]
+fn a_counter_that_all_good_devices_told_is_missed() {
+    // Memory without error correction: the counter is gone, and that is not the same as no error.
+    let profile = learned(&[50.0]);
+    assert!(profile.told.contains(&"ecc.uncorrected".to_owned()), "{:?}", profile.told);
+    let own = without(good(7, 50.0), "ecc.uncorrected");
+    let device = judge(&[own], &References { profile: Some(profile), ..References::default() }).remove(0);
+    assert_eq!(device.grade, Grade::Inconclusive);
+    assert_eq!(of(&device, "Q30").detail, "Not measured here, although a reference has it: ecc.uncorrected.");
+    assert!(why(&edited("\"ecc.uncorrected\"", "\"ecc.uncorected\"")).contains("did you mean ecc.uncorrected"));
+}
+
+#[test]
 fn bad_records_teach_nothing_and_the_message_names_them() {
     assert_eq!(Profile::learn(&[]), Err(LearnError::Nothing));
     let mut failed = records(&[50.0, 50.0]);

@@ -64,6 +64,8 @@ impl Profile {
         }
         list(text, "drivers", &self.drivers);
         list(text, "records", &self.records);
+        line(text, "# These have limits of their own; a device that does not tell them is not like these devices.");
+        list(text, "told", &self.told);
     }
 
     fn write_work(&self, text: &mut String) {

@@ -171,7 +171,8 @@ impl<'a> Bench<'a> {
 
     /// Names of figures that a reference has.
     pub fn known_figures(&self) -> BTreeSet<&str> {
-        let profile = self.profile.iter().flat_map(|profile| profile.limits.keys().map(String::as_str));
+        let profile = self.profile.iter().flat_map(|profile| profile.limits.keys().chain(&profile.told));
+        let profile = profile.map(String::as_str);
         let peers = self.peers.iter().flat_map(|peer| peer.metrics.iter().map(|metric| metric.id.as_str()));
         let history = self.history.iter().flat_map(|(_, past)| past.metrics.iter().map(|metric| metric.id.as_str()));
         profile.chain(peers).chain(history).collect()
