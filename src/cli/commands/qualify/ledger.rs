@@ -14,6 +14,11 @@ use crate::model::{
 use crate::qualify::{self, Occasion, References};
 use crate::units::Seconds;
 
+/// Words of a warning on a segment that is not on disk.
+pub const UNSAVED: &str = "could not be saved";
+/// Beginning of the warning that a load was resumed.
+pub const RESUMED: &str = "it was resumed";
+
 /// A qualification in the making.
 pub struct Ledger {
     /// The qualification, as it would be saved now.
