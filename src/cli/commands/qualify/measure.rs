@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::ask::{self, Lengths};
-use super::ledger::{Head, Ledger, UNSAVED, unmeasured};
+use super::ledger::{Head, Ledger, unmeasured};
 use super::progress::Progress;
 use super::{Args, load, outcome, references};
 use crate::cli::bench::{self, TestBench};
@@ -159,8 +159,7 @@ impl Desk<'_> {
     fn close(&mut self) {
         let Some((number, segment, record)) = self.open.take() else { return };
         if segment.is_none() {
-            let file = store::segment_file(number);
-            self.ledger.warn(format!("{file} {UNSAVED}: its figures are in the verdict, its raw data are lost"));
+            self.ledger.unsaved(number);
         }
         self.ledger.enter(segment, &record);
         self.ledger.judge();
