@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use super::ledger::{Head, Ledger};
-use super::{Args, outcome, references};
+use super::{Args, ledger, outcome, references};
 use crate::cli::{Console, Exit, Failure};
 use crate::measure::result::metrics::Tally;
 use crate::model::{Qualification, RunRecord};
@@ -51,7 +51,9 @@ pub fn enter_all(
     let stated = saved.segments.clone();
     let known_warnings = saved.warnings.clone();
     let mut ledger = Ledger::reopened(saved, references);
-    for warning in known_warnings.into_iter().filter(|warning| warning.text.contains("could not be saved")) {
+    // The others are found again in the segments.
+    let own = |text: &str| text.contains(ledger::UNSAVED) || text.starts_with(ledger::RESUMED);
+    for warning in known_warnings.into_iter().filter(|warning| own(&warning.text)) {
         ledger.warn(warning.text);
     }
     let mut numbers = folder.segments().map_err(|error| Failure::record(error.to_string()))?;

@@ -14,6 +14,11 @@ use crate::model::{
 use crate::qualify::{self, Occasion, References};
 use crate::units::Seconds;
 
+/// Words of a warning on a segment that is not on disk.
+pub const UNSAVED: &str = "could not be saved";
+/// Beginning of the warning that a load was resumed.
+pub const RESUMED: &str = "it was resumed";
+
 /// A qualification in the making.
 pub struct Ledger {
     /// The qualification, as it would be saved now.
@@ -24,6 +29,8 @@ pub struct Ledger {
     references: References,
     /// Warnings that are not the tally's.
     warnings: Vec<Warning>,
+    /// Numbers of segments of which only the figures are left.
+    unsaved: Vec<u32>,
 }
 
 /// What is known before anything was measured.
@@ -71,7 +78,14 @@ impl Ledger {
             segments: Vec::new(),
             warnings: Vec::new(),
         };
-        Self { qualification, proof: Proof::default(), tally: Tally::new(), references, warnings: Vec::new() }
+        Self {
+            qualification,
+            proof: Proof::default(),
+            tally: Tally::new(),
+            references,
+            warnings: Vec::new(),
+            unsaved: Vec::new(),
+        }
     }
 
     /// One that goes on with a saved qualification: its segments are still to be entered.
@@ -101,6 +115,22 @@ impl Ledger {
         }
     }
 
+    /// Notes that a segment is not on disk.
+    pub fn unsaved(&mut self, number: u32) {
+        self.unsaved.push(number);
+    }
+
+    /// The warning on segments that are not on disk.
+    fn unsaved_warning(&self) -> Option<Warning> {
+        let (first, last) = (self.unsaved.first()?, self.unsaved.last()?);
+        let which = match self.unsaved.len() {
+            1 => format!("segment {first}"),
+            count => format!("{count} segments between {first} and {last}"),
+        };
+        let text = format!("{which} {UNSAVED}: the figures are in the verdict, the raw data are lost");
+        Some(Warning { code: WarningCode::Other, text })
+    }
+
     /// Takes in a segment, whose file is known if it could be saved.
     pub fn enter(&mut self, segment: Option<Segment>, record: &RunRecord) {
         self.tally.add(record);
@@ -120,11 +150,12 @@ impl Ledger {
 
     /// Judges what there is; without a figure the devices stay as they are.
     pub fn judge(&mut self) {
+        let unsaved = self.unsaved_warning();
         let own = &mut self.qualification;
         own.measured_s = self.tally.measured();
         own.warnings = self.warnings.clone();
         let notes = self.tally.notes().into_iter().map(|text| Warning { code: WarningCode::Other, text });
-        own.warnings.extend(notes);
+        own.warnings.extend(unsaved.into_iter().chain(notes));
         self.references.occasion = Some(Occasion {
             id: own.id.clone(),
             // All simulated loads begin at the same instant: none is later than another.

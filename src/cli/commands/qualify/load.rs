@@ -1,4 +1,5 @@
-//! The load itself, as the commands call it.
+//! The load itself, as the commands call it. STAND-IN until the engine of sustained load is merged: ordinary runs one after the
+//! other, whose outputs are verified and not digested.
 
 use crate::measure::plan::{self, Selection};
 use crate::measure::run::{self, Event, Observer, Setup};
@@ -48,15 +49,10 @@ pub fn run(setup: &mut SoakSetup<'_>, plan: &SoakPlan) {
             let phase = plan.work.iter().find(|(_, case)| *case == measurement.case).map(|(phase, _)| *phase);
             measurement.sustained = phase.map(|phase| crate::model::Sustained {
                 phase,
-                digested_bytes: 1,
+                digested_bytes: 0,
                 output_bytes: 1,
                 known: None,
-                digests: measurement
-                    .windows
-                    .iter()
-                    .filter(|w| w.kind == crate::model::WindowKind::Measure)
-                    .map(|_| "aa".repeat(32))
-                    .collect(),
+                digests: Vec::new(),
             });
         }
         if let Err(error) = (setup.save)(number, &record) {

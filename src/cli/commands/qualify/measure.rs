@@ -15,7 +15,8 @@ use super::progress::Progress;
 use super::{Args, load, outcome, references};
 use crate::cli::bench::{self, TestBench};
 use crate::cli::commands::run::{STOPPING, interruption};
-use crate::cli::{Console, Exit, Failure, resolve};
+use crate::cli::sensors::PowerArgs;
+use crate::cli::{Console, Exit, Failure, resolve, sensors};
 use crate::measure::presets;
 use crate::measure::soak::{SoakEvent, SoakPlan, SoakSetup};
 use crate::model::{AccountRequest, Case, Device, Phase, Plan, PowerRequest, Preset, RunRecord, RunStatus, Segment};
@@ -58,7 +59,7 @@ pub fn afresh(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let test_bench = TestBench::open(args.simulate.as_deref())?;
     let devices = resolve::select_devices(&args.device, &test_bench, console)?;
     let interrupted = interruption(STOPPING)?;
-    let sources = open_power(args, &devices, &test_bench, console)?;
+    let sources = open_power(&request, args, &devices, &test_bench, console)?;
     let identities = identities(args, &devices, &test_bench);
     let folder = create_folder(&args.results, &test_bench)?;
     let provenance = provenance::collect(Vec::new());
@@ -76,8 +77,6 @@ pub fn afresh(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let blank =
         devices.iter().map(|device| unmeasured(device, identities.get(&device.ordinal).cloned().unwrap_or_default()));
     let ledger = Ledger::new(head, blank.collect(), references);
-    // Whoever looks from now on finds a qualification that says that it is running.
-    folder.save(&ledger.qualification).map_err(|error| Failure::usage(error.to_string()))?;
     let work = load::work(&devices, SEED);
     let job = Job {
         devices,
@@ -103,6 +102,13 @@ pub fn carry_out(
     args: &Args,
     console: &mut Console,
 ) -> anyhow::Result<Exit> {
+    let lock = folder.lock().map_err(|error| Failure::usage(error.to_string()))?;
+    if lock.is_none() {
+        let why = "another wattmark is at work in it. Let it end, or stop it first";
+        return Err(Failure::usage(format!("cannot load devices into {}: {why}", folder.path().display())).into());
+    }
+    // Whoever looks from now on finds a qualification that says that it is running.
+    folder.save(&ledger.qualification).map_err(|error| Failure::usage(error.to_string()))?;
     let stopped = || interrupted.load(Ordering::Relaxed);
     let mut ledger = drive(job, ledger, folder, test_bench, &stopped, args, console)?;
     let stopped = stopped();
@@ -153,9 +159,7 @@ impl Desk<'_> {
     fn close(&mut self) {
         let Some((number, segment, record)) = self.open.take() else { return };
         if segment.is_none() {
-            let file = store::segment_file(number);
-            self.ledger
-                .warn(format!("{file} could not be saved: its figures are in the verdict, its raw data are lost"));
+            self.ledger.unsaved(number);
         }
         self.ledger.enter(segment, &record);
         self.ledger.judge();
@@ -260,12 +264,14 @@ fn record_plan(job: &Job) -> Plan {
 
 /// Opens the power sources, with a line for each that cannot be used.
 pub fn open_power(
+    request: &PowerRequest,
     args: &Args,
     devices: &[Device],
     test_bench: &TestBench,
     console: &Console,
 ) -> anyhow::Result<Vec<Box<dyn PowerSource>>> {
-    let Findings { sources, obstacles } = args.power.open(devices, test_bench)?;
+    let PowerArgs { sensor_root, profiles, .. } = &args.power;
+    let Findings { sources, obstacles } = sensors::open_known(request, devices, test_bench, sensor_root, profiles)?;
     for obstacle in obstacles {
         console.note(&format!("power: {}: {}. {}", obstacle.what, obstacle.why, obstacle.remedy));
     }

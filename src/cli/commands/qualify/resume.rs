@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::again::enter_all;
 use super::ask::{self, Lengths};
-use super::ledger::Ledger;
+use super::ledger::{Ledger, RESUMED};
 use super::measure::{self, Job, SEED};
 use super::{Args, load, references};
 use crate::cli::bench::TestBench;
@@ -43,7 +43,11 @@ pub fn resume(args: &Args, path: &Path, console: &mut Console) -> anyhow::Result
         let rest = "Figures of different things do not add up: begin a new qualification";
         return Err(Failure::usage(format!("cannot resume {}: {all}. {rest}", folder.path().display())).into());
     }
-    let request = earlier.map_or_else(|| args.power.request(), |record| Ok(record.plan.power))?;
+    // The sensors of the first part, unless others are asked for.
+    let request = match (&args.power.power, earlier) {
+        (None, Some(record)) => record.plan.power,
+        _ => args.power.request()?,
+    };
     go_on(ledger, &folder, &test_bench, (devices, work, request), args, console)
 }
 
@@ -59,13 +63,12 @@ fn go_on(
     let first =
         folder.segments().map_err(|error| Failure::record(error.to_string()))?.last().map_or(1, |last| last + 1);
     let interrupted = interruption(STOPPING)?;
-    let sources = measure::open_power(args, &devices, test_bench, console)?;
+    let sources = measure::open_power(&request, args, &devices, test_bench, console)?;
     let identities = measure::identities(args, &devices, test_bench);
     ledger.qualification.status = RunStatus::Running;
     ledger.qualification.ended = None;
-    ledger.warn(format!("it was resumed after {:.0} s of load, with segment {first}", done.get()));
+    ledger.warn(format!("{RESUMED} after {:.0} s of load, with segment {first}", done.get()));
     ledger.judge();
-    folder.save(&ledger.qualification).map_err(|error| Failure::usage(error.to_string()))?;
     let job = Job {
         devices,
         work,
