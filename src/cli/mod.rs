@@ -65,6 +65,8 @@ pub enum Command {
     List(commands::list::Args),
     /// Show a record as a table.
     Show(commands::show::Args),
+    /// Find the devices that are off among the records of many nodes, and say why.
+    Fleet(commands::fleet::Args),
     /// Compare two records case by case.
     Compare(commands::compare::Args),
     /// Carbon of a record at a site, over regions, at other hours, behind a micro-grid; no GPU needed.
@@ -174,6 +176,7 @@ fn dispatch(command: &Command, console: &mut Console) -> anyhow::Result<Exit> {
         Command::Doctor(args) => commands::doctor::run(args, console),
         Command::List(args) => commands::list::run(args, console),
         Command::Show(args) => commands::show::run(args, console),
+        Command::Fleet(args) => commands::fleet::run(args, console),
         Command::Compare(args) => commands::compare::run(args, console),
         Command::Carbon(args) => commands::carbon::run(args, console),
         Command::Cost(args) => commands::cost::run(args, console),

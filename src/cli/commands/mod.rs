@@ -10,6 +10,7 @@ pub mod devices;
 pub mod doctor;
 pub mod export;
 pub mod factors;
+pub mod fleet;
 pub mod list;
 pub mod meter;
 pub mod plot;

@@ -1,0 +1,1 @@
+//! The fleet over records made in memory and on disk.
