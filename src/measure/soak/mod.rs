@@ -129,3 +129,6 @@ pub struct SoakEnd {
 pub fn run(setup: &mut SoakSetup<'_>, plan: &SoakPlan) -> SoakEnd {
     rounds::Load::new(setup, plan).run()
 }
+
+#[cfg(test)]
+mod tests;
