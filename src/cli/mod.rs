@@ -51,6 +51,8 @@ pub enum Command {
     Meter(Box<commands::meter::Args>),
     /// Measure what a device can do at most: arithmetic, memory, launches, transfers, and watts.
     Ceilings(commands::ceilings::Args),
+    /// Load every device for a sustained time and judge each: PASS, WARN, INCONCLUSIVE or FAIL.
+    Qualify(Box<commands::qualify::Args>),
     /// Show power, clocks, temperature and throttling of all sensors, live.
     Watch(commands::watch::Args),
     /// Find how power sensors answer, with square waves of load, and keep it for later runs.
@@ -79,7 +81,7 @@ pub enum Command {
     Export(commands::export::Args),
     /// Check a record strictly.
     Validate(commands::validate::Args),
-    /// Print the JSON Schema of a record.
+    /// Print the JSON Schema of a record or a qualification.
     Schema(commands::schema::Args),
     /// Print a completion script for a shell.
     #[command(hide = true)]
@@ -165,6 +167,7 @@ fn dispatch(command: &Command, console: &mut Console) -> anyhow::Result<Exit> {
         Command::Tune(args) => commands::tune::run(args, console),
         Command::Meter(args) => commands::meter::run(args, console),
         Command::Ceilings(args) => commands::ceilings::run(args, console),
+        Command::Qualify(args) => commands::qualify::run(args, console),
         Command::Watch(args) => commands::watch::run(args, console),
         Command::Calibrate(args) => commands::calibrate::run(args, console),
         Command::Devices(args) => commands::devices::run(args, console),

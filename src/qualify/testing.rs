@@ -181,6 +181,7 @@ pub fn qualification(id: &str, findings: &[DeviceFindings]) -> Qualification {
         ended: None,
         status: RunStatus::Complete,
         simulated: false,
+        inject_error: false,
         tool: Tool {
             version: "0".to_owned(),
             commit: None,

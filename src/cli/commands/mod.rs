@@ -13,6 +13,7 @@ pub mod factors;
 pub mod list;
 pub mod meter;
 pub mod plot;
+pub mod qualify;
 pub mod run;
 pub mod schema;
 pub mod show;
