@@ -44,7 +44,7 @@ pub fn of<'a>(own: &DeviceFindings, references: &'a References) -> (Vec<(&'a str
     let mut past: Vec<(&Qualification, &QualifiedDevice)> = references
         .history
         .iter()
-        .filter(|run| earlier(run) && seen.insert(run.id.as_str()))
+        .filter(|run| !run.inject_error && earlier(run) && seen.insert(run.id.as_str()))
         .flat_map(|run| run.devices.iter().map(move |device| (run, device)))
         .filter(|(run, device)| is_own(run, device) && device.grade != Grade::Fail && is_complete(device))
         .collect();
