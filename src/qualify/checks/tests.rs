@@ -34,10 +34,16 @@ fn a_good_device_among_good_peers_passes_every_check() {
 #[test]
 fn a_lost_device_fails_and_an_incomplete_load_is_inconclusive() {
     let mut lost = good(0, 50.0);
-    lost.losses.push("lost at 120 s in gemm/tiled-f32: the driver reset it".to_owned());
+    lost.losses.push("lost after 120 s in gemm/tiled-f32: the driver reset it".to_owned());
     let found = outcome(lost, "Q01");
     assert_eq!(found.grade, Grade::Fail);
-    assert!(found.detail.contains("lost at 120 s") && found.action.contains("reseat"), "{found:?}");
+    assert!(found.detail.contains("lost after 120 s") && found.action.contains("reseat"), "{found:?}");
+
+    let mut failed = good(0, 50.0);
+    failed.losses.push("the run failed after 30 s of load: out of memory".to_owned());
+    let found = outcome(failed, "Q01");
+    assert_eq!(found.grade, Grade::Inconclusive);
+    assert_eq!(found.detail, "The run failed after 30 s of load: out of memory.");
 
     let short = |measured: f64, status: RunStatus| {
         let own = Occasion { measured: Seconds::new(measured), status, ..occasion() };

@@ -95,6 +95,7 @@ fn about(records: &[&Qualification], runs: &[Run<'_>], boards: usize) -> Profile
         simulated: simulated(device),
         devices: boards as u32,
         runs: runs.len() as u32,
+        load_s: records.iter().map(|record| rounded(record.measured_s.get())).reduce(f64::min),
         rule: format!(
             "median of the devices, off by the tolerance of each check{few}, or by {} (warn) and {} (fail) robust standard \
              deviations between devices where that is wider; never inside what a known-good run measured",
@@ -159,6 +160,9 @@ fn check_kind(records: &[&Qualification], runs: &[Run<'_>]) -> Result<(), LearnE
         RunStatus::Interrupted => Some("interrupted".to_owned()),
         RunStatus::Failed { reason } => Some(format!("ended by an error ({reason})")),
     };
+    if let Some(record) = records.iter().find(|record| record.inject_error) {
+        return Err(LearnError::Injected { record: record.id.clone() });
+    }
     match records.iter().find_map(|record| Some((record, status(&record.status)?))) {
         None => Ok(()),
         Some((record, status)) => Err(LearnError::Unfinished { record: record.id.clone(), status }),

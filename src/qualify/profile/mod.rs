@@ -74,6 +74,8 @@ pub struct Profile {
     pub devices: u32,
     /// Runs of them.
     pub runs: u32,
+    /// Seconds of load of the shortest run.
+    pub load_s: Option<f64>,
     /// How the limits were made, in words.
     pub rule: String,
     /// Version of the program that learned it.

@@ -12,7 +12,8 @@ use crate::qualify::measures::{self, Form, Measure};
 use crate::qualify::work::WorkKey;
 
 const KEYS: [&str; 9] = ["schema", "version", "name", "model", "simulated", "note", "learned", "work", "outputs"];
-const LEARNED: [&str; 9] = ["devices", "runs", "rule", "tool", "first", "last", "drivers", "records", "told"];
+const LEARNED: [&str; 10] =
+    ["devices", "runs", "load_s", "rule", "tool", "first", "last", "drivers", "records", "told"];
 const WORK: [&str; 6] = ["kernel", "shape", "element", "pattern", "params", "shader_sha256"];
 const OUTPUT: [&str; 3] = ["sha256", "seed", "driver"];
 const LIMIT: [&str; 11] = [
@@ -57,6 +58,7 @@ impl Profile {
             note: top.text("note")?.unwrap_or_default(),
             devices: learned.count("devices")?,
             runs: learned.count("runs")?,
+            load_s: learned.number("load_s")?,
             rule: learned.text("rule")?.unwrap_or_default(),
             tool: learned.text("tool")?.unwrap_or_default(),
             span: learned.text("first")?.zip(learned.text("last")?),
