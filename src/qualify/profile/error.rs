@@ -107,6 +107,14 @@ pub enum LearnError {
         /// How it stands.
         status: String,
     },
+    /// A proof of the checks.
+    #[error(
+        "record {record} cannot teach what is normal: errors were made in its outputs on purpose (--inject-error); leave it out"
+    )]
+    Injected {
+        /// Identifier of the record.
+        record: String,
+    },
     /// Several models.
     #[error("a profile is of one model, and the records hold {0}; learn one profile for each")]
     MixedModels(String),

@@ -160,6 +160,9 @@ fn check_kind(records: &[&Qualification], runs: &[Run<'_>]) -> Result<(), LearnE
         RunStatus::Interrupted => Some("interrupted".to_owned()),
         RunStatus::Failed { reason } => Some(format!("ended by an error ({reason})")),
     };
+    if let Some(record) = records.iter().find(|record| record.inject_error) {
+        return Err(LearnError::Injected { record: record.id.clone() });
+    }
     match records.iter().find_map(|record| Some((record, status(&record.status)?))) {
         None => Ok(()),
         Some((record, status)) => Err(LearnError::Unfinished { record: record.id.clone(), status }),

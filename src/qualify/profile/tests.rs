@@ -166,6 +166,10 @@ fn bad_records_teach_nothing_and_the_message_names_them() {
     interrupted[0].status = RunStatus::Interrupted;
     assert!(refused(&interrupted).contains("it is interrupted; run it to its end"));
 
+    let mut injected = records(&[50.0]);
+    injected[0].inject_error = true;
+    assert!(refused(&injected).contains("on purpose (--inject-error)"));
+
     let mut models = records(&[50.0, 50.0]);
     models[1].devices[0].device.name = "Accelerator Y".to_owned();
     assert!(refused(&models).contains("Accelerator X (10de:1234), Accelerator Y (10de:1234)"));

@@ -13,7 +13,6 @@ use crate::qualify::identity::{same_board, same_driver};
 use crate::qualify::limits::Limits;
 use crate::qualify::measures::Measure;
 use crate::qualify::words;
-use crate::qualify::work::works;
 use crate::stats::Robust;
 
 /// Fewest runs that say what is usual.
@@ -45,7 +44,7 @@ pub fn of<'a>(own: &DeviceFindings, references: &'a References) -> (Vec<(&'a str
     let mut past: Vec<(&Qualification, &QualifiedDevice)> = references
         .history
         .iter()
-        .filter(|run| earlier(run) && seen.insert(run.id.as_str()))
+        .filter(|run| !run.inject_error && earlier(run) && seen.insert(run.id.as_str()))
         .flat_map(|run| run.devices.iter().map(move |device| (run, device)))
         .filter(|(run, device)| is_own(run, device) && device.grade != Grade::Fail && is_complete(device))
         .collect();
@@ -73,11 +72,12 @@ pub fn bounds(
         return Vec::new();
     }
     let mut like = |same: bool| -> Vec<(&str, f64)> {
-        let runs = bench.history.iter().filter(|(_, past)| !same || same_driver(&own.device, &past.device));
-        runs.filter_map(|(started, past)| {
-            Some((*started, bench.like_value(metric, (&works(&past.work), &past.metrics), "history", aside)?))
-        })
-        .collect()
+        let runs = bench.history.iter().zip(&bench.past_works);
+        runs.filter(|((_, past), _)| !same || same_driver(&own.device, &past.device))
+            .filter_map(|((started, past), works)| {
+                Some((*started, bench.like_value(metric, (works, &past.metrics), "history", aside)?))
+            })
+            .collect()
     };
     let (mut runs, mut same) = (like(true), true);
     if runs.len() < ENOUGH {

@@ -88,6 +88,10 @@ pub struct Bench<'a> {
     /// References that were set aside as a whole.
     pub early: Aside,
     works: Works,
+    /// Work of the peers, in their order.
+    peer_works: Vec<Works>,
+    /// Work of the earlier qualifications, in their order.
+    past_works: Vec<Works>,
     /// Seconds of load that were measured, where known.
     load: Option<f64>,
 }
@@ -107,8 +111,11 @@ impl<'a> Bench<'a> {
         let (history, short) = history::of(own, references);
         let reason = format!("{} with less than half of this load", words::count(short, "run"));
         let early = (short > 0).then(|| SetAside { reference: "history".to_owned(), reason });
+        let peers: Vec<&DeviceFindings> = others.filter(|other| same_model(&own.device, &other.device)).collect();
         Self {
-            peers: others.filter(|other| same_model(&own.device, &other.device)).collect(),
+            peer_works: peers.iter().map(|peer| works(&peer.work)).collect(),
+            past_works: history.iter().map(|(_, past)| works(&past.work)).collect(),
+            peers,
             history,
             profile,
             misfit,

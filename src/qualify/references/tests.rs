@@ -105,7 +105,9 @@ fn failed_later_repeated_and_foreign_runs_are_no_history() {
     });
     let unread = || without(good(0, 50.0), "memory.rate.mean");
     let incomplete = vec![qualification("01", &[unread()]), qualification("02", &[unread()])];
-    for runs in [failed, itself, later, copies, other_board, incomplete] {
+    let mut injected = history(&[50.0, 50.0]);
+    injected.iter_mut().for_each(|run| run.inject_error = true);
+    for runs in [injected, failed, itself, later, copies, other_board, incomplete] {
         assert_eq!(after(runs, good(0, 50.0)).grade, Grade::Inconclusive);
     }
 }

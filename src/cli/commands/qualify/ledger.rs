@@ -29,6 +29,8 @@ pub struct Ledger {
     references: References,
     /// Warnings that are not the tally's.
     warnings: Vec<Warning>,
+    /// Load time of the segments that were entered.
+    measured: Seconds,
     /// Numbers of segments of which only the figures are left.
     unsaved: Vec<u32>,
 }
@@ -84,6 +86,7 @@ impl Ledger {
             tally: Tally::new(),
             references,
             warnings: Vec::new(),
+            measured: Seconds::new(0.0),
             unsaved: Vec::new(),
         }
     }
@@ -134,6 +137,7 @@ impl Ledger {
     /// Takes in a segment, whose file is known if it could be saved.
     pub fn enter(&mut self, segment: Option<Segment>, record: &RunRecord) {
         self.tally.add(record);
+        self.measured = self.measured + load_time(record);
         self.proof.add(record);
         self.qualification.segments.extend(segment);
         for warning in &record.warnings {
@@ -145,14 +149,14 @@ impl Ledger {
 
     /// Load that was measured so far.
     pub fn measured(&self) -> Seconds {
-        self.tally.measured()
+        self.measured
     }
 
     /// Judges what there is; without a figure the devices stay as they are.
     pub fn judge(&mut self) {
         let unsaved = self.unsaved_warning();
         let own = &mut self.qualification;
-        own.measured_s = self.tally.measured();
+        own.measured_s = self.measured;
         own.warnings = self.warnings.clone();
         let notes = self.tally.notes().into_iter().map(|text| Warning { code: WarningCode::Other, text });
         own.warnings.extend(unsaved.into_iter().chain(notes));
@@ -175,6 +179,14 @@ impl Ledger {
             own.grade = own.grade.max(Grade::Inconclusive);
         }
     }
+}
+
+/// Time from the beginning of the first window of any device to the end of the last: with the rests of the power steps and the
+/// checks between windows, as the load itself counts.
+pub fn load_time(record: &RunRecord) -> Seconds {
+    let windows = || record.measurements.iter().flat_map(|measurement| &measurement.windows);
+    let (from, until) = (windows().map(|w| w.start_ns).min(), windows().map(|w| w.end_ns).max());
+    from.zip(until).map_or(Seconds::new(0.0), |(from, until)| until.since(from))
 }
 
 /// A device of which nothing was measured yet.

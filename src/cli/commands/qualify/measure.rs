@@ -12,13 +12,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::ask::{self, Lengths};
 use super::ledger::{Head, Ledger, unmeasured};
 use super::progress::Progress;
-use super::{Args, load, outcome, references};
+use super::{Args, outcome, references};
 use crate::cli::bench::{self, TestBench};
 use crate::cli::commands::run::{STOPPING, interruption};
 use crate::cli::sensors::PowerArgs;
 use crate::cli::{Console, Exit, Failure, resolve, sensors};
 use crate::measure::presets;
-use crate::measure::soak::{SoakEvent, SoakPlan, SoakSetup};
+use crate::measure::soak::{self, SoakEvent, SoakPlan, SoakSetup};
 use crate::model::{AccountRequest, Case, Device, Phase, Plan, PowerRequest, Preset, RunRecord, RunStatus, Segment};
 use crate::power::{self, Findings, PowerSource, Sampler, profiled};
 use crate::provenance;
@@ -77,7 +77,7 @@ pub fn afresh(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let blank =
         devices.iter().map(|device| unmeasured(device, identities.get(&device.ordinal).cloned().unwrap_or_default()));
     let ledger = Ledger::new(head, blank.collect(), references);
-    let work = load::work(&devices, SEED);
+    let work = soak::work(&devices, SEED);
     let job = Job {
         devices,
         work,
@@ -178,7 +178,7 @@ fn drive(
     let plan = soak_plan(&job);
     let slow = args.slow.as_deref().map(|text| resolve::duration_up_to("--slow", text, 60.0)).transpose()?;
     let hz = presets::settings(Preset::Standard).sampler_hz;
-    let (first, template) = (job.first, record_plan(&job));
+    let template = record_plan(&job);
     let (sources, hz) = profiled::at_profiled_cadence(job.sources, hz);
     let sampler = (!sources.is_empty()).then(|| Sampler::start(sources, hz, &test_bench.machine().clock()));
     let progress = RefCell::new(Progress::new(job.lengths.planned, job.done, console.err_is_terminal));
@@ -186,7 +186,7 @@ fn drive(
     let started = bench::rfc3339(test_bench.utc_origin());
     {
         let mut segment = |number: u32| {
-            let id = format!("{}-{:04}", folder.id(), number + first - 1);
+            let id = format!("{}-{:04}", folder.id(), number);
             let mut record = bench::record_of(template.clone(), job.devices.clone(), test_bench, &id);
             record.started.clone_from(&started);
             record.provenance.device_details.clone_from(&job.identities);
@@ -197,7 +197,7 @@ fn drive(
             if record.status != RunStatus::Running && record.ended.is_none() {
                 record.ended = Some(bench::rfc3339(test_bench.utc_now()));
             }
-            desk.borrow_mut().save(number + first - 1, &record)
+            desk.borrow_mut().save(number, &record)
         };
         let mut observer = |event: &SoakEvent<'_>| {
             progress.borrow_mut().event(event);
@@ -205,7 +205,7 @@ fn drive(
                 let mut desk = desk.borrow_mut();
                 desk.close();
                 let saved = desk.folder.save(&desk.ledger.qualification);
-                progress.borrow_mut().segment(number + first - 1, *done, &desk.ledger.qualification, saved.err());
+                progress.borrow_mut().segment(*number, *done, &desk.ledger.qualification, saved.err());
                 if let Some(pause) = slow {
                     std::thread::sleep(std::time::Duration::from_secs_f64(pause.get()));
                 }
@@ -219,7 +219,7 @@ fn drive(
             segment: &mut segment,
             save: &mut save,
         };
-        load::run(&mut setup, &plan);
+        soak::run(&mut setup, &plan);
     }
     progress.borrow().finish();
     if let Some(sampler) = sampler {
@@ -235,6 +235,7 @@ fn soak_plan(job: &Job) -> SoakPlan {
         work: job.work.clone(),
         duration: job.lengths.planned,
         done: job.done,
+        first_segment: job.first,
         segment: job.lengths.segment,
         window: job.lengths.window,
         inject_error: job.inject_error,

@@ -10,10 +10,11 @@ use super::again::enter_all;
 use super::ask::{self, Lengths};
 use super::ledger::{Ledger, RESUMED};
 use super::measure::{self, Job, SEED};
-use super::{Args, load, references};
+use super::{Args, references};
 use crate::cli::bench::TestBench;
 use crate::cli::commands::run::{STOPPING, interruption};
 use crate::cli::{Console, Exit, Failure};
+use crate::measure::soak;
 use crate::model::{Case, Device, Phase, PowerRequest, Qualification, QualifiedDevice, RunRecord, RunStatus};
 use crate::store::{self, QualificationFolder};
 
@@ -36,7 +37,7 @@ pub fn resume(args: &Args, path: &Path, console: &mut Console) -> anyhow::Result
     }
     let ledger = enter_all(saved, references, &folder, console)?;
     let earlier = last_readable(&ledger, &folder);
-    let work = load::work(&devices, SEED);
+    let work = soak::work(&devices, SEED);
     differences.extend(earlier.as_ref().and_then(|record| other_work(record, &work)));
     if !differences.is_empty() {
         let all = differences.join("; ");
