@@ -47,7 +47,8 @@ pub(super) fn same_driver(a: &Device, b: &Device) -> bool {
 
 /// Driver and version in a line.
 pub(super) fn driver(device: &Device) -> String {
-    format!("{} {} ({})", device.driver, device.driver_info, device.backend).trim().to_owned()
+    let text = format!("{} {} ({})", device.driver, device.driver_info, device.backend);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// True for a device without hardware: scripted times and power.
