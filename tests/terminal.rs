@@ -43,6 +43,7 @@ fn the_help_of_every_command() {
         "watch",
         "ceilings",
         "calibrate",
+        "qualify",
         "devices",
         "doctor",
         "list",

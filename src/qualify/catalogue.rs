@@ -355,3 +355,28 @@ pub fn markdown() -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_guide_holds_the_table_of_checks_as_it_is() {
+        let guide = include_str!("../../docs/qualifying-hardware.md");
+        let table = guide.split("<!-- checks -->\n").nth(1).and_then(|rest| rest.split("<!-- /checks -->").next());
+        if let (Some(path), true) = (std::env::var_os("WATTMARK_WRITE_GUIDE"), table != Some(&markdown())) {
+            std::fs::write(path, guide.replace(table.unwrap(), &markdown())).unwrap();
+        }
+        assert_eq!(table, Some(markdown().as_str()), "WATTMARK_WRITE_GUIDE=docs/qualifying-hardware.md writes it anew");
+    }
+
+    #[test]
+    fn every_check_says_what_to_do_and_why_its_limit_is_there() {
+        for check in all() {
+            let texts = [check.title, check.looks_at, check.limit, check.reason, check.action];
+            assert!(texts.iter().all(|text| text.len() > 8), "{check:?}");
+            assert!(check.action.ends_with('.') && !check.limit.ends_with('.'), "{check:?}");
+        }
+        assert_eq!((info("Q12").map(|check| check.title), info("Q99")), (Some("mean efficiency"), None));
+    }
+}

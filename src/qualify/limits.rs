@@ -18,6 +18,9 @@ pub struct Limits {
     pub fail_above: Option<f64>,
 }
 
+/// A limit with the key that stands for it in files.
+pub type Named = (&'static str, f64);
+
 /// How far from normal a figure may be: a part of the normal value, and an amount; the larger counts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tolerance {
@@ -101,15 +104,14 @@ impl Limits {
     }
 
     /// The first breach of the order fail below, warn below, warn above, fail above: the two names and their values.
-    pub fn contradiction(&self) -> Option<((&'static str, f64), (&'static str, f64))> {
+    pub fn contradiction(&self) -> Option<(Named, Named)> {
         let ordered = [
             ("fail_below", self.fail_below),
             ("warn_below", self.warn_below),
             ("warn_above", self.warn_above),
             ("fail_above", self.fail_above),
         ];
-        let given: Vec<(&'static str, f64)> =
-            ordered.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        let given: Vec<Named> = ordered.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
         given.windows(2).find(|pair| pair[0].1 > pair[1].1).map(|pair| (pair[0], pair[1]))
     }
 }

@@ -183,7 +183,6 @@ pub fn phase(id: &str) -> Option<Phase> {
 pub fn hint(id: &str) -> String {
     let known: Vec<String> = MEASURES
         .iter()
-        .filter(|measure| measure.warn.is_some())
         .flat_map(|measure| match measure.name.starts_with('.') {
             true => Phase::ALL.iter().map(|phase| format!("{phase}{}", measure.name)).collect(),
             false => vec![measure.name.to_owned()],

@@ -6,7 +6,9 @@ use proptest::sample::{select, subsequence};
 use super::measures::{MEASURES, Measure};
 use super::testing::*;
 use super::*;
+use crate::measure::result::metrics::DeviceFindings;
 use crate::model::{Better, Grade, Phase};
+use crate::stats::SplitMix64;
 
 /// Names of all judged figures.
 fn figures() -> Vec<(String, &'static Measure)> {
@@ -37,7 +39,7 @@ fn references(kind: usize) -> References {
 }
 
 /// Grade of the first device among this many good peers.
-fn grade(own: crate::measure::result::metrics::DeviceFindings, peers: u32, kind: usize) -> Grade {
+fn grade(own: DeviceFindings, peers: u32, kind: usize) -> Grade {
     let all: Vec<_> = std::iter::once(own).chain((1..=peers).map(|ordinal| good(ordinal, 50.0))).collect();
     judge(&all, &references(kind)).remove(0).grade
 }
@@ -78,7 +80,9 @@ proptest! {
         own.metrics = kept;
         own.work.retain(|work| phases.contains(&work.phase));
         own.outputs.retain(|outputs| phases.contains(&outputs.phase));
-        let complete = own == good(0, 50.0);
+        let judged = |findings: &DeviceFindings| findings.metrics.iter().filter(|m| measures::measure(&m.id).is_some()).count();
+        let whole = good(0, 50.0);
+        let complete = (judged(&own), &own.work, &own.outputs) == (judged(&whole), &whole.work, &whole.outputs);
         let all: Vec<_> = std::iter::once(own).chain((1..=peers).map(|ordinal| good(ordinal, 50.0))).collect();
         let devices = judge(&all, &references(kind));
         prop_assert_eq!(devices.len(), all.len());
@@ -105,4 +109,41 @@ fn every_outcome_other_than_a_pass_says_what_to_do_and_why() {
             }
         }
     }
+}
+
+/// A standard normal number, as the sum of twelve uniform ones less six (exact mean and variance, tails cut at six).
+fn normal(random: &mut SplitMix64) -> f64 {
+    (0..12).map(|_| random.next_u64() as f64 / u64::MAX as f64).sum::<f64>() - 6.0
+}
+
+/// Grades of Q10 in 100 nodes of eight devices, whose rates scatter by this standard deviation; the first is slower by a part.
+fn graded(scatter: f64, slower: f64) -> (usize, usize, usize) {
+    let mut random = SplitMix64::new(20);
+    let (mut failed_first, mut failed, mut warned) = (0, 0, 0);
+    for _ in 0..100 {
+        let mut all: Vec<DeviceFindings> = Vec::new();
+        for ordinal in 0..8 {
+            let part = if ordinal == 0 { 1.0 - slower } else { 1.0 };
+            let rate = 50e12 * part * (1.0 + scatter * normal(&mut random));
+            all.push(with(good(ordinal, 50.0), "arithmetic.rate.mean", rate));
+        }
+        for (ordinal, device) in judge(&all, &References::default()).iter().enumerate() {
+            let grade = of(device, "Q10").grade;
+            failed_first += usize::from(grade == Grade::Fail && ordinal == 0);
+            failed += usize::from(grade == Grade::Fail && ordinal > 0);
+            warned += usize::from(grade == Grade::Warn && ordinal > 0);
+        }
+    }
+    (failed_first, failed, warned)
+}
+
+#[test]
+fn good_devices_are_not_accused_and_a_slow_one_is_found() {
+    // 800 good devices with 1 % between them: none fails, and less than one in a hundred warns.
+    let (failed_first, failed, warned) = graded(0.01, 0.0);
+    assert_eq!((failed_first, failed), (0, 0));
+    assert!(warned < 8, "{warned} of 700");
+    // One of eight that is 10 % slower is found in every node, and its neighbours are not accused for it.
+    let (failed_first, failed, _) = graded(0.01, 0.1);
+    assert_eq!((failed_first, failed), (100, 0));
 }

@@ -115,7 +115,9 @@ fn case(check: &CheckOutcome, class: &str) -> String {
     let cells = check_cells(check);
     let body = format!("measured {}, limit {} ({})", cells[3], cells[4], cells[5]);
     let inside = match outcome(check) {
-        Outcome::Passed => format!("<system-out>{}: {} ({body})</system-out>", check.grade, escaped(&message)),
+        Outcome::Passed => {
+            format!("<system-out>{}</system-out>", escaped(&format!("{}: {message} ({body})", check.grade)))
+        }
         Outcome::Failure => element("failure", check, &message, &body),
         Outcome::Error => element("error", check, &message, &body),
         Outcome::Skipped => element("skipped", check, &message, &body),
@@ -161,10 +163,18 @@ mod tests {
     fn a_limit_that_was_not_met_is_a_failure_and_a_device_that_died_an_error() {
         let mut qualification = sample();
         qualification.devices[0].checks[0].grade = Grade::Fail;
+        // Less than a hundredth of a percent is printed with a sign that is markup in XML.
+        qualification.devices[1].checks[4] = CheckOutcome {
+            metric: Some("throttle.thermal".to_owned()),
+            value: Some(1e-6),
+            unit: "1".to_owned(),
+            ..qualification.devices[1].checks[4].clone()
+        };
         let text = junit(&qualification);
         assert!(text.contains("<failure type=\"Q20\" message=\"clocks were held down by heat"), "{text}");
         assert!(text.contains("<skipped type=\"Q40\""), "{text}");
         assert!(text.contains("<error type=\"Q01\""), "{text}");
+        assert!(text.contains("measured &lt;0.01%, limit"), "{text}");
         assert!(text.contains("<system-out>WARN: 0.083 K/W where its peers"), "{text}");
     }
 

@@ -18,8 +18,8 @@ mod waves;
 pub use error::StoreError;
 pub use folder::{RECORD_FILE, RunFolder, new_id, replace_file};
 pub use qualification::{
-    LoadedQualification, QUALIFICATION_FILE, QUALIFICATION_LIMIT, QualificationFolder, digest_of, is_qualification,
-    parse_qualification, read_qualification, segment_file, segment_number,
+    FolderLock, LoadedQualification, QUALIFICATION_FILE, QUALIFICATION_LIMIT, QualificationFolder, digest_of,
+    is_qualification, parse_qualification, read_qualification, segment_file, segment_number,
 };
 pub use read::{Loaded, RESULTS_DIR, read, read_in, read_many};
 pub use schema::{QUALIFICATION_SCHEMA_V1, RUN_SCHEMA_V1};

@@ -37,6 +37,23 @@ pub fn segment_number(name: &str) -> Option<u32> {
     plain.then(|| digits.parse().ok()).flatten()
 }
 
+/// File whose lock says that a process is at work in the folder. A killed process loses its lock.
+const LOCK_FILE: &str = ".lock";
+
+/// A folder taken for this process.
+#[derive(Debug)]
+pub struct FolderLock {
+    path: PathBuf,
+    _file: std::fs::File,
+}
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // An empty file that stays behind does no harm.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
 /// The folder of one qualification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QualificationFolder {
@@ -78,6 +95,18 @@ impl QualificationFolder {
     /// Path of a segment.
     pub fn segment_path(&self, number: u32) -> PathBuf {
         self.path.join(segment_file(number))
+    }
+
+    /// Takes the folder for this process until the lock is dropped. `None` means that another process has it; a file system
+    /// that knows no locks gives one all the same.
+    pub fn lock(&self) -> Result<Option<FolderLock>, StoreError> {
+        let path = self.path.join(LOCK_FILE);
+        let unwritable = |error: io::Error| StoreError::Unwritable { path: self.path.clone(), why: error.to_string() };
+        let file = std::fs::File::create(&path).map_err(unwritable)?;
+        match file.try_lock() {
+            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+            Ok(()) | Err(std::fs::TryLockError::Error(_)) => Ok(Some(FolderLock { path, _file: file })),
+        }
     }
 
     /// Saves what was found, in place of the last save; on any failure that stays as it was.

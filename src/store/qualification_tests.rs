@@ -120,3 +120,13 @@ fn a_folder_without_a_qualification_says_so() {
     let error = QualificationFolder::open(&results.path().join("gone")).unwrap_err().to_string();
     assert!(error.contains("there is no such folder"), "{error}");
 }
+
+#[test]
+fn one_process_at_a_time_works_in_a_folder() {
+    let (_results, folder) = folder();
+    let held = folder.lock().unwrap().unwrap();
+    assert!(folder.lock().unwrap().is_none(), "a second one is refused");
+    drop(held);
+    assert!(folder.lock().unwrap().is_some());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing stays behind");
+}

@@ -7,7 +7,6 @@ mod again;
 mod ask;
 mod learn;
 mod ledger;
-mod load;
 mod measure;
 mod outcome;
 mod progress;

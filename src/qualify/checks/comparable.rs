@@ -21,7 +21,7 @@ pub fn comparable(bench: &Bench<'_>, aside: &Aside) -> CheckOutcome {
             "Give the profile of this model, or leave --profile out.",
         );
     }
-    if bench.is_empty() {
+    if bench.is_empty() && aside.is_empty() {
         let detail =
             "No profile was given and none is shipped for this model; there is no other device of this model in the \
                       node, and no earlier qualification of this board."
@@ -33,7 +33,8 @@ pub fn comparable(bench: &Bench<'_>, aside: &Aside) -> CheckOutcome {
     }
     let reasons: Vec<String> = aside.iter().map(|aside| format!("{}, {}", aside.reference, aside.reason)).collect();
     let detail = format!("Set aside: {}. {}", words::list(&reasons, LISTED), had(bench));
-    said("Q40", Grade::Warn, Reference::Absolute, detail, check("Q40").watch)
+    let grade = if bench.is_empty() { Grade::Inconclusive } else { Grade::Warn };
+    said("Q40", grade, Reference::Absolute, detail, check("Q40").watch)
 }
 
 /// The references in a sentence.

@@ -2,7 +2,7 @@
 
 use super::{check, said};
 use crate::measure::result::metrics::DeviceFindings;
-use crate::model::{CheckOutcome, Grade, Phase, Reference, RunStatus};
+use crate::model::{CheckOutcome, Grade, Phase, PhaseOutputs, Reference, RunStatus};
 use crate::qualify::catalogue;
 use crate::qualify::{Occasion, words};
 
@@ -10,6 +10,8 @@ use crate::qualify::{Occasion, words};
 const ENOUGH_LOAD: f64 = 0.9;
 /// How the findings begin the text of a loss of the device; others are phases that it could not run.
 const LOST: &str = "lost ";
+/// The same of a run that an error ended.
+const FAILED: &str = "the run failed ";
 /// Most losses that the sentence lists.
 const LISTED: usize = 3;
 
@@ -52,6 +54,7 @@ fn gaps(own: &DeviceFindings, occasion: Option<&Occasion>) -> Vec<String> {
             gaps.push(format!("{measured:.0} s of the {planned:.0} s of load were measured"));
         }
     }
+    gaps.extend(own.losses.iter().filter(|loss| loss.starts_with(FAILED)).map(|loss| words::capital(loss)));
     if own.work.is_empty() {
         gaps.push("No phase was run".to_owned());
     }
@@ -63,6 +66,10 @@ fn gaps(own: &DeviceFindings, occasion: Option<&Occasion>) -> Vec<String> {
                 gaps.push(format!("The {} phase has a rate of {}", work.phase, metric.value))
             }
             Some(_) => {}
+        }
+        let read = |outputs: &PhaseOutputs| outputs.phase == work.phase && !outputs.seen.is_empty();
+        if !own.outputs.iter().any(read) {
+            gaps.push(format!("No output of the {} phase was read", work.phase));
         }
     }
     for metric in own.metrics.iter().filter(|metric| !metric.value.is_finite()) {

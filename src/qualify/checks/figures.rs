@@ -24,7 +24,7 @@ const SOFTENED: &str =
 
 /// Outcomes of every judged figure, and what could not be compared.
 pub fn figures(own: &DeviceFindings, bench: &Bench<'_>) -> (Vec<CheckOutcome>, Aside) {
-    let (mut outcomes, mut aside) = (Vec::new(), Aside::new());
+    let (mut outcomes, mut aside) = (Vec::new(), bench.early.clone());
     let known = bench.known_figures();
     let mut bare: Vec<(&Metric, &Measure)> = Vec::new();
     let mut seen = BTreeSet::new();

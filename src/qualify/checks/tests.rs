@@ -34,10 +34,16 @@ fn a_good_device_among_good_peers_passes_every_check() {
 #[test]
 fn a_lost_device_fails_and_an_incomplete_load_is_inconclusive() {
     let mut lost = good(0, 50.0);
-    lost.losses.push("lost at 120 s in gemm/tiled-f32: the driver reset it".to_owned());
+    lost.losses.push("lost after 120 s in gemm/tiled-f32: the driver reset it".to_owned());
     let found = outcome(lost, "Q01");
     assert_eq!(found.grade, Grade::Fail);
-    assert!(found.detail.contains("lost at 120 s") && found.action.contains("reseat"), "{found:?}");
+    assert!(found.detail.contains("lost after 120 s") && found.action.contains("reseat"), "{found:?}");
+
+    let mut failed = good(0, 50.0);
+    failed.losses.push("the run failed after 30 s of load: out of memory".to_owned());
+    let found = outcome(failed, "Q01");
+    assert_eq!(found.grade, Grade::Inconclusive);
+    assert_eq!(found.detail, "The run failed after 30 s of load: out of memory.");
 
     let short = |measured: f64, status: RunStatus| {
         let own = Occasion { measured: Seconds::new(measured), status, ..occasion() };
@@ -67,6 +73,15 @@ fn a_phase_without_a_rate_is_inconclusive_and_one_that_cannot_run_warns() {
     let found = outcome(no_mixed, "Q01");
     assert_eq!(found.grade, Grade::Warn);
     assert!(found.detail.contains("no mixed phase, layer/f32 was not measured: no f16"), "{}", found.detail);
+}
+
+#[test]
+fn a_phase_whose_outputs_were_never_read_is_inconclusive_and_not_taken_for_right() {
+    let mut unread = good(0, 50.0);
+    unread.outputs.retain(|outputs| outputs.phase != Phase::Integer);
+    let found = outcome(unread, "Q01");
+    assert_eq!(found.grade, Grade::Inconclusive);
+    assert_eq!(found.detail, "No output of the integer phase was read.");
 }
 
 #[test]

@@ -107,6 +107,14 @@ pub enum LearnError {
         /// How it stands.
         status: String,
     },
+    /// A proof of the checks.
+    #[error(
+        "record {record} cannot teach what is normal: errors were made in its outputs on purpose (--inject-error); leave it out"
+    )]
+    Injected {
+        /// Identifier of the record.
+        record: String,
+    },
     /// Several models.
     #[error("a profile is of one model, and the records hold {0}; learn one profile for each")]
     MixedModels(String),
@@ -141,8 +149,8 @@ pub enum LearnError {
     },
     /// A device that is not like the others.
     #[error(
-        "record {record}: {id} of device {device} is {value}, {change} from the median of all ({median}), so that it is not \
-         like the others; leave it out if it is not known to be good"
+        "record {record}: {id} of device {device} is {difference}, so that it is not like the others; leave it out if it is \
+         not known to be good"
     )]
     Outlier {
         /// Identifier of the record.
@@ -151,12 +159,8 @@ pub enum LearnError {
         device: String,
         /// Name of the figure.
         id: String,
-        /// Its value.
-        value: String,
-        /// Difference from the median.
-        change: String,
-        /// The median.
-        median: String,
+        /// Its value, and how far it lies from the median.
+        difference: String,
     },
     /// Outputs that should be equal.
     #[error(

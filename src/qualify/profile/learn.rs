@@ -95,6 +95,7 @@ fn about(records: &[&Qualification], runs: &[Run<'_>], boards: usize) -> Profile
         simulated: simulated(device),
         devices: boards as u32,
         runs: runs.len() as u32,
+        load_s: records.iter().map(|record| rounded(record.measured_s.get())).reduce(f64::min),
         rule: format!(
             "median of the devices, off by the tolerance of each check{few}, or by {} (warn) and {} (fail) robust standard \
              deviations between devices where that is wider; never inside what a known-good run measured",
@@ -104,11 +105,21 @@ fn about(records: &[&Qualification], runs: &[Run<'_>], boards: usize) -> Profile
         span: started.first().zip(started.last()).map(|(first, last)| ((*first).to_owned(), (*last).to_owned())),
         drivers,
         records: records.iter().map(|record| record.id.clone()).collect(),
+        told: told(runs),
         note: String::new(),
         work: works(&runs[0].device.work),
         outputs: BTreeMap::new(),
         limits: BTreeMap::new(),
     }
+}
+
+/// Figures without a reference of their own that every run holds.
+fn told(runs: &[Run<'_>]) -> Vec<String> {
+    let has = |run: &Run<'_>, id: &str| run.device.metrics.iter().any(|metric| metric.id == id);
+    let free = |id: &&str| measures::measure(id).is_some_and(|measure| measure.warn.is_none());
+    let first = runs.first().map_or(&[][..], |run| &run.device.metrics);
+    let ids = first.iter().map(|metric| metric.id.as_str()).filter(free);
+    ids.filter(|id| runs.iter().all(|run| has(run, id))).map(str::to_owned).collect()
 }
 
 /// `NVIDIA H200` as `nvidia-h200`.
@@ -149,6 +160,9 @@ fn check_kind(records: &[&Qualification], runs: &[Run<'_>]) -> Result<(), LearnE
         RunStatus::Interrupted => Some("interrupted".to_owned()),
         RunStatus::Failed { reason } => Some(format!("ended by an error ({reason})")),
     };
+    if let Some(record) = records.iter().find(|record| record.inject_error) {
+        return Err(LearnError::Injected { record: record.id.clone() });
+    }
     match records.iter().find_map(|record| Some((record, status(&record.status)?))) {
         None => Ok(()),
         Some((record, status)) => Err(LearnError::Unfinished { record: record.id.clone(), status }),
@@ -293,9 +307,12 @@ fn check_outliers(
             record: board[0].record.id.clone(),
             device: label(&board[0].device.device),
             id: like.id.clone(),
-            value: words::number(measure, *median, &like.unit),
-            change: robust.relative(*median).map_or_else(|| "away".to_owned(), words::change),
-            median: words::number(measure, robust.median, &like.unit),
+            difference: format!(
+                "{}, {} from the median of all ({})",
+                words::number(measure, *median, &like.unit),
+                robust.relative(*median).map_or_else(|| "away".to_owned(), words::change),
+                words::number(measure, robust.median, &like.unit)
+            ),
         }),
     }
 }

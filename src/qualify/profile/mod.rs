@@ -74,6 +74,8 @@ pub struct Profile {
     pub devices: u32,
     /// Runs of them.
     pub runs: u32,
+    /// Seconds of load of the shortest run.
+    pub load_s: Option<f64>,
     /// How the limits were made, in words.
     pub rule: String,
     /// Version of the program that learned it.
@@ -84,6 +86,8 @@ pub struct Profile {
     pub drivers: Vec<String>,
     /// Identifiers of the records.
     pub records: Vec<String>,
+    /// Figures with limits that hold for any device, which every device told: one that does not is not like them.
+    pub told: Vec<String>,
     /// The user's own words about it.
     pub note: String,
     /// Work of each phase.

@@ -12,7 +12,8 @@ use crate::qualify::measures::{self, Form, Measure};
 use crate::qualify::work::WorkKey;
 
 const KEYS: [&str; 9] = ["schema", "version", "name", "model", "simulated", "note", "learned", "work", "outputs"];
-const LEARNED: [&str; 8] = ["devices", "runs", "rule", "tool", "first", "last", "drivers", "records"];
+const LEARNED: [&str; 10] =
+    ["devices", "runs", "load_s", "rule", "tool", "first", "last", "drivers", "records", "told"];
 const WORK: [&str; 6] = ["kernel", "shape", "element", "pattern", "params", "shader_sha256"];
 const OUTPUT: [&str; 3] = ["sha256", "seed", "driver"];
 const LIMIT: [&str; 11] = [
@@ -57,11 +58,13 @@ impl Profile {
             note: top.text("note")?.unwrap_or_default(),
             devices: learned.count("devices")?,
             runs: learned.count("runs")?,
+            load_s: learned.number("load_s")?,
             rule: learned.text("rule")?.unwrap_or_default(),
             tool: learned.text("tool")?.unwrap_or_default(),
             span: learned.text("first")?.zip(learned.text("last")?),
             drivers: learned.texts("drivers")?,
             records: learned.texts("records")?,
+            told: learned.texts("told")?,
             work: top.named("work", work)?,
             outputs: top.named("outputs", output)?,
             limits: top.named("limits", limit)?,
@@ -71,11 +74,11 @@ impl Profile {
                 "give at least one [limits.\"<phase>.rate.mean\"], or learn the profile from records".to_owned();
             return Err(ProfileError::Missing { key: "limits".to_owned(), remedy });
         }
-        match profile
-            .limits
-            .keys()
-            .find_map(|id| measures::phase(id).filter(|phase| !profile.work.contains_key(phase.name())))
-        {
+        if let Some(id) = profile.told.iter().find(|id| measures::measure(id).is_none()) {
+            return Err(ProfileError::UnknownFigure { id: id.clone(), hint: measures::hint(id) });
+        }
+        let without_work = |id: &String| measures::phase(id).filter(|phase| !profile.work.contains_key(phase.name()));
+        match profile.limits.keys().find_map(without_work) {
             Some(phase) => Err(ProfileError::Missing {
                 key: format!("work.{phase}"),
                 remedy: format!(

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::{Evidence, Grade, Phase, Qualification, RunStatus, Scope};
 use crate::qualify::testing::*;
-use crate::qualify::{References, judge};
+use crate::qualify::{Occasion, References, judge};
+use crate::units::Seconds;
 
 /// Records of devices, one each, with these rates.
 fn records(speeds: &[f64]) -> Vec<Qualification> {
@@ -113,6 +114,11 @@ fn a_device_is_held_against_the_profile_that_is_given() {
     let found = verdict(with(newer, RATE, 30e12), learned(&[50.0]));
     assert!(of(&found, "Q10").detail.contains("it was learned with another driver: NVIDIA 570.1 (vulkan)"));
 
+    let long = Occasion { measured: Seconds::new(3600.0), planned: Seconds::new(3600.0), ..occasion() };
+    let references = References { profile: Some(learned(&[50.0])), occasion: Some(long), ..References::default() };
+    let found = judge(&[with(good(7, 50.0), RATE, 30e12)], &references).remove(0);
+    assert!(of(&found, "Q10").detail.contains("it was learned from 600 s of load, and this was 3600 s"));
+
     let mut wrong = good(7, 50.0);
     wrong.outputs[1].seen[0].sha256 = digest('7');
     let found = verdict(wrong, learned(&[50.0]));
@@ -128,6 +134,18 @@ fn a_figure_that_the_profile_lacks_is_inconclusive() {
     let found = of(&device, "Q10");
     assert_eq!(found.grade, Grade::Inconclusive);
     assert_eq!(found.detail, "Measured, but no reference that can be compared says what is normal: memory 50.00 TB/s.");
+}
+
+#[test]
+fn a_counter_that_all_good_devices_told_is_missed() {
+    // Memory without error correction: the counter is gone, and that is not the same as no error.
+    let profile = learned(&[50.0]);
+    assert!(profile.told.contains(&"ecc.uncorrected".to_owned()), "{:?}", profile.told);
+    let own = without(good(7, 50.0), "ecc.uncorrected");
+    let device = judge(&[own], &References { profile: Some(profile), ..References::default() }).remove(0);
+    assert_eq!(device.grade, Grade::Inconclusive);
+    assert_eq!(of(&device, "Q30").detail, "Not measured here, although a reference has it: ecc.uncorrected.");
+    assert!(why(&edited("\"ecc.uncorrected\"", "\"ecc.uncorected\"")).contains("did you mean ecc.uncorrected"));
 }
 
 #[test]
@@ -147,6 +165,10 @@ fn bad_records_teach_nothing_and_the_message_names_them() {
     let mut interrupted = records(&[50.0]);
     interrupted[0].status = RunStatus::Interrupted;
     assert!(refused(&interrupted).contains("it is interrupted; run it to its end"));
+
+    let mut injected = records(&[50.0]);
+    injected[0].inject_error = true;
+    assert!(refused(&injected).contains("on purpose (--inject-error)"));
 
     let mut models = records(&[50.0, 50.0]);
     models[1].devices[0].device.name = "Accelerator Y".to_owned();
@@ -213,6 +235,14 @@ fn a_profile_fits_devices_by_their_name_and_never_mixes_simulated_with_real() {
     let why = of("Other", false).fits(&real).unwrap_err();
     assert_eq!(why, "profile p is for devices named `Other`, and this one is `Accelerator X`");
     assert!(of("*", true).fits(&real).unwrap_err().contains("simulated"));
+}
+
+#[test]
+fn the_profile_in_the_guide_is_a_profile() {
+    let guide = include_str!("../../../docs/qualifying-hardware.md");
+    let shown = guide.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let profile = Profile::read(shown).unwrap();
+    assert_eq!((profile.fits(&device(0)), profile.limits.len()), (Ok(()), 2));
 }
 
 /// The text of a learned profile with one line in place of another.

@@ -56,6 +56,9 @@ impl Profile {
         }
         line(text, "\n# Where the limits come from.\n[learned]");
         let _ = writeln!(text, "devices = {}\nruns = {}", self.devices, self.runs);
+        if let Some(load) = self.load_s {
+            let _ = writeln!(text, "load_s = {}", number(load));
+        }
         pair(text, "rule", &self.rule);
         pair(text, "tool", &self.tool);
         if let Some((first, last)) = &self.span {
@@ -64,6 +67,8 @@ impl Profile {
         }
         list(text, "drivers", &self.drivers);
         list(text, "records", &self.records);
+        line(text, "# These have limits of their own; a device that does not tell them is not like these devices.");
+        list(text, "told", &self.told);
     }
 
     fn write_work(&self, text: &mut String) {

@@ -85,7 +85,15 @@ pub struct Bench<'a> {
     pub profile: Option<Profile>,
     /// Why the profile that the user gave does not fit.
     pub misfit: Option<String>,
+    /// References that were set aside as a whole.
+    pub early: Aside,
     works: Works,
+    /// Work of the peers, in their order.
+    peer_works: Vec<Works>,
+    /// Work of the earlier qualifications, in their order.
+    past_works: Vec<Works>,
+    /// Seconds of load that were measured, where known.
+    load: Option<f64>,
 }
 
 impl<'a> Bench<'a> {
@@ -100,11 +108,19 @@ impl<'a> Bench<'a> {
             },
             None => (shipped().into_iter().find(|profile| profile.fits(&own.device).is_ok()), None),
         };
+        let (history, short) = history::of(own, references);
+        let reason = format!("{} with less than half of this load", words::count(short, "run"));
+        let early = (short > 0).then(|| SetAside { reference: "history".to_owned(), reason });
+        let peers: Vec<&DeviceFindings> = others.filter(|other| same_model(&own.device, &other.device)).collect();
         Self {
-            peers: others.filter(|other| same_model(&own.device, &other.device)).collect(),
-            history: history::of(own, references),
+            peer_works: peers.iter().map(|peer| works(&peer.work)).collect(),
+            past_works: history.iter().map(|(_, past)| works(&past.work)).collect(),
+            peers,
+            history,
             profile,
             misfit,
+            early: early.into_iter().collect(),
+            load: references.occasion.as_ref().map(|occasion| occasion.measured.get()),
             works: works(&own.work),
         }
     }
@@ -164,14 +180,24 @@ impl<'a> Bench<'a> {
             covers: true,
             note: middle.map_or_else(|| basis.clone(), |middle| format!("{middle} of {basis}")),
             remedy: (!known_driver).then_some(LEARN_ANEW),
-            caveat: (!known_driver)
-                .then(|| format!("it was learned with another driver: {}", words::list(&profile.drivers, 2))),
+            caveat: self.profile_caveat(profile, known_driver),
         })
+    }
+
+    /// What weakens a profile for this device.
+    fn profile_caveat(&self, profile: &Profile, known_driver: bool) -> Option<String> {
+        let driver = format!("it was learned with another driver: {}", words::list(&profile.drivers, 2));
+        let short = profile.load_s.zip(self.load).filter(|(learned, own)| *learned < history::LEAST_LOAD * own);
+        let short =
+            short.map(|(learned, own)| format!("it was learned from {learned:.0} s of load, and this was {own:.0} s"));
+        let caveats: Vec<String> = (!known_driver).then_some(driver).into_iter().chain(short).collect();
+        (!caveats.is_empty()).then(|| caveats.join("; "))
     }
 
     /// Names of figures that a reference has.
     pub fn known_figures(&self) -> BTreeSet<&str> {
-        let profile = self.profile.iter().flat_map(|profile| profile.limits.keys().map(String::as_str));
+        let profile = self.profile.iter().flat_map(|profile| profile.limits.keys().chain(&profile.told));
+        let profile = profile.map(String::as_str);
         let peers = self.peers.iter().flat_map(|peer| peer.metrics.iter().map(|metric| metric.id.as_str()));
         let history = self.history.iter().flat_map(|(_, past)| past.metrics.iter().map(|metric| metric.id.as_str()));
         profile.chain(peers).chain(history).collect()

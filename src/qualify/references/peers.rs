@@ -8,7 +8,6 @@ use crate::model::{Grade, Metric, Reference};
 use crate::qualify::limits::Limits;
 use crate::qualify::measures::Measure;
 use crate::qualify::words;
-use crate::qualify::work::works;
 use crate::stats::Robust;
 
 /// Fewest others whose median says what is normal.
@@ -24,7 +23,8 @@ pub fn bound(bench: &Bench<'_>, metric: &Metric, measure: &Measure, aside: &mut 
     let values: Vec<f64> = bench
         .peers
         .iter()
-        .filter_map(|peer| bench.like_value(metric, (&works(&peer.work), &peer.metrics), "peers", aside))
+        .zip(&bench.peer_works)
+        .filter_map(|(peer, works)| bench.like_value(metric, (works, &peer.metrics), "peers", aside))
         .collect();
     let robust = Robust::of(&values)?;
     let limits = if values.len() >= ENOUGH { around(&robust, measure)? } else { by_difference(&robust, measure)? };

@@ -4,6 +4,7 @@ use crate::measure::result::metrics::DeviceFindings;
 use crate::model::{CheckOutcome, Grade, Qualification, QualifiedDevice, Reference};
 use crate::qualify::testing::*;
 use crate::qualify::{References, judge};
+use crate::units::Seconds;
 
 fn slow(speed: f64) -> DeviceFindings {
     with(good(0, 50.0), "arithmetic.rate.mean", speed * 1e12)
@@ -102,9 +103,31 @@ fn failed_later_repeated_and_foreign_runs_are_no_history() {
     other_board.iter_mut().for_each(|run| {
         run.devices[0].identity.insert("serial".to_owned(), "S9".to_owned());
     });
-    for runs in [failed, itself, later, copies, other_board] {
+    let unread = || without(good(0, 50.0), "memory.rate.mean");
+    let incomplete = vec![qualification("01", &[unread()]), qualification("02", &[unread()])];
+    let mut injected = history(&[50.0, 50.0]);
+    injected.iter_mut().for_each(|run| run.inject_error = true);
+    for runs in [injected, failed, itself, later, copies, other_board, incomplete] {
         assert_eq!(after(runs, good(0, 50.0)).grade, Grade::Inconclusive);
     }
+}
+
+#[test]
+fn runs_of_less_than_half_the_load_are_set_aside_and_said() {
+    let mut quick = history(&[50.0, 50.0]);
+    quick.iter_mut().for_each(|run| run.measured_s = Seconds::new(299.0));
+    let device = after(quick, slow(40.0));
+    assert!(of(&device, "Q10").title.contains("no reference"), "a cold device says little of a hot one");
+    let found = of(&device, "Q40");
+    assert_eq!(found.grade, Grade::Inconclusive);
+    assert!(
+        found.detail.starts_with("Set aside: history, 2 runs with less than half of this load."),
+        "{}",
+        found.detail
+    );
+    let mut half = history(&[50.0, 50.0]);
+    half.iter_mut().for_each(|run| run.measured_s = Seconds::new(300.0));
+    assert_eq!(rate(&after(half, slow(40.0))).grade, Grade::Fail);
 }
 
 #[test]

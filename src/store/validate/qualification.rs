@@ -120,21 +120,22 @@ mod tests {
 
     #[test]
     fn damage_is_named_with_its_field() {
-        for (text, change) in [
-            ("segments[1].file: `segment-0001.json` occurs twice", |q: &mut Qualification| {
+        type Change = fn(&mut Qualification);
+        let cases: [(&str, Change); 6] = [
+            ("segments[1].file: `segment-0001.json` occurs twice", |q| {
                 q.segments[1].file = "segment-0001.json".to_owned();
-            }
-                as fn(&mut Qualification)),
+            }),
             ("segments[0].file: `../run.json` is no name of a segment", |q| {
-                q.segments[0].file = "../run.json".to_owned()
+                q.segments[0].file = "../run.json".to_owned();
             }),
             ("devices[0].metrics[0].interval: 1 to 2 does not hold", |q| {
-                q.devices[0].metrics[0].interval = Some((1.0, 2.0))
+                q.devices[0].metrics[0].interval = Some((1.0, 2.0));
             }),
             ("ended: is missing although", |q| q.ended = None),
             ("program_sha256: `x` is no SHA-256", |q| q.program_sha256 = "x".to_owned()),
             ("started: not an RFC 3339 time", |q| q.started = "yesterday".to_owned()),
-        ] {
+        ];
+        for (text, change) in cases {
             let found = findings(change);
             assert!(found.iter().any(|finding| finding.starts_with(text)), "{text}: {found:?}");
         }

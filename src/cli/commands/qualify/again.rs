@@ -5,13 +5,13 @@
 
 use std::path::Path;
 
-use super::ledger::{Head, Ledger};
-use super::{Args, outcome, references};
+use super::ledger::{Head, Ledger, load_time};
+use super::{Args, ledger, outcome, references};
 use crate::cli::{Console, Exit, Failure};
-use crate::measure::result::metrics::Tally;
 use crate::model::{Qualification, RunRecord};
 use crate::qualify::References;
 use crate::store::{self, QualificationFolder, StoreError};
+use crate::units::Seconds;
 
 /// Judges a folder's segments.
 pub fn judge_again(args: &Args, path: &Path, console: &mut Console) -> anyhow::Result<Exit> {
@@ -51,7 +51,9 @@ pub fn enter_all(
     let stated = saved.segments.clone();
     let known_warnings = saved.warnings.clone();
     let mut ledger = Ledger::reopened(saved, references);
-    for warning in known_warnings.into_iter().filter(|warning| warning.text.contains("could not be saved")) {
+    // The others are found again in the segments.
+    let own = |text: &str| text.contains(ledger::UNSAVED) || text.starts_with(ledger::RESUMED);
+    for warning in known_warnings.into_iter().filter(|warning| own(&warning.text)) {
         ledger.warn(warning.text);
     }
     let mut numbers = folder.segments().map_err(|error| Failure::record(error.to_string()))?;
@@ -89,10 +91,8 @@ fn head_of_segments(folder: &QualificationFolder) -> Option<Head> {
     let records = numbers.iter().filter_map(|number| folder.read_segment(*number, None).ok());
     let (first, _): (RunRecord, _) = records.into_iter().next()?;
     // The length that was asked for is unknown: what was measured is all that can be held against it.
-    let mut tally = Tally::new();
-    for (record, _) in numbers.iter().filter_map(|number| folder.read_segment(*number, None).ok()) {
-        tally.add(&record);
-    }
+    let readable = numbers.iter().filter_map(|number| folder.read_segment(*number, None).ok());
+    let planned = readable.map(|(record, _)| load_time(&record)).fold(Seconds::new(0.0), |sum, time| sum + time);
     Some(Head {
         id: folder.id().to_owned(),
         started: first.started,
@@ -102,6 +102,6 @@ fn head_of_segments(folder: &QualificationFolder) -> Option<Head> {
         program_sha256: String::new(),
         host: first.provenance.host,
         labels: Default::default(),
-        planned: tally.measured(),
+        planned,
     })
 }

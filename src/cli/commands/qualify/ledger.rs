@@ -14,6 +14,11 @@ use crate::model::{
 use crate::qualify::{self, Occasion, References};
 use crate::units::Seconds;
 
+/// Words of a warning on a segment that is not on disk.
+pub const UNSAVED: &str = "could not be saved";
+/// Beginning of the warning that a load was resumed.
+pub const RESUMED: &str = "it was resumed";
+
 /// A qualification in the making.
 pub struct Ledger {
     /// The qualification, as it would be saved now.
@@ -24,6 +29,10 @@ pub struct Ledger {
     references: References,
     /// Warnings that are not the tally's.
     warnings: Vec<Warning>,
+    /// Load time of the segments that were entered.
+    measured: Seconds,
+    /// Numbers of segments of which only the figures are left.
+    unsaved: Vec<u32>,
 }
 
 /// What is known before anything was measured.
@@ -71,7 +80,15 @@ impl Ledger {
             segments: Vec::new(),
             warnings: Vec::new(),
         };
-        Self { qualification, proof: Proof::default(), tally: Tally::new(), references, warnings: Vec::new() }
+        Self {
+            qualification,
+            proof: Proof::default(),
+            tally: Tally::new(),
+            references,
+            warnings: Vec::new(),
+            measured: Seconds::new(0.0),
+            unsaved: Vec::new(),
+        }
     }
 
     /// One that goes on with a saved qualification: its segments are still to be entered.
@@ -101,9 +118,26 @@ impl Ledger {
         }
     }
 
+    /// Notes that a segment is not on disk.
+    pub fn unsaved(&mut self, number: u32) {
+        self.unsaved.push(number);
+    }
+
+    /// The warning on segments that are not on disk.
+    fn unsaved_warning(&self) -> Option<Warning> {
+        let (first, last) = (self.unsaved.first()?, self.unsaved.last()?);
+        let which = match self.unsaved.len() {
+            1 => format!("segment {first}"),
+            count => format!("{count} segments between {first} and {last}"),
+        };
+        let text = format!("{which} {UNSAVED}: the figures are in the verdict, the raw data are lost");
+        Some(Warning { code: WarningCode::Other, text })
+    }
+
     /// Takes in a segment, whose file is known if it could be saved.
     pub fn enter(&mut self, segment: Option<Segment>, record: &RunRecord) {
         self.tally.add(record);
+        self.measured = self.measured + load_time(record);
         self.proof.add(record);
         self.qualification.segments.extend(segment);
         for warning in &record.warnings {
@@ -115,19 +149,21 @@ impl Ledger {
 
     /// Load that was measured so far.
     pub fn measured(&self) -> Seconds {
-        self.tally.measured()
+        self.measured
     }
 
     /// Judges what there is; without a figure the devices stay as they are.
     pub fn judge(&mut self) {
+        let unsaved = self.unsaved_warning();
         let own = &mut self.qualification;
-        own.measured_s = self.tally.measured();
+        own.measured_s = self.measured;
         own.warnings = self.warnings.clone();
         let notes = self.tally.notes().into_iter().map(|text| Warning { code: WarningCode::Other, text });
-        own.warnings.extend(notes);
+        own.warnings.extend(unsaved.into_iter().chain(notes));
         self.references.occasion = Some(Occasion {
             id: own.id.clone(),
-            started: own.started.clone(),
+            // All simulated loads begin at the same instant: none is later than another.
+            started: if own.simulated { String::new() } else { own.started.clone() },
             host: own.host.hostname.clone(),
             status: own.status.clone(),
             planned: own.planned_s,
@@ -143,6 +179,14 @@ impl Ledger {
             own.grade = own.grade.max(Grade::Inconclusive);
         }
     }
+}
+
+/// Time from the beginning of the first window of any device to the end of the last: with the rests of the power steps and the
+/// checks between windows, as the load itself counts.
+pub fn load_time(record: &RunRecord) -> Seconds {
+    let windows = || record.measurements.iter().flat_map(|measurement| &measurement.windows);
+    let (from, until) = (windows().map(|w| w.start_ns).min(), windows().map(|w| w.end_ns).max());
+    from.zip(until).map_or(Seconds::new(0.0), |(from, until)| until.since(from))
 }
 
 /// A device of which nothing was measured yet.

@@ -12,14 +12,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::ask::{self, Lengths};
 use super::ledger::{Head, Ledger, unmeasured};
 use super::progress::Progress;
-use super::{Args, load, outcome, references};
+use super::{Args, outcome, references};
 use crate::cli::bench::{self, TestBench};
 use crate::cli::commands::run::{STOPPING, interruption};
-use crate::cli::{Console, Exit, Failure, resolve};
+use crate::cli::sensors::PowerArgs;
+use crate::cli::{Console, Exit, Failure, resolve, sensors};
 use crate::measure::presets;
-use crate::measure::soak::{SoakEvent, SoakPlan, SoakSetup};
+use crate::measure::soak::{self, SoakEvent, SoakPlan, SoakSetup};
 use crate::model::{AccountRequest, Case, Device, Phase, Plan, PowerRequest, Preset, RunRecord, RunStatus, Segment};
-use crate::power::{Findings, PowerSource, Sampler, profiled};
+use crate::power::{self, Findings, PowerSource, Sampler, profiled};
 use crate::provenance;
 use crate::store::{self, QualificationFolder};
 use crate::units::Seconds;
@@ -58,8 +59,8 @@ pub fn afresh(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let test_bench = TestBench::open(args.simulate.as_deref())?;
     let devices = resolve::select_devices(&args.device, &test_bench, console)?;
     let interrupted = interruption(STOPPING)?;
-    let sources = open_power(args, &devices, &test_bench, console)?;
-    let identities = identities(&devices, &sources);
+    let sources = open_power(&request, args, &devices, &test_bench, console)?;
+    let identities = identities(args, &devices, &test_bench);
     let folder = create_folder(&args.results, &test_bench)?;
     let provenance = provenance::collect(Vec::new());
     let head = Head {
@@ -76,9 +77,7 @@ pub fn afresh(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let blank =
         devices.iter().map(|device| unmeasured(device, identities.get(&device.ordinal).cloned().unwrap_or_default()));
     let ledger = Ledger::new(head, blank.collect(), references);
-    // Whoever looks from now on finds a qualification that says that it is running.
-    folder.save(&ledger.qualification).map_err(|error| Failure::usage(error.to_string()))?;
-    let work = load::work(&devices, SEED);
+    let work = soak::work(&devices, SEED);
     let job = Job {
         devices,
         work,
@@ -103,6 +102,13 @@ pub fn carry_out(
     args: &Args,
     console: &mut Console,
 ) -> anyhow::Result<Exit> {
+    let lock = folder.lock().map_err(|error| Failure::usage(error.to_string()))?;
+    if lock.is_none() {
+        let why = "another wattmark is at work in it. Let it end, or stop it first";
+        return Err(Failure::usage(format!("cannot load devices into {}: {why}", folder.path().display())).into());
+    }
+    // Whoever looks from now on finds a qualification that says that it is running.
+    folder.save(&ledger.qualification).map_err(|error| Failure::usage(error.to_string()))?;
     let stopped = || interrupted.load(Ordering::Relaxed);
     let mut ledger = drive(job, ledger, folder, test_bench, &stopped, args, console)?;
     let stopped = stopped();
@@ -153,9 +159,7 @@ impl Desk<'_> {
     fn close(&mut self) {
         let Some((number, segment, record)) = self.open.take() else { return };
         if segment.is_none() {
-            let file = store::segment_file(number);
-            self.ledger
-                .warn(format!("{file} could not be saved: its figures are in the verdict, its raw data are lost"));
+            self.ledger.unsaved(number);
         }
         self.ledger.enter(segment, &record);
         self.ledger.judge();
@@ -174,7 +178,7 @@ fn drive(
     let plan = soak_plan(&job);
     let slow = args.slow.as_deref().map(|text| resolve::duration_up_to("--slow", text, 60.0)).transpose()?;
     let hz = presets::settings(Preset::Standard).sampler_hz;
-    let (first, template) = (job.first, record_plan(&job));
+    let template = record_plan(&job);
     let (sources, hz) = profiled::at_profiled_cadence(job.sources, hz);
     let sampler = (!sources.is_empty()).then(|| Sampler::start(sources, hz, &test_bench.machine().clock()));
     let progress = RefCell::new(Progress::new(job.lengths.planned, job.done, console.err_is_terminal));
@@ -182,7 +186,7 @@ fn drive(
     let started = bench::rfc3339(test_bench.utc_origin());
     {
         let mut segment = |number: u32| {
-            let id = format!("{}-{:04}", folder.id(), number + first - 1);
+            let id = format!("{}-{:04}", folder.id(), number);
             let mut record = bench::record_of(template.clone(), job.devices.clone(), test_bench, &id);
             record.started.clone_from(&started);
             record.provenance.device_details.clone_from(&job.identities);
@@ -193,7 +197,7 @@ fn drive(
             if record.status != RunStatus::Running && record.ended.is_none() {
                 record.ended = Some(bench::rfc3339(test_bench.utc_now()));
             }
-            desk.borrow_mut().save(number + first - 1, &record)
+            desk.borrow_mut().save(number, &record)
         };
         let mut observer = |event: &SoakEvent<'_>| {
             progress.borrow_mut().event(event);
@@ -201,7 +205,7 @@ fn drive(
                 let mut desk = desk.borrow_mut();
                 desk.close();
                 let saved = desk.folder.save(&desk.ledger.qualification);
-                progress.borrow_mut().segment(number + first - 1, *done, &desk.ledger.qualification, saved.err());
+                progress.borrow_mut().segment(*number, *done, &desk.ledger.qualification, saved.err());
                 if let Some(pause) = slow {
                     std::thread::sleep(std::time::Duration::from_secs_f64(pause.get()));
                 }
@@ -215,7 +219,7 @@ fn drive(
             segment: &mut segment,
             save: &mut save,
         };
-        load::run(&mut setup, &plan);
+        soak::run(&mut setup, &plan);
     }
     progress.borrow().finish();
     if let Some(sampler) = sampler {
@@ -231,6 +235,7 @@ fn soak_plan(job: &Job) -> SoakPlan {
         work: job.work.clone(),
         duration: job.lengths.planned,
         done: job.done,
+        first_segment: job.first,
         segment: job.lengths.segment,
         window: job.lengths.window,
         inject_error: job.inject_error,
@@ -260,22 +265,27 @@ fn record_plan(job: &Job) -> Plan {
 
 /// Opens the power sources, with a line for each that cannot be used.
 pub fn open_power(
+    request: &PowerRequest,
     args: &Args,
     devices: &[Device],
     test_bench: &TestBench,
     console: &Console,
 ) -> anyhow::Result<Vec<Box<dyn PowerSource>>> {
-    let Findings { sources, obstacles } = args.power.open(devices, test_bench)?;
+    let PowerArgs { sensor_root, profiles, .. } = &args.power;
+    let Findings { sources, obstacles } = sensors::open_known(request, devices, test_bench, sensor_root, profiles)?;
     for obstacle in obstacles {
         console.note(&format!("power: {}: {}. {}", obstacle.what, obstacle.why, obstacle.remedy));
     }
     Ok(sources)
 }
 
-/// What the power sources say of each device's identity.
-pub fn identities(devices: &[Device], sources: &[Box<dyn PowerSource>]) -> BTreeMap<u32, BTreeMap<String, String>> {
-    let _ = (devices, sources);
-    BTreeMap::new()
+/// What the drivers say of each device's identity.
+pub fn identities(args: &Args, devices: &[Device], test_bench: &TestBench) -> BTreeMap<u32, BTreeMap<String, String>> {
+    if test_bench.machine().is_simulated() {
+        // A scripted address may be that of a real board of this machine.
+        return BTreeMap::new();
+    }
+    power::identities(&test_bench.probe_context(devices.to_vec(), &args.power.sensor_root))
 }
 
 /// A folder whose name no other task of the same second takes: by host and by Slurm's own numbers, or the process.

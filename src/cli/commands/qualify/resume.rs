@@ -3,16 +3,18 @@
 //! What surprises people: time counts as measured only where its segment can be read; a damaged segment's time is measured
 //! again, under a new number, and the damaged file stays as it is.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::again::enter_all;
 use super::ask::{self, Lengths};
-use super::ledger::Ledger;
+use super::ledger::{Ledger, RESUMED};
 use super::measure::{self, Job, SEED};
-use super::{Args, load, references};
+use super::{Args, references};
 use crate::cli::bench::TestBench;
 use crate::cli::commands::run::{STOPPING, interruption};
 use crate::cli::{Console, Exit, Failure};
+use crate::measure::soak;
 use crate::model::{Case, Device, Phase, PowerRequest, Qualification, QualifiedDevice, RunRecord, RunStatus};
 use crate::store::{self, QualificationFolder};
 
@@ -27,6 +29,7 @@ pub fn resume(args: &Args, path: &Path, console: &mut Console) -> anyhow::Result
     }
     let test_bench = TestBench::open(args.simulate.as_deref())?;
     let (devices, mut differences) = same_devices(&saved, test_bench.machine().devices());
+    differences.extend(other_boards(&saved, &measure::identities(args, &devices, &test_bench)));
     differences.extend(other_program(&saved)?);
     differences.extend(other_labels(&saved, args)?);
     if test_bench.machine().is_simulated() != saved.simulated {
@@ -34,14 +37,18 @@ pub fn resume(args: &Args, path: &Path, console: &mut Console) -> anyhow::Result
     }
     let ledger = enter_all(saved, references, &folder, console)?;
     let earlier = last_readable(&ledger, &folder);
-    let work = load::work(&devices, SEED);
+    let work = soak::work(&devices, SEED);
     differences.extend(earlier.as_ref().and_then(|record| other_work(record, &work)));
     if !differences.is_empty() {
         let all = differences.join("; ");
         let rest = "Figures of different things do not add up: begin a new qualification";
         return Err(Failure::usage(format!("cannot resume {}: {all}. {rest}", folder.path().display())).into());
     }
-    let request = earlier.map_or_else(|| args.power.request(), |record| Ok(record.plan.power))?;
+    // The sensors of the first part, unless others are asked for.
+    let request = match (&args.power.power, earlier) {
+        (None, Some(record)) => record.plan.power,
+        _ => args.power.request()?,
+    };
     go_on(ledger, &folder, &test_bench, (devices, work, request), args, console)
 }
 
@@ -57,13 +64,12 @@ fn go_on(
     let first =
         folder.segments().map_err(|error| Failure::record(error.to_string()))?.last().map_or(1, |last| last + 1);
     let interrupted = interruption(STOPPING)?;
-    let sources = measure::open_power(args, &devices, test_bench, console)?;
-    let identities = measure::identities(&devices, &sources);
+    let sources = measure::open_power(&request, args, &devices, test_bench, console)?;
+    let identities = measure::identities(args, &devices, test_bench);
     ledger.qualification.status = RunStatus::Running;
     ledger.qualification.ended = None;
-    ledger.warn(format!("it was resumed after {:.0} s of load, with segment {first}", done.get()));
+    ledger.warn(format!("{RESUMED} after {:.0} s of load, with segment {first}", done.get()));
     ledger.judge();
-    folder.save(&ledger.qualification).map_err(|error| Failure::usage(error.to_string()))?;
     let job = Job {
         devices,
         work,
@@ -101,6 +107,18 @@ fn same_devices(saved: &Qualification, all: Vec<Device>) -> (Vec<Device>, Vec<St
         }
     }
     (devices, differences)
+}
+
+/// Boards that were changed for others of their kind in the same slot.
+fn other_boards(saved: &Qualification, now: &BTreeMap<u32, BTreeMap<String, String>>) -> Vec<String> {
+    let boards = saved.devices.iter().flat_map(|then| {
+        let own = now.get(&then.device.ordinal);
+        then.identity.iter().filter_map(move |(key, old)| {
+            let new = own?.get(key).filter(|new| *new != old)?;
+            Some(format!("{key} of device {} was {old} and is {new}", then.device.ordinal))
+        })
+    });
+    boards.collect()
 }
 
 fn other_program(saved: &Qualification) -> anyhow::Result<Option<String>> {

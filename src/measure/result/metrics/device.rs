@@ -204,6 +204,9 @@ impl DeviceTally {
         metrics.extend(self.heat.metrics(&self.series));
         metrics.extend(self.errors.metrics());
         metrics.retain(|metric| metric.value.is_finite());
+        for metric in &mut metrics {
+            metric.interval = metric.interval.filter(|(low, high)| low.is_finite() && high.is_finite());
+        }
         DeviceFindings {
             device: self.device.clone(),
             identity: self.identity.clone(),

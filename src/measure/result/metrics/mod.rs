@@ -73,6 +73,10 @@ impl Tally {
     }
 
     /// Adds a record: a segment of a qualification, each once and in order of time, or a run of its own.
+    ///
+    /// Of a sustained load it takes that digests stand in the order of the measured windows, an empty one being a window that
+    /// was not looked at; that of a measurement with an injected error the first window with another digest is the falsified
+    /// one; and that rests of the steps are windows of kind `cooldown` or gaps between two windows of the phase.
     pub fn add(&mut self, record: &RunRecord) {
         let since = self.since_origin(&record.started);
         for device in &record.devices {

@@ -102,8 +102,9 @@ impl Series {
     /// Every figure of the series.
     pub fn metrics(&self) -> Vec<Metric> {
         let wrong = self.outputs.wrong(&self.windows);
-        let sound: Vec<(usize, &WindowFigure)> =
-            self.windows.iter().enumerate().filter(|(index, _)| !wrong[*index]).collect();
+        // A window without length has no rate.
+        let is_sound = |(index, window): &(usize, &WindowFigure)| !wrong[*index] && window.seconds > 0.0;
+        let sound: Vec<(usize, &WindowFigure)> = self.windows.iter().enumerate().filter(is_sound).collect();
         let mut metrics = self.rates(&sound);
         if let Some(energy) = self.headline() {
             metrics.extend(self.efficiencies(energy, &sound));

@@ -1,5 +1,7 @@
 //! Tests of rates, efficiencies and outputs against figures worked by hand.
 
+use proptest::prelude::*;
+
 use super::super::testing::{self, empty, measurement, power};
 use super::*;
 use crate::model::{
@@ -254,6 +256,38 @@ fn a_lost_device_and_a_phase_that_cannot_run_are_told_once() {
     // In an ordinary run what does not fit is no loss.
     record.measurements.clear();
     assert_eq!(findings(&record).losses.len(), 1);
+}
+
+#[test]
+fn windows_without_length_or_work_give_no_figure_that_is_no_number() {
+    let mut record = record(vec![phase(Phase::Arithmetic, &[(10, 10, 5), (20, 20, 0)])]);
+    record.traces = vec![power("board", Some(0), Scope::Board, |_| Some(200.0))];
+    assert!(!has(&findings(&record), "arithmetic.rate.mean"));
+    record.measurements = vec![phase(Phase::Arithmetic, &[(10, 20, 0), (20, 30, 0)])];
+    let found = findings(&record);
+    assert_eq!(metric(&found, "arithmetic.rate.mean").value, 0.0, "a device that did nothing has a rate of 0");
+    let numbers = found.metrics.iter().flat_map(|m| [m.value].into_iter().chain(m.interval.map(|(low, _)| low)));
+    assert!(numbers.into_iter().all(f64::is_finite), "{:?}", found.metrics);
+}
+
+proptest! {
+    #[test]
+    fn figures_do_not_depend_on_where_segments_are_cut(
+        counts in prop::collection::vec(1u64..1000, 3..12),
+        cut in 1usize..11,
+    ) {
+        let windows: Vec<(u64, u64, u64)> = (0u64..).zip(&counts).map(|(i, n)| (i * 4, i * 4 + 4, *n)).collect();
+        let cut = cut.min(windows.len() - 1);
+        let board = || vec![power("board", Some(0), Scope::Board, |t| Some(200.0 + 50.0 * (t * 0.3).sin()))];
+        let of = |windows: &[(u64, u64, u64)]| RunRecord { traces: board(), ..record(vec![phase(Phase::Memory, windows)]) };
+        let (one, two) = (findings(&of(&windows)), all(&[&of(&windows[..cut]), &of(&windows[cut..])]));
+        for id in ["rate.mean", "rate.p1", "rate.jitter", "efficiency.mean", "efficiency.p1", "power.mean"] {
+            let id = format!("memory.{id}");
+            prop_assert!(near(metric(&one, &id).value, metric(&two, &id).value), "{}", id);
+        }
+        let (p1, mean) = (metric(&one, "memory.rate.p1").value, metric(&one, "memory.rate.mean").value);
+        prop_assert!(p1 <= mean * (1.0 + 1e-12), "{} {}", p1, mean);
+    }
 }
 
 #[test]
