@@ -49,6 +49,7 @@ fn the_help_of_every_command() {
         "list",
         "show",
         "compare",
+        "fleet",
         "carbon",
         "carbon matrix",
         "carbon when",
