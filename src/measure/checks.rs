@@ -136,7 +136,7 @@ impl Checks {
 
     /// True if the samples must agree to the last bit, as integers do.
     pub fn is_exact(&self) -> bool {
-        self.probe.len() > 0 && self.probe.expected().all(|expected| expected.bound == 0.0)
+        !self.probe.is_empty() && self.probe.expected().all(|expected| expected.bound == 0.0)
     }
 
     /// What weakens the checks.

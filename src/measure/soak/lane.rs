@@ -224,7 +224,7 @@ impl Lane {
         Ok(())
     }
 
-    /// Submits load until enough is in flight. True if it was.
+    /// Submits load until enough is in flight.
     fn top_up(&mut self, purpose: Purpose) -> Result<(), GpuError> {
         while self.loads_pending(Purpose::is_load) < self.in_flight {
             self.submit(&Job::Run { dispatches: self.batch }, purpose)?;

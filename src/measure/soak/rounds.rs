@@ -333,7 +333,7 @@ impl<'s, 'a> Load<'s, 'a> {
         seat.fail(detail, when);
     }
 
-    /// What a lane of a phase does in a turn; `remaining` load time is not exceeded by more than a window.
+    /// What a lane of a phase does in a turn; the load time is not exceeded by more than a window.
     fn script(&self, index: usize) -> Vec<Step> {
         let seat = &self.seats[index];
         let steps = seat.phase == Phase::Steps;
