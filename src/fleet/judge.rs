@@ -5,8 +5,8 @@
 
 use super::node::{Complaint, DeviceEntry, Names, NodeRecord, State};
 use super::outputs::{Agreement, minority};
+use super::reason::{Reason, Severity};
 use super::rule::{Measure, Rule};
-use super::summary::{Reason, Severity};
 use crate::model::Grade;
 use crate::stats::Robust;
 

@@ -11,6 +11,7 @@ mod node;
 mod outputs;
 mod places;
 mod read;
+mod reason;
 mod rule;
 mod select;
 mod summary;
@@ -21,7 +22,6 @@ pub use find::{Source, is_list};
 pub use gather::{Gathered, gather};
 pub use node::{Asked, DeviceEntry, Names, NodeRecord};
 pub use read::{RUN_LIMIT, Unreadable};
+pub use reason::{Reason, Severity};
 pub use rule::{FEW, LARGE_TIMES, Rule};
-pub use summary::{
-    Fleet, FleetDevice, FleetGroup, FleetMetric, Options, Place, Reason, Severity, UnknownLabel, examine,
-};
+pub use summary::{Fleet, FleetDevice, FleetGroup, FleetMetric, Options, Place, UnknownLabel, examine};

@@ -4,8 +4,9 @@
 //! and a fan out of order together; so the medians of places are compared, with the scatter of a median.
 
 use super::node::{DeviceEntry, Names, NodeRecord};
+use super::reason::{Reason, Severity};
 use super::rule::Measure;
-use super::summary::{Options, Place, PlaceMetric, Reason, Severity};
+use super::summary::{Options, Place, PlaceMetric};
 use crate::stats::median;
 
 /// From so many places on, one place is held against all devices rather than against those elsewhere: it is a small part.

@@ -30,10 +30,14 @@ pub(super) struct Selected {
     pub superseded: Vec<Superseded>,
 }
 
+/// A device, the work of a run, and whether it is scripted: of these the newest counts.
+type Kind = (u32, u64, bool);
+/// Start, and places of record and device.
+type Newest = (Option<Timestamp>, usize, usize);
+
 pub(super) fn select(records: &[NodeRecord], keep_all: bool) -> Selected {
     let counts = |record: &NodeRecord| record.state != State::Running && !record.injected;
-    // (device, work of a run, simulated) -> newest.
-    let mut newest: HashMap<(u32, u64, bool), (Option<Timestamp>, usize, usize)> = HashMap::new();
+    let mut newest: HashMap<Kind, Newest> = HashMap::new();
     let mut of_host: HashMap<&str, Option<Timestamp>> = HashMap::new();
     let mut selected = Selected::default();
     let drop = |older: usize, newer: usize, list: &mut Vec<Superseded>| {

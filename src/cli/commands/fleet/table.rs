@@ -58,8 +58,14 @@ fn header(fleet: &Fleet) -> String {
     if fleet.off.len() > 1 {
         result = result.replace(" is off", " are off");
     }
-    let counts = [Severity::WrongOutput, Severity::Stopped, Severity::MemoryError, Severity::Failed, Severity::Outlier]
-        .map(|severity| (fleet.off.iter().filter(|device| device.severity == severity).count(), severity.word()));
+    let counts = [
+        (Severity::WrongOutput, "with wrong outputs"),
+        (Severity::Stopped, "stopped"),
+        (Severity::MemoryError, "with memory errors"),
+        (Severity::Failed, "failed on their own"),
+        (Severity::Outlier, "far from the others"),
+    ]
+    .map(|(severity, word)| (fleet.off.iter().filter(|device| device.severity == severity).count(), word));
     let said: Vec<String> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
     if !said.is_empty() {
         result.push_str(&format!(": {}", said.join(", ")));
