@@ -46,6 +46,9 @@ pub struct Args {
     /// Folder below which a folder for this qualification is made.
     #[arg(long, env = "WATTMARK_RESULTS", value_name = "DIR", default_value = "results")]
     pub results: PathBuf,
+    /// Replace host name and serial numbers by hashes.
+    #[arg(long)]
+    pub redact: bool,
     /// Flip one bit of one output of each phase, to prove that the checks catch it; such a qualification never passes.
     #[arg(long)]
     pub inject_error: bool,

@@ -48,6 +48,8 @@ pub struct Job {
     pub first: u32,
     /// True if errors are made on purpose.
     pub inject_error: bool,
+    /// True if host name and serial numbers are replaced by hashes.
+    pub redact: bool,
 }
 
 /// Loads the devices from the beginning.
@@ -60,9 +62,10 @@ pub fn afresh(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let devices = resolve::select_devices(&args.device, &test_bench, console)?;
     let interrupted = interruption(STOPPING)?;
     let sources = open_power(&request, args, &devices, &test_bench, console)?;
-    let identities = identities(args, &devices, &test_bench);
-    let folder = create_folder(&args.results, &test_bench)?;
-    let provenance = provenance::collect(Vec::new());
+    let identities = identities(args, &devices, &test_bench, args.redact);
+    let folder = create_folder(&args.results, &test_bench, args.redact)?;
+    let mut provenance = provenance::collect(Vec::new());
+    provenance.host.hostname = host_name(provenance.host.hostname, args.redact);
     let head = Head {
         id: folder.id().to_owned(),
         started: bench::rfc3339(test_bench.utc_now()),
@@ -88,6 +91,7 @@ pub fn afresh(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
         done: Seconds::new(0.0),
         first: 1,
         inject_error: args.inject_error,
+        redact: args.redact,
     };
     carry_out(job, ledger, &folder, &test_bench, &interrupted, args, console)
 }
@@ -193,7 +197,7 @@ fn drive(
             record
         };
         let mut save = |number: u32, record: &RunRecord| {
-            let mut record = record.clone();
+            let mut record = provenance::redacted(record, job.redact).into_owned();
             if record.status != RunStatus::Running && record.ended.is_none() {
                 record.ended = Some(bench::rfc3339(test_bench.utc_now()));
             }
@@ -279,19 +283,32 @@ pub fn open_power(
     Ok(sources)
 }
 
-/// What the drivers say of each device's identity.
-pub fn identities(args: &Args, devices: &[Device], test_bench: &TestBench) -> BTreeMap<u32, BTreeMap<String, String>> {
+/// What the drivers say of each device's identity; as hashes if `redact` is set.
+pub fn identities(
+    args: &Args,
+    devices: &[Device],
+    test_bench: &TestBench,
+    redact: bool,
+) -> BTreeMap<u32, BTreeMap<String, String>> {
     if test_bench.machine().is_simulated() {
         // A scripted address may be that of a real board of this machine.
         return BTreeMap::new();
     }
-    power::identities(&test_bench.probe_context(devices.to_vec(), &args.power.sensor_root))
+    let mut known = power::identities(&test_bench.probe_context(devices.to_vec(), &args.power.sensor_root));
+    if redact {
+        known.values_mut().flat_map(BTreeMap::values_mut).for_each(|value| *value = provenance::redacted_name(value));
+    }
+    known
+}
+
+fn host_name(host: String, redact: bool) -> String {
+    if redact { provenance::redacted_name(&host) } else { host }
 }
 
 /// A folder whose name no other task of the same second takes: by host and by Slurm's own numbers, or the process.
-fn create_folder(results: &Path, test_bench: &TestBench) -> anyhow::Result<QualificationFolder> {
+fn create_folder(results: &Path, test_bench: &TestBench, redact: bool) -> anyhow::Result<QualificationFolder> {
     let started = test_bench.utc_now();
-    let host = provenance::host_below(Path::new("/")).hostname;
+    let host = host_name(provenance::host_below(Path::new("/")).hostname, redact);
     let id = match task(|name| std::env::var(name).ok()) {
         Some(task) => format!("{task}-{}", store::new_id(SEED, jiff::Timestamp::now())),
         None => store::new_id(SEED, jiff::Timestamp::now()),

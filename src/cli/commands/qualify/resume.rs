@@ -16,6 +16,7 @@ use crate::cli::commands::run::{STOPPING, interruption};
 use crate::cli::{Console, Exit, Failure};
 use crate::measure::soak;
 use crate::model::{Case, Device, Phase, PowerRequest, Qualification, QualifiedDevice, RunRecord, RunStatus};
+use crate::provenance;
 use crate::store::{self, QualificationFolder};
 
 /// Goes on with a qualification.
@@ -29,7 +30,8 @@ pub fn resume(args: &Args, path: &Path, console: &mut Console) -> anyhow::Result
     }
     let test_bench = TestBench::open(args.simulate.as_deref())?;
     let (devices, mut differences) = same_devices(&saved, test_bench.machine().devices());
-    differences.extend(other_boards(&saved, &measure::identities(args, &devices, &test_bench)));
+    let redact = redacts(args, &saved);
+    differences.extend(other_boards(&saved, &measure::identities(args, &devices, &test_bench, redact)));
     differences.extend(other_program(&saved)?);
     differences.extend(other_labels(&saved, args)?);
     if test_bench.machine().is_simulated() != saved.simulated {
@@ -65,7 +67,8 @@ fn go_on(
         folder.segments().map_err(|error| Failure::record(error.to_string()))?.last().map_or(1, |last| last + 1);
     let interrupted = interruption(STOPPING)?;
     let sources = measure::open_power(&request, args, &devices, test_bench, console)?;
-    let identities = measure::identities(args, &devices, test_bench);
+    let redact = redacts(args, &ledger.qualification);
+    let identities = measure::identities(args, &devices, test_bench, redact);
     ledger.qualification.status = RunStatus::Running;
     ledger.qualification.ended = None;
     ledger.warn(format!("{RESUMED} after {:.0} s of load, with segment {first}", done.get()));
@@ -80,8 +83,14 @@ fn go_on(
         done,
         first,
         inject_error: ledger.qualification.inject_error,
+        redact,
     };
     measure::carry_out(job, ledger, folder, test_bench, &interrupted, args, console)
+}
+
+/// A load that hid names at its beginning goes on hiding them.
+fn redacts(args: &Args, saved: &Qualification) -> bool {
+    args.redact || provenance::redacted_name(&saved.host.hostname) == saved.host.hostname
 }
 
 /// The devices of the qualification as they are now, and what is not as it was.
