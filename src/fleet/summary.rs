@@ -214,6 +214,8 @@ pub fn examine(
     hosts.sort_unstable();
     hosts.dedup();
     let by = options.by.as_deref();
+    let metrics = metrics(&values, names, &builder.named);
+    drop(values);
     let mut notes = disagreements(&agreements, names);
     notes.extend(small_groups(&builder.groups));
     let listed = |which: &dyn Fn(&NodeRecord) -> bool| {
@@ -228,7 +230,7 @@ pub fn examine(
         devices: selected.entries.len(),
         z: options.rule.z,
         limit_percent: options.rule.limit,
-        metrics: metrics(&values, names, &builder.named),
+        metrics,
         off: builder.off,
         warned: builder.warned,
         places: by.map_or_else(Vec::new, |by| places(&with_off, by, names, options)),
