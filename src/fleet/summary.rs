@@ -293,10 +293,11 @@ fn known_label(by: &str, records: &[NodeRecord], names: &Names) -> Result<(), Un
 }
 
 fn small_groups(groups: &[FleetGroup]) -> Vec<String> {
-    let small = groups.iter().filter(|group| group.devices < FEW);
+    let small = groups.iter().filter(|group| (1..FEW).contains(&group.devices));
     let text = |group: &FleetGroup| {
         let few = if group.devices < 3 { "too few to tell which is odd" } else { "so only a large distance names one" };
-        format!("{} ({} {}): {} devices, {few}", group.model, group.kind, group.class, group.devices)
+        let devices = if group.devices == 1 { "device" } else { "devices" };
+        format!("{} ({} {}): {} {devices}, {few}", group.model, group.kind, group.class, group.devices)
     };
     small.map(text).collect()
 }
