@@ -17,8 +17,13 @@ pub(super) struct Values {
 }
 
 impl Values {
-    pub fn of<'a>(entries: impl Iterator<Item = &'a DeviceEntry>, names: &Names) -> Self {
-        let mut of_metric: Vec<Vec<f64>> = vec![Vec::new(); names.metrics().len()];
+    /// Counts first: vectors that double while they grow would take twice the memory.
+    pub fn of<'a>(entries: impl Iterator<Item = &'a DeviceEntry> + Clone, names: &Names) -> Self {
+        let mut counts = vec![0; names.metrics().len()];
+        for value in entries.clone().flat_map(|entry| &entry.values) {
+            counts[value.metric as usize] += 1;
+        }
+        let mut of_metric: Vec<Vec<f64>> = counts.into_iter().map(Vec::with_capacity).collect();
         for value in entries.flat_map(|entry| &entry.values) {
             of_metric[value.metric as usize].push(value.value);
         }

@@ -246,7 +246,7 @@ pub(super) fn entry(device: &LeanQualified<'_>, frame: &Frame<'_>, asked: &Asked
         class: frame.class.to_owned(),
         tool: frame.tool.to_owned(),
     });
-    let mut values = Vec::new();
+    let mut values = Vec::with_capacity(device.metrics.len());
     for metric in
         device.metrics.iter().filter(|metric| frame.whole && metric.value.is_finite() && wanted(asked, &metric.id))
     {

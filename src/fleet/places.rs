@@ -40,7 +40,7 @@ pub(super) fn places(
 ) -> Vec<Place> {
     let mut found: Vec<Place> = Vec::new();
     let mut number = std::collections::HashMap::new();
-    let mut by_metric: Vec<Vec<(u32, f64)>> = vec![Vec::new(); names.metrics().len()];
+    let mut of_entry = Vec::with_capacity(entries.len());
     for (record, entry, off) in entries {
         let name = place_of(record, entry, by, names);
         let index = *number.entry(name).or_insert_with_key(|name| {
@@ -49,14 +49,19 @@ pub(super) fn places(
         });
         found[index].devices += 1;
         found[index].off += usize::from(*off);
+        of_entry.push((index, *entry));
+    }
+    // With the entries in order of place the values of a place stand together, and need no number of their own.
+    of_entry.sort_by_key(|(place, _)| *place);
+    let keep = found.len() <= KEPT;
+    let mut by_metric: Vec<ByPlace> = vec![ByPlace::default(); names.metrics().len()];
+    for (place, entry) in of_entry {
         for value in &entry.values {
-            by_metric[value.metric as usize].push((index as u32, value.value));
+            by_metric[value.metric as usize].push(place, value.value);
         }
     }
-    let keep = found.len() <= KEPT;
-    for (metric, mut values) in by_metric.into_iter().enumerate() {
-        values.sort_by_key(|(place, _)| *place);
-        judge(metric, &values, &mut found, names, options, keep);
+    for (metric, values) in by_metric.iter().enumerate() {
+        judge(metric, values, &mut found, names, options, keep);
     }
     for place in &mut found {
         place.reasons.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -70,25 +75,43 @@ pub(super) fn places(
     found
 }
 
-/// One metric over the places, whose values stand together.
-fn judge(metric: usize, values: &[(u32, f64)], found: &mut [Place], names: &Names, options: &Options, keep: bool) {
+/// Values of a metric, those of a place together.
+#[derive(Debug, Clone, Default)]
+struct ByPlace {
+    values: Vec<f64>,
+    /// Place, and how many values are its.
+    runs: Vec<(usize, usize)>,
+}
+
+impl ByPlace {
+    fn push(&mut self, place: usize, value: f64) {
+        self.values.push(value);
+        match self.runs.last_mut().filter(|(last, _)| *last == place) {
+            Some((_, count)) => *count += 1,
+            None => self.runs.push((place, 1)),
+        }
+    }
+}
+
+/// One metric over the places.
+fn judge(metric: usize, values: &ByPlace, found: &mut [Place], names: &Names, options: &Options, keep: bool) {
     let key = &names.metrics()[metric];
     let measure = Measure::of(&key.id, &key.unit);
-    let runs: Vec<&[(u32, f64)]> = values.chunk_by(|a, b| a.0 == b.0).collect();
-    let plain = |run: &[(u32, f64)]| run.iter().map(|(_, value)| *value).collect::<Vec<f64>>();
-    let all = plain(values);
-    for run in &runs {
-        let own = plain(run);
+    let mut start = 0;
+    for (place, count) in &values.runs {
+        let (before, rest) = values.values.split_at(start);
+        let (own, after) = rest.split_at(*count);
+        start += count;
         let elsewhere;
-        let others = if runs.len() >= MANY {
-            &all
+        let others = if values.runs.len() >= MANY {
+            &values.values
         } else {
-            elsewhere = values.iter().filter(|(place, _)| *place != run[0].0).map(|(_, value)| *value).collect();
+            elsewhere = [before, after].concat();
             &elsewhere
         };
-        let Some(middle) = median(&own) else { continue };
-        let place = &mut found[run[0].0 as usize];
-        let off = options.rule.judge_place(&own, others, measure, key.better).filter(|_| key.better.is_some());
+        let Some(middle) = median(own) else { continue };
+        let place = &mut found[*place];
+        let off = options.rule.judge_place(own, others, measure, key.better).filter(|_| key.better.is_some());
         if let Some(distance) = off {
             let mut reason = Reason::of_distance(key, middle, distance, measure, options.rule);
             reason.severity = Severity::Outlier;

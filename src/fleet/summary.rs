@@ -214,6 +214,8 @@ pub fn examine(
     hosts.sort_unstable();
     hosts.dedup();
     let by = options.by.as_deref();
+    let metrics = metrics(&values, names, &builder.named);
+    drop(values);
     let mut notes = disagreements(&agreements, names);
     notes.extend(small_groups(&builder.groups));
     let listed = |which: &dyn Fn(&NodeRecord) -> bool| {
@@ -228,7 +230,7 @@ pub fn examine(
         devices: selected.entries.len(),
         z: options.rule.z,
         limit_percent: options.rule.limit,
-        metrics: metrics(&values, names, &builder.named),
+        metrics,
         off: builder.off,
         warned: builder.warned,
         places: by.map_or_else(Vec::new, |by| places(&with_off, by, names, options)),
@@ -291,10 +293,11 @@ fn known_label(by: &str, records: &[NodeRecord], names: &Names) -> Result<(), Un
 }
 
 fn small_groups(groups: &[FleetGroup]) -> Vec<String> {
-    let small = groups.iter().filter(|group| group.devices < FEW);
+    let small = groups.iter().filter(|group| (1..FEW).contains(&group.devices));
     let text = |group: &FleetGroup| {
         let few = if group.devices < 3 { "too few to tell which is odd" } else { "so only a large distance names one" };
-        format!("{} ({} {}): {} devices, {few}", group.model, group.kind, group.class, group.devices)
+        let devices = if group.devices == 1 { "device" } else { "devices" };
+        format!("{} ({} {}): {} {devices}, {few}", group.model, group.kind, group.class, group.devices)
     };
     small.map(text).collect()
 }
