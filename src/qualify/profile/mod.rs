@@ -1,6 +1,6 @@
 //! What is normal for a model of device: limits by figure, with the records that they were learned from.
 //!
-//! A profile is a TOML file that people may edit; [`read`] checks it and [`learn`] makes it from known-good qualifications.
+//! A profile is a TOML file that people may edit; `read` checks it and `learn` makes it from known-good qualifications.
 //! What surprises people: it names the exact work (kernel, shape, parameters), because a rate of another kernel is no
 //! reference; and it holds no limit for estimated energy.
 
