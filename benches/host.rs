@@ -13,9 +13,11 @@ use wattmark::account::{self, Site, resolve_site};
 use wattmark::clock::Nanoseconds;
 use wattmark::figure;
 use wattmark::measure::result::evaluate;
+use wattmark::measure::result::metrics::Tally;
 use wattmark::model::{
-    Calibration, Channel, ChannelTrace, Check, Estimate, Evidence, FactorMethod, Measurement, Quantity, RunRecord,
-    Scope, SourceInfo, SourceTrace, StopReason, Timing, TimingMethod, Verification, Window, WindowKind,
+    Calibration, Channel, ChannelTrace, Check, Estimate, Evidence, FactorMethod, Measurement, Phase, Quantity,
+    RunRecord, Scope, SourceInfo, SourceTrace, StopReason, Sustained, Timing, TimingMethod, Verification, Window,
+    WindowKind,
 };
 use wattmark::power::integrate::window_energies;
 use wattmark::store;
@@ -98,6 +100,37 @@ fn record_of(cases: u64) -> RunRecord {
     record.skips.clear();
     record.provenance.device_details = BTreeMap::new();
     record
+}
+
+/// A hundred segments of five minutes of a qualification: five phases in turns, windows of 5 s, traces of 10 Hz.
+fn tally(c: &mut Criterion) {
+    let mut segment = record_of(5);
+    for (turn, (measurement, phase)) in (0u64..).zip(segment.measurements.iter_mut().zip(Phase::ALL)) {
+        measurement.windows = (0..12)
+            .map(|round| Window {
+                kind: WindowKind::Measure,
+                start_ns: Nanoseconds((round * 5 + turn) * 5_000_000_000),
+                end_ns: Nanoseconds((round * 5 + turn + 1) * 5_000_000_000),
+                dispatches: 5000,
+                device_busy_ns: None,
+            })
+            .collect();
+        measurement.case.device = segment.devices[0].ordinal;
+        let digests = vec!["00".repeat(32); 12];
+        measurement.sustained = Some(Sustained { phase, digested_bytes: 1, output_bytes: 1, known: None, digests });
+    }
+    let mut board = trace(3_000);
+    board.requested_hz = 10.0;
+    board.t_ns = (0..3_000).map(|poll| Nanoseconds(poll * 100_000_000)).collect();
+    board.source.device = Some(segment.devices[0].ordinal);
+    segment.traces = vec![board];
+    c.bench_function("tally 100 segments of 5 min", |b| {
+        b.iter(|| {
+            let mut tally = Tally::new();
+            (0..100).for_each(|_| tally.add(&segment));
+            black_box(tally.findings())
+        });
+    });
 }
 
 fn integration(c: &mut Criterion) {
@@ -242,5 +275,15 @@ fn when_to_run(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, integration, records, charts, micro_grid, micro_grid_of_a_trace, carbon_matrix, when_to_run);
+criterion_group!(
+    benches,
+    integration,
+    tally,
+    records,
+    charts,
+    micro_grid,
+    micro_grid_of_a_trace,
+    carbon_matrix,
+    when_to_run
+);
 criterion_main!(benches);

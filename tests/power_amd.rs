@@ -65,6 +65,62 @@ fn each_die_keeps_its_own_temperature() {
     assert_eq!(edge(&format!("amdgpu-telemetry:{ODD}")), 41.0);
 }
 
+/// Folder of the PCI device in the tree of one card.
+const CARD: &str = "sys/devices/pci0000:00/0000:03:00.0";
+
+/// The error counters of the one card of a tree.
+fn errors(tree: &Tree) -> SourceTrace {
+    let (context, clock) = machine(tree, &["0000:03:00.0"]);
+    let sampler = Sampler::start(open("amdgpu", &context).sources, 10.0, &context.clock);
+    clock.sleep(Seconds::new(2.0));
+    sampler.stop().into_iter().find(|trace| trace.source.id == "amdgpu-errors:0000:03:00.0").unwrap()
+}
+
+#[test]
+fn errors_of_all_hardware_blocks_are_added_and_polled_once_a_second() {
+    let tree = Tree::build("amdgpu/discrete");
+    tree.write(&format!("{CARD}/ras/umc_err_count"), "ue: 1\nce: 20");
+    tree.write(&format!("{CARD}/ras/gfx_err_count"), "ue: 0\nce: 3\nde: 9");
+    tree.write(&format!("{CARD}/ras/sdma_err_count"), "Query currently inaccessible");
+    tree.write(&format!("{CARD}/ras/features"), "feature mask: 0x1");
+    tree.write(&format!("{CARD}/pcie_replay_count"), "17");
+    let trace = errors(&tree);
+    assert_eq!(trace.requested_hz, 1.0);
+    assert_eq!(values(&trace, "ecc.corrected"), [Some(23.0); 3]);
+    assert_eq!(values(&trace, "ecc.uncorrected"), [Some(1.0); 3]);
+    assert_eq!(values(&trace, "pcie.replays"), [Some(17.0); 3]);
+    assert!(
+        trace.source.note.ends_with("gfx, umc"),
+        "the block that is switched off is not among them: {}",
+        trace.source.note
+    );
+}
+
+#[test]
+fn a_block_that_cannot_be_read_for_once_leaves_no_sum_and_a_card_without_counters_no_channel() {
+    let tree = Tree::build("amdgpu/discrete");
+    tree.write(&format!("{CARD}/ras/umc_err_count"), "ue: 1\nce: 20");
+    let (context, clock) = machine(&tree, &["0000:03:00.0"]);
+    let sampler = Sampler::start(open("amdgpu", &context).sources, 10.0, &context.clock);
+    tree.write(&format!("{CARD}/ras/umc_err_count"), "Query currently inaccessible");
+    clock.sleep(Seconds::new(1.0));
+    let traces = sampler.stop();
+    let trace = traces.iter().find(|trace| trace.source.id.starts_with("amdgpu-errors")).unwrap();
+    assert_eq!(values(trace, "ecc.corrected"), [Some(20.0), None]);
+    assert!(trace.source.channels.iter().all(|channel| channel.id != "pcie.replays"));
+    tree.remove(&format!("{CARD}/ras/umc_err_count"));
+    assert!(open("amdgpu", &context).sources.iter().all(|source| !source.info().id.starts_with("amdgpu-errors")));
+}
+
+#[test]
+fn a_card_tells_the_number_that_is_burnt_into_its_chip() {
+    let tree = Tree::build("amdgpu/discrete");
+    tree.write(&format!("{CARD}/unique_id"), "a1b2c3d4e5f60718");
+    let (context, _) = machine(&tree, &["0000:03:00.0"]);
+    let known = wattmark::power::identities(&context);
+    assert_eq!(known[&0].iter().collect::<Vec<_>>(), [(&"uuid".to_owned(), &"a1b2c3d4e5f60718".to_owned())]);
+}
+
 #[test]
 fn a_run_on_the_silent_die_alone_is_measured_by_the_other() {
     let tree = Tree::build("amdgpu/dual-die");

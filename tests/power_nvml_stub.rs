@@ -154,10 +154,11 @@ fn two_boards_give_power_energy_and_telemetry_and_are_joined_by_address() {
     alone("two_boards_give_power_energy_and_telemetry_and_are_joined_by_address", Driver::Today, "", |stage| {
         let findings = stage.open();
         assert!(findings.obstacles.is_empty(), "{:?}", findings.obstacles);
-        let expected = ["nvml:0000:01:00.0", "nvml-telemetry:0000:01:00.0", "nvml:0000:02:00.0"];
-        assert_eq!(ids(&findings)[..3], expected);
+        let expected =
+            ["nvml:0000:01:00.0", "nvml-telemetry:0000:01:00.0", "nvml-errors:0000:01:00.0", "nvml:0000:02:00.0"];
+        assert_eq!(ids(&findings)[..4], expected);
         assert_eq!(channels(&*findings.sources[0]), ["power.instant", "power.average", "energy"]);
-        assert_eq!(findings.sources[2].info().device, Some(1));
+        assert_eq!(findings.sources[3].info().device, Some(1));
         assert!(findings.sources[0].info().note.contains("25 % of the time"), "{}", findings.sources[0].info().note);
         let traces = stage.sample_with(findings, 0.4);
         let power = trace(&traces, "nvml:0000:02:00.0");
@@ -219,11 +220,77 @@ fn a_driver_that_ignores_the_scope_does_not_pass_board_watts_off_as_memory() {
     });
 }
 
+/// The error counters of board 0.
+fn errors(findings: &mut Findings) -> &mut Box<dyn PowerSource> {
+    findings.sources.iter_mut().find(|source| source.info().id == "nvml-errors:0000:01:00.0").unwrap()
+}
+
+#[test]
+fn error_counters_are_read_once_a_second_beside_a_power_cadence_that_they_do_not_slow() {
+    let test = "error_counters_are_read_once_a_second_beside_a_power_cadence_that_they_do_not_slow";
+    alone(test, Driver::Today, "corrected 7\nuncorrected 1\nreplays 12\n", |stage| {
+        let mut findings = stage.open();
+        let source = errors(&mut findings);
+        assert_eq!(channels(&**source), ["ecc.corrected", "ecc.uncorrected", "pcie.replays", "driver.errors"]);
+        assert_eq!(poll(&mut **source).1, [Some(7.0), Some(1.0), Some(12.0), Some(0.0)]);
+        assert!(!source.info().note.contains("not readable"), "{}", source.info().note);
+        stage.steer("hang DeviceGetTotalEccErrors 400\n");
+        let traces = stage.sample_with(findings, 1.3);
+        assert_eq!(trace(&traces, "nvml-errors:0000:01:00.0").requested_hz, 1.0);
+        let polls = trace(&traces, "nvml:0000:01:00.0").t_ns.len();
+        assert!(polls >= 15, "{polls} polls of power in 1.3 s");
+    });
+}
+
+#[test]
+fn xid_events_are_counted_for_the_board_that_had_them_without_waiting_for_any() {
+    let test = "xid_events_are_counted_for_the_board_that_had_them_without_waiting_for_any";
+    alone(test, Driver::Today, "", |stage| {
+        let mut findings = stage.open();
+        assert_eq!(poll(&mut **errors(&mut findings)).1[3], Some(0.0));
+        stage.steer("events 3\n");
+        let begun = Instant::now();
+        assert_eq!(poll(&mut **errors(&mut findings)).1[3], Some(3.0));
+        assert_eq!(poll(&mut **errors(&mut findings)).1[3], Some(3.0), "each is told once");
+        let other = findings.sources.iter_mut().find(|source| source.info().id == "nvml-errors:0000:02:00.0").unwrap();
+        assert_eq!(poll(&mut **other).1[3], Some(0.0));
+        assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
+        // A driver that never runs out of events holds no poll up for good.
+        stage.steer("events 1000000\n");
+        assert!(poll(&mut **errors(&mut findings)).1[3] < Some(1000.0));
+    });
+}
+
+#[test]
+fn a_board_without_error_correction_has_no_memory_counter_and_says_why() {
+    let test = "a_board_without_error_correction_has_no_memory_counter_and_says_why";
+    alone(test, Driver::Today, "ecc off\nfail DeviceGetSupportedEventTypes 3\n", |stage| {
+        let mut findings = stage.open();
+        let source = errors(&mut findings);
+        assert_eq!(channels(&**source), ["pcie.replays"]);
+        let note = &source.info().note;
+        assert!(note.contains("ecc.corrected: error correction is off") && note.contains("driver.errors:"), "{note}");
+        stage.steer("ecc no-volatile\nuncorrected 2\n");
+        assert_eq!(poll(&mut **errors(&mut stage.open())).1[1], Some(2.0), "the counter over the board's life stands");
+    });
+}
+
+#[test]
+fn a_board_tells_its_uuid_and_its_serial_number() {
+    alone("a_board_tells_its_uuid_and_its_serial_number", Driver::Today, "fail DeviceGetSerial 3\n", |stage| {
+        let known = wattmark::power::identities(&stage.context());
+        assert_eq!(known[&1]["uuid"], "GPU-00000000-0000-0000-0000-000000000001");
+        assert!(!known[&1].contains_key("serial") && known.len() == 2, "{known:?}");
+        stage.steer("");
+        assert_eq!(wattmark::power::identities(&stage.context())[&0]["serial"], "1651000000000");
+    });
+}
+
 // --- what it refuses
 
 #[test]
 fn every_call_may_fail_with_every_code_and_the_rest_is_still_read() {
-    const CALLS: [&str; 17] = [
+    const CALLS: [&str; 24] = [
         "value",
         "DeviceGetCount_v2",
         "DeviceGetHandleByIndex_v2",
@@ -241,6 +308,13 @@ fn every_call_may_fail_with_every_code_and_the_rest_is_still_read() {
         "DeviceGetPowerManagementDefaultLimit",
         "DeviceGetComputeRunningProcesses_v3",
         "DeviceGetGraphicsRunningProcesses_v3",
+        "DeviceGetEccMode",
+        "DeviceGetTotalEccErrors",
+        "DeviceGetPcieReplayCounter",
+        "DeviceGetSupportedEventTypes",
+        "EventSetCreate",
+        "DeviceRegisterEvents",
+        "EventSetWait_v2",
     ];
     alone("every_call_may_fail_with_every_code_and_the_rest_is_still_read", Driver::Today, "", |stage| {
         for (call, code) in CALLS.iter().flat_map(|call| CODES.map(|code| (*call, code))) {
@@ -281,7 +355,14 @@ fn every_call_may_fail_with_every_code_and_the_rest_is_still_read() {
 
 fn zeros_are_honest(source: &dyn PowerSource, values: &[Option<f64>]) {
     for (channel, value) in source.info().channels.iter().zip(values) {
-        let may_be_zero = channel.quantity == Quantity::ProcessCount;
+        let may_be_zero = matches!(
+            channel.quantity,
+            Quantity::ProcessCount
+                | Quantity::EccCorrected
+                | Quantity::EccUncorrected
+                | Quantity::PcieReplays
+                | Quantity::DriverErrors
+        );
         assert!(may_be_zero || *value != Some(0.0), "{}/{}", source.info().id, channel.id);
     }
 }

@@ -36,7 +36,7 @@ fn every_file_is_examined_and_one_finding_is_exit_code_7() {
         .args(&files)
         .assert()
         .code(7)
-        .stdout(predicate::str::contains("devices[0].vendor: format 1.2 has no such field"))
+        .stdout(predicate::str::contains("devices[0].vendor: format 1.3 has no such field"))
         .stdout(predicate::str::contains("truncated: it ends after 1000 bytes"))
         .stdout(predicate::str::contains("plan.cases[0].device: the record has no device 5"))
         .stdout(predicate::str::contains("v1.0.json: OK"));

@@ -19,6 +19,9 @@ temperature_c = 44
 core_clock_hz = 1.98e9
 power_limit_w = 700
 processes = 2
+ecc_corrected_per_s = 5
+ecc_uncorrected_at_s = [2.0]
+driver_error_at_s = []
 outages_s = [[4.0, 6.0]]
 [[power]]
 scope = "wall-ac"
@@ -80,6 +83,11 @@ fn the_table_groups_sources_by_device_and_gives_the_reason_of_a_missing_reading(
     let block = text.rsplit("wattmark watch").next().unwrap();
     assert!(block.contains("00:00:08"));
     assert!(block.contains("device 0  Simulated Accelerator   44 °C   core 1980 MHz   11 % of 700 W   2 processes"));
+    let heading = block.lines().find(|line| line.starts_with("device 0")).unwrap();
+    assert!(
+        heading.ends_with("uncorrected memory errors: 1"),
+        "a counter at 0 or of mended errors is no news: {heading}"
+    );
     assert!(block.contains("no reading: the scripted sensor vanished"));
     let wall = block.lines().find(|line| line.contains("scripted:1")).unwrap();
     assert!(wall.contains("wall AC") && wall.contains('—') && wall.contains("420"), "{wall}");

@@ -93,10 +93,15 @@ pub fn open_power(
 
 /// The record of what begins now: where it comes from and what it is going to do, and nothing measured yet.
 pub fn new_record(plan: Plan, devices: Vec<Device>, bench: &TestBench, folder: &RunFolder) -> RunRecord {
+    record_of(plan, devices, bench, folder.run_id())
+}
+
+/// The same under an identifier.
+pub fn record_of(plan: Plan, devices: Vec<Device>, bench: &TestBench, run_id: &str) -> RunRecord {
     RunRecord {
         schema: RECORD_SCHEMA.to_owned(),
         version: SCHEMA_VERSION,
-        run_id: folder.run_id().to_owned(),
+        run_id: run_id.to_owned(),
         started: rfc3339(bench.utc_origin()),
         ended: None,
         simulated: bench.machine().is_simulated(),

@@ -51,6 +51,8 @@ pub enum Command {
     Meter(Box<commands::meter::Args>),
     /// Measure what a device can do at most: arithmetic, memory, launches, transfers, and watts.
     Ceilings(commands::ceilings::Args),
+    /// Load every device for a sustained time and judge each: PASS, WARN, INCONCLUSIVE or FAIL.
+    Qualify(Box<commands::qualify::Args>),
     /// Show power, clocks, temperature and throttling of all sensors, live.
     Watch(commands::watch::Args),
     /// Find how power sensors answer, with square waves of load, and keep it for later runs.
@@ -63,6 +65,8 @@ pub enum Command {
     List(commands::list::Args),
     /// Show a record as a table.
     Show(commands::show::Args),
+    /// Find the devices that are off among the records of many nodes, and say why.
+    Fleet(commands::fleet::Args),
     /// Compare two records case by case.
     Compare(commands::compare::Args),
     /// Carbon of a record at a site, over regions, at other hours, behind a micro-grid; no GPU needed.
@@ -79,7 +83,7 @@ pub enum Command {
     Export(commands::export::Args),
     /// Check a record strictly.
     Validate(commands::validate::Args),
-    /// Print the JSON Schema of a record.
+    /// Print the JSON Schema of a record or a qualification.
     Schema(commands::schema::Args),
     /// Print a completion script for a shell.
     #[command(hide = true)]
@@ -165,12 +169,14 @@ fn dispatch(command: &Command, console: &mut Console) -> anyhow::Result<Exit> {
         Command::Tune(args) => commands::tune::run(args, console),
         Command::Meter(args) => commands::meter::run(args, console),
         Command::Ceilings(args) => commands::ceilings::run(args, console),
+        Command::Qualify(args) => commands::qualify::run(args, console),
         Command::Watch(args) => commands::watch::run(args, console),
         Command::Calibrate(args) => commands::calibrate::run(args, console),
         Command::Devices(args) => commands::devices::run(args, console),
         Command::Doctor(args) => commands::doctor::run(args, console),
         Command::List(args) => commands::list::run(args, console),
         Command::Show(args) => commands::show::run(args, console),
+        Command::Fleet(args) => commands::fleet::run(args, console),
         Command::Compare(args) => commands::compare::run(args, console),
         Command::Carbon(args) => commands::carbon::run(args, console),
         Command::Cost(args) => commands::cost::run(args, console),

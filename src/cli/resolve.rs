@@ -202,17 +202,18 @@ fn settings(args: &Args, merge: &mut Merge, preset: Preset) -> anyhow::Result<Se
 
 /// Reads `30s`, `1m 30s`, `500ms` or a bare number of seconds.
 pub fn duration(name: &str, text: &str) -> anyhow::Result<Seconds> {
+    duration_up_to(name, text, 86_400.0)
+}
+
+/// The same, of `most` seconds at most.
+pub fn duration_up_to(name: &str, text: &str, most: f64) -> anyhow::Result<Seconds> {
     let bad =
         || Failure::usage(format!("{name} is `{text}`: give a time such as 30s, 500ms, 1m 30s or a number of seconds"));
     let seconds = match text.trim().parse::<f64>() {
         Ok(seconds) => seconds,
         Err(_) => text.parse::<jiff::SignedDuration>().map_err(|_| bad())?.as_secs_f64(),
     };
-    if seconds.is_finite() && (0.0..=86_400.0).contains(&seconds) {
-        Ok(Seconds::new(seconds))
-    } else {
-        Err(bad().into())
-    }
+    if seconds.is_finite() && (0.0..=most).contains(&seconds) { Ok(Seconds::new(seconds)) } else { Err(bad().into()) }
 }
 
 /// The data patterns, each once; none where nothing was said.

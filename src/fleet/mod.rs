@@ -2,3 +2,26 @@
 //!
 //! Reads the records of a folder one by one and keeps a few numbers of each. What surprises people: normal is the median of
 //! the fleet, so a fleet in which every node is slow has no outlier; only a profile can tell that.
+
+mod find;
+mod gather;
+mod judge;
+mod lean;
+mod node;
+mod outputs;
+mod places;
+mod read;
+mod reason;
+mod rule;
+mod select;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+pub use find::{Source, is_list};
+pub use gather::{Gathered, gather};
+pub use node::{Asked, DeviceEntry, Names, NodeRecord};
+pub use read::{RUN_LIMIT, Unreadable};
+pub use reason::{Reason, Severity};
+pub use rule::{FEW, LARGE_TIMES, Rule};
+pub use summary::{Fleet, FleetDevice, FleetGroup, FleetMetric, Options, Place, UnknownLabel, examine};

@@ -9,8 +9,8 @@ use super::{checks, phase, result, stop};
 use crate::clock::{Clock, Nanoseconds, RunClock};
 use crate::gpu::{Accelerator, GpuError, Job, Program};
 use crate::model::{
-    Calibration, Case, Device, Measurement, Settings, Skip, SkipReason, StopReason, Timing, TimingMethod, Verification,
-    Warning, WarningCode, Window,
+    Calibration, Case, Device, Measurement, Settings, Skip, SkipReason, SourceTrace, StopReason, Timing, TimingMethod,
+    Verification, Warning, WarningCode, Window,
 };
 use crate::power::{self, Sampler};
 use crate::units::Seconds;
@@ -62,9 +62,9 @@ pub struct Bench<'a> {
 /// A case that has been verified and calibrated, and its measurement so far.
 pub struct Session {
     case: Case,
-    instance: Instance,
-    program: Program,
-    calibration: Calibration,
+    pub(super) instance: Instance,
+    pub(super) program: Program,
+    pub(super) calibration: Calibration,
     /// What was measured so far.
     pub measurement: Measurement,
     yields: Vec<Yield>,
@@ -178,7 +178,7 @@ impl Bench<'_> {
     }
 
     /// Finds how many executions fill a submission: batches grow until one lasts a tenth of the aim.
-    fn calibrate(&mut self, session: &mut Session, halved: bool) -> Result<(), Outcome> {
+    pub(super) fn calibrate(&mut self, session: &mut Session, halved: bool) -> Result<(), Outcome> {
         let aim = self.submission(halved);
         let mut dispatches = 1;
         let per_dispatch = loop {
@@ -318,19 +318,8 @@ impl Bench<'_> {
 
     /// Window length for this device's sensors, and a warning where the preset is too short for them.
     fn window_length(&self, session: &Session) -> (Seconds, Option<Warning>) {
-        let device = self.accelerator.device();
         let traces = self.sampler.map(|s| s.traces_since(self.clock.now())).unwrap_or_default();
-        let needed = traces
-            .iter()
-            .filter(|t| t.source.device.is_none_or(|ordinal| ordinal == device.ordinal))
-            .flat_map(|t| t.source.channels.iter().map(|channel| (t.source.id.as_str(), channel)))
-            .filter(|(_, channel)| channel.quantity.is_energetic())
-            .map(|(id, channel)| {
-                let updates = channel.update_period_s.map_or(0.0, |s| s.get() * UPDATES_PER_WINDOW);
-                (updates.max(channel.averaging_window_s.map_or(0.0, |s| s.get() * AVERAGES_PER_WINDOW)), id)
-            })
-            .fold((0.0, ""), |most, next| if next.0 > most.0 { next } else { most });
-        let (needed, slowest) = needed;
+        let (needed, slowest) = needed_window(&traces, self.accelerator.device());
         let length = self.settings.window_s;
         if needed <= length.get() {
             (length, None)
@@ -346,6 +335,20 @@ impl Bench<'_> {
             (length, Some(Warning { code: WarningCode::WindowTooShort, text }))
         }
     }
+}
+
+/// Seconds that a window must last for the slowest power sensor of a device, and that sensor's source; 0 without any.
+pub(super) fn needed_window<'a>(traces: &'a [SourceTrace], device: &Device) -> (f64, &'a str) {
+    traces
+        .iter()
+        .filter(|t| t.source.device.is_none_or(|ordinal| ordinal == device.ordinal))
+        .flat_map(|t| t.source.channels.iter().map(|channel| (t.source.id.as_str(), channel)))
+        .filter(|(_, channel)| channel.quantity.is_energetic())
+        .map(|(id, channel)| {
+            let updates = channel.update_period_s.map_or(0.0, |s| s.get() * UPDATES_PER_WINDOW);
+            (updates.max(channel.averaging_window_s.map_or(0.0, |s| s.get() * AVERAGES_PER_WINDOW)), id)
+        })
+        .fold((0.0, ""), |most, next| if next.0 > most.0 { next } else { most })
 }
 
 /// Says that a dispatch keeps a GPU from everything else for longer than drivers bear.
@@ -382,7 +385,7 @@ fn yield_of(sampler: Option<&Sampler>, device: &Device, case: &Case, window: &Wi
 }
 
 /// How the windows were timed, with a warning where device clock and wall clock disagree.
-fn timing(device: &Device, measurement: &Measurement) -> (Timing, Option<Warning>) {
+pub(super) fn timing(device: &Device, measurement: &Measurement) -> (Timing, Option<Warning>) {
     let windows: Vec<&Window> = measurement.measured().collect();
     let busy: Option<u64> = windows.iter().map(|w| w.device_busy_ns).sum();
     let wall: Seconds = windows.iter().map(|w| w.duration()).sum();

@@ -134,6 +134,11 @@ impl Checks {
         Self { whole, compared, ..self }
     }
 
+    /// True if the samples must agree to the last bit, as integers do.
+    pub fn is_exact(&self) -> bool {
+        !self.probe.is_empty() && self.probe.expected().all(|expected| expected.bound == 0.0)
+    }
+
     /// What weakens the checks.
     pub fn warnings(&self, case: &Case) -> Vec<Warning> {
         if self.scrutiny == Scrutiny::Sampled || self.compared {

@@ -162,7 +162,8 @@ impl<'a> Stream<'a> {
     }
 }
 
-fn add(window: &mut Window, dispatches: u32, done: &Completion) {
+/// Adds a finished run to a window.
+pub(super) fn add(window: &mut Window, dispatches: u32, done: &Completion) {
     window.dispatches += u64::from(dispatches);
     window.end_ns = done.done_ns;
     let first = window.dispatches == u64::from(dispatches);

@@ -266,6 +266,9 @@ pub struct Qualification {
     pub status: RunStatus,
     /// True if times and power were scripted.
     pub simulated: bool,
+    /// True if errors were made in outputs on purpose: it says something of the checks, and nothing of the devices.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inject_error: bool,
     /// The tool.
     pub tool: Tool,
     /// SHA-256 of the program that measured.

@@ -15,6 +15,7 @@ pub mod request;
 pub mod sampler;
 pub mod sources;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::clock::{Activity, Nanoseconds, RunClock};
@@ -97,6 +98,17 @@ pub struct Findings {
     pub sources: Vec<Box<dyn PowerSource>>,
     /// Sensors that exist but cannot be used.
     pub obstacles: Vec<Obstacle>,
+}
+
+/// Details of devices by ordinal: `uuid`, `serial`, `vbios`, as far as a driver tells them.
+pub type Identities = BTreeMap<u32, BTreeMap<String, String>>;
+
+/// What tells a board from others of its kind, by device ordinal, for [`Provenance`](crate::model::Provenance); a device of
+/// which nothing is known has no entry.
+pub fn identities(context: &ProbeContext) -> Identities {
+    let mut all = sources::nvml::identities(context);
+    all.extend(sources::amdgpu::identities(context));
+    all
 }
 
 /// A kind of power source.

@@ -26,6 +26,9 @@ const SILENCE: Seconds = Seconds::new(2.0);
 const FIRST_CAPACITY: usize = 8192;
 /// Longest wait for the next tick in which stopping may be heard late.
 const SHORT_NAP: Duration = Duration::from_millis(20);
+/// Most polls before the instant given to [`Sampler::forget_before`] that are kept for their channels' last values: more
+/// than a second of the fastest common cadence, while slow channels are read once a second.
+const LAST_VALUES: usize = 128;
 /// Longest time that stopping waits for a sensor that hangs; its thread is then left behind.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -102,6 +105,14 @@ impl Sampler {
     pub fn traces_since(&self, from: Nanoseconds) -> Vec<SourceTrace> {
         let now = self.clock.now();
         self.taps.iter().map(|tap| lock(tap).copy_since(from, now)).collect()
+    }
+
+    /// Drops the polls before an instant, but for those since each channel's last value before it: a counter's next
+    /// difference and a state that goes on need that one. Memory stays bounded where this is called again and again.
+    pub fn forget_before(&self, instant: Nanoseconds) {
+        for tap in &self.taps {
+            lock(tap).forget_before(instant);
+        }
     }
 
     /// Ticks of each source that passed without a poll because the one before took too long.
@@ -300,9 +311,23 @@ impl Buffer {
         let Some(keep) = self.keep_ns else { return };
         let horizon = Nanoseconds(now.0.saturating_sub(keep));
         let old = self.trace.t_ns.partition_point(|t| *t < horizon);
-        if old * 2 <= self.trace.t_ns.len() {
-            return;
+        if old * 2 > self.trace.t_ns.len() {
+            self.drop_first(old, horizon);
         }
+    }
+
+    /// Drops polls before an instant, but for at most [`LAST_VALUES`] that hold the last value of some channel.
+    fn forget_before(&mut self, instant: Nanoseconds) {
+        let old = self.trace.t_ns.partition_point(|t| *t < instant);
+        let least = old.saturating_sub(LAST_VALUES);
+        let last = |column: &ChannelTrace| column.values[least..old].iter().rposition(Option::is_some);
+        let kept = self.trace.columns.iter().filter_map(last).min().map_or(old, |first| least + first);
+        let horizon = self.trace.t_ns.get(kept).copied().unwrap_or(instant).min(instant);
+        self.drop_first(kept, horizon);
+    }
+
+    /// Drops the first `old` polls, and the gaps that ended before `horizon`.
+    fn drop_first(&mut self, old: usize, horizon: Nanoseconds) {
         self.trace.t_ns.drain(..old);
         for column in &mut self.trace.columns {
             column.values.drain(..old);

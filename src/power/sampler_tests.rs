@@ -191,3 +191,26 @@ fn a_sensor_that_hangs_is_named_while_it_hangs_and_others_go_on() {
     // The hanging thread is left behind.
     std::mem::forget(sampler);
 }
+
+#[test]
+fn a_sampler_that_is_told_to_forget_keeps_bounded_polls_and_the_last_value_of_each_channel() {
+    let clock = SimulatedClock::new();
+    // The second channel answers once in ten polls, as a counter that is read rarely.
+    let answers = (0..10_000).map(|i| Ok(vec![Some(1.0), (i % 10 == 0).then_some(f64::from(i))])).collect();
+    let sampler = Sampler::start(vec![Box::new(fake(answers))], 1.0, &RunClock::Simulated(clock.clone()));
+    let mut most = (0, 0);
+    for segment in 1..=50_u64 {
+        clock.sleep(Seconds::new(100.0));
+        let trace = sampler.traces().remove(0);
+        most = (most.0.max(trace.t_ns.len()), most.1.max(trace.gaps.len()));
+        sampler.forget_before(Nanoseconds((100 * segment - 5) * 1_000_000_000));
+        let kept = sampler.traces().remove(0);
+        // Polls at 90 s to 100 s of each hundred: 90 is the last before 95 at which the second channel answered.
+        let first = Nanoseconds((100 * segment - 10) * 1_000_000_000);
+        assert_eq!((kept.t_ns[0], kept.t_ns.len()), (first, 11));
+        assert!(kept.columns.iter().all(|column| column.values.len() == 11 && column.values[0].is_some()));
+    }
+    assert!(most.0 <= 111 && most.1 <= 13, "{most:?}");
+    sampler.forget_before(Nanoseconds(u64::MAX));
+    assert!(sampler.traces()[0].t_ns.len() <= 11, "only what holds last values stays");
+}

@@ -80,6 +80,12 @@ fn heading(live: &Live, devices: &[Device], owner: Option<u32>) -> String {
         _ => format!("{count:.0} processes"),
     }));
     parts.extend(states.iter().find_map(|state| held_down(state)));
+    // Counters that stand at 0 are no news, and mended errors and repeated packets happen to sound boards.
+    for (quantity, name) in
+        [(Quantity::EccUncorrected, "uncorrected memory errors"), (Quantity::DriverErrors, "driver errors")]
+    {
+        parts.extend(read(quantity).filter(|count| *count > 0.0).map(|count| format!("{name}: {count:.0}")));
+    }
     parts.join("   ")
 }
 

@@ -27,10 +27,10 @@ impl SplitMix64 {
     }
 }
 
-/// 95 % percentile-bootstrap interval of `location(b) / location(a)`, for example of [`mean`] or [`median`]. The same seed gives
+/// 95 % percentile-bootstrap interval of `location(b) / location(a)`, for example of [`mean`](super::mean) or [`median`](super::median). The same seed gives
 /// the same interval. `None` with fewer than two values on either side, or where a resample has no positive location.
 ///
-/// With five windows a side it is about a tenth too narrow; [`ratio_of_means_95`] holds its level there.
+/// With five windows a side it is about a tenth too narrow; [`ratio_of_means_95`](super::ratio_of_means_95) holds its level there.
 pub fn bootstrap_ratio_95(
     a: &[f64],
     b: &[f64],

@@ -108,6 +108,42 @@ pub enum StoreError {
         /// What its `schema` field holds.
         found: String,
     },
+    /// Valid JSON of something else than a qualification.
+    #[error(
+        "{path} is not a qualification: its `schema` is {found}, a qualification says \"wattmark/qualification\". Give the \
+         folder that `wattmark qualify` wrote",
+        path = path.display()
+    )]
+    NoQualification {
+        /// The file.
+        path: PathBuf,
+        /// What its `schema` field holds.
+        found: String,
+    },
+    /// The file is too large to be what it says it is.
+    #[error("{path} is {bytes} bytes long, and at most {limit} are read: it is no qualification, or damaged", path = path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Length of the file in bytes.
+        bytes: u64,
+        /// Most bytes that are read.
+        limit: u64,
+    },
+    /// A segment is not what the qualification says it is.
+    #[error(
+        "{path} was changed after it was saved: its SHA-256 is {found}, qualification.json says {stated}. Restore the \
+         original file",
+        path = path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// Digest in the qualification.
+        stated: String,
+        /// Digest of the file.
+        found: String,
+    },
     /// The record is in a format that this build does not know.
     #[error(
         "{path} is in record format {found}, this wattmark ({build}) reads {supported}.x. Use wattmark {needed}",
@@ -162,6 +198,9 @@ impl StoreError {
             | Self::NotUtf8 { path, .. }
             | Self::NotJson { path, .. }
             | Self::Foreign { path, .. }
+            | Self::NoQualification { path, .. }
+            | Self::TooLarge { path, .. }
+            | Self::Changed { path, .. }
             | Self::NewerMajor { path, .. }
             | Self::TooOld { path, .. }
             | Self::Field { path, .. } => path,

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::error::Category;
 
 use super::locate::{field_at, offset_of};
-use super::{RECORD_FILE, StoreError, migrate};
+use super::{QUALIFICATION_FILE, RECORD_FILE, StoreError, migrate};
 use crate::model::{RECORD_SCHEMA, RunRecord, SCHEMA_VERSION, SchemaVersion};
 
 /// Folder in which runs are looked for by name.
@@ -92,9 +92,14 @@ fn find(run: &Path, results_dir: &Path) -> Result<PathBuf, StoreError> {
         return if file.exists() {
             Ok(file)
         } else {
-            let why =
-                "the folder has no run.json: the run ended before its first save, or this is no run folder".to_owned();
-            Err(StoreError::Missing { path: run.to_owned(), why })
+            let why = match run.join(QUALIFICATION_FILE).exists() {
+                true => {
+                    "this is the folder of a qualification. `wattmark show` and `wattmark validate` read it as a whole; its \
+                         records are its segments, for example segment-0001.json"
+                }
+                false => "the folder has no run.json: the run ended before its first save, or this is no run folder",
+            };
+            Err(StoreError::Missing { path: run.to_owned(), why: why.to_owned() })
         };
     }
     if run.exists() {
@@ -164,6 +169,22 @@ struct Identity {
     version: Option<serde_json::Value>,
 }
 
+/// `schema` and `version` of a file, whatever else it holds.
+pub(super) fn envelope_of(text: &str) -> serde_json::Result<(Option<serde_json::Value>, Option<serde_json::Value>)> {
+    let Identity { schema, version } = serde_json::from_str(text)?;
+    Ok((schema, version))
+}
+
+/// The version that a file states.
+pub(super) fn version_of(stated: Option<serde_json::Value>, path: &Path) -> Result<SchemaVersion, StoreError> {
+    serde_json::from_value(stated.unwrap_or_default()).map_err(|error| StoreError::Field {
+        path: path.to_owned(),
+        field: "version".to_owned(),
+        why: error.to_string(),
+        line: 1,
+    })
+}
+
 fn envelope(text: &str) -> serde_json::Result<Envelope> {
     serde_json::from_str(text).or_else(|_| {
         let Identity { schema, version } = serde_json::from_str(text)?;
@@ -178,7 +199,7 @@ fn parse(bytes: &[u8], path: PathBuf) -> Result<Loaded, StoreError> {
     }
     let text = std::str::from_utf8(bytes)
         .map_err(|error| StoreError::NotUtf8 { path: path.clone(), at: error.valid_up_to() as u64 })?;
-    let envelope = envelope(text).map_err(|error| not_a_record(&error, bytes.len(), &path))?;
+    let envelope = envelope(text).map_err(|error| unreadable_text(&error, bytes.len(), &path))?;
     if !text.trim_start().starts_with('{') {
         return Err(StoreError::Foreign { path, found: NO_OBJECT.to_owned() });
     }
@@ -187,13 +208,7 @@ fn parse(bytes: &[u8], path: PathBuf) -> Result<Loaded, StoreError> {
         let found = schema.map_or("missing".to_owned(), ToString::to_string);
         return Err(StoreError::Foreign { path, found });
     }
-    let version: SchemaVersion =
-        serde_json::from_value(envelope.version.clone().unwrap_or_default()).map_err(|error| StoreError::Field {
-            path: path.clone(),
-            field: "version".to_owned(),
-            why: error.to_string(),
-            line: 1,
-        })?;
+    let version = version_of(envelope.version.clone(), &path)?;
     let writer = envelope.provenance.and_then(|p| p.tool).and_then(|tool| tool.version);
     let (record, mut warnings) = of_version(text, version, writer, &path)?;
     warnings.extend(unfinished(&record));
@@ -201,7 +216,7 @@ fn parse(bytes: &[u8], path: PathBuf) -> Result<Loaded, StoreError> {
 }
 
 /// Where else the content of a damaged record may be.
-fn other_copy(path: &Path) -> String {
+pub(super) fn other_copy(path: &Path) -> String {
     let mut folder = path.parent().unwrap_or(Path::new("."));
     if folder.as_os_str().is_empty() {
         folder = Path::new(".");
@@ -213,7 +228,8 @@ fn other_copy(path: &Path) -> String {
     )
 }
 
-fn not_a_record(error: &serde_json::Error, length: usize, path: &Path) -> StoreError {
+/// A text that is no JSON object.
+pub(super) fn unreadable_text(error: &serde_json::Error, length: usize, path: &Path) -> StoreError {
     let path = path.to_owned();
     match error.classify() {
         Category::Eof => StoreError::Truncated { remedy: other_copy(&path), bytes: length as u64, path },
@@ -244,7 +260,7 @@ fn of_version(
         return Err(StoreError::NewerMajor { path, found: version, supported: SCHEMA_VERSION, needed: writer });
     }
     if version.major < SCHEMA_VERSION.major {
-        let value = serde_json::from_str(text).map_err(|error| not_a_record(&error, text.len(), path))?;
+        let value = serde_json::from_str(text).map_err(|error| unreadable_text(&error, text.len(), path))?;
         let value = migrate::to_current(value, version)
             .map_err(|_| StoreError::TooOld { path: path.to_owned(), found: version })?;
         let record = serde_json::from_value(value).map_err(|error| StoreError::Field {
@@ -256,7 +272,7 @@ fn of_version(
         return Ok((record, vec![format!("record format {version} was read as {SCHEMA_VERSION}")]));
     }
     let is_newer = version.minor > SCHEMA_VERSION.minor;
-    let record = serde_json::from_str(text).map_err(|error| match bad_field(&error, text, path) {
+    let record = serde_json::from_str(text).map_err(|error| match field_error(&error, text, path) {
         StoreError::Field { path, field, why, line } if is_newer => {
             let why = format!("{why}; the record is of the newer format {version}, so use wattmark {writer}");
             StoreError::Field { path, field, why, line }
@@ -272,7 +288,8 @@ fn of_version(
     Ok((record, newer.into_iter().collect()))
 }
 
-fn bad_field(error: &serde_json::Error, text: &str, path: &Path) -> StoreError {
+/// A field that is missing or has the wrong type.
+pub(super) fn field_error(error: &serde_json::Error, text: &str, path: &Path) -> StoreError {
     let field = field_at(text, offset_of(text, error.line(), error.column()));
     StoreError::Field {
         path: path.to_owned(),

@@ -1,35 +1,53 @@
-//! The published JSON Schema of a record: the committed file, embedded, and the test that keeps it equal to the types.
+//! The published JSON Schemas of records and qualifications: the committed files, embedded, and the tests that keep them equal
+//! to the types.
 //!
-//! To change it, change the types and run the test with `WATTMARK_BLESS=1`.
+//! To change one, change the types and run the test with `WATTMARK_BLESS=1`.
 
 /// JSON Schema of record format 1.x.
 pub const RUN_SCHEMA_V1: &str = include_str!("../../results/schema/run-v1.json");
 
+/// JSON Schema of qualification format 1.x.
+pub const QUALIFICATION_SCHEMA_V1: &str = include_str!("../../results/schema/qualification-v1.json");
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{RECORD_SCHEMA, RunRecord, SCHEMA_VERSION};
+    use crate::model::{
+        QUALIFICATION_SCHEMA, QUALIFICATION_VERSION, Qualification, RECORD_SCHEMA, RunRecord, SCHEMA_VERSION,
+        SchemaVersion,
+    };
 
-    fn generated() -> String {
-        let mut schema = schemars::schema_for!(RunRecord);
-        schema.insert("$id".to_owned(), format!("{RECORD_SCHEMA}-v{}", SCHEMA_VERSION.major).into());
-        schema.insert("title".to_owned(), format!("wattmark run record, format {SCHEMA_VERSION}").into());
+    fn described(mut schema: schemars::Schema, name: &str, version: SchemaVersion) -> String {
+        schema.insert("$id".to_owned(), format!("{name}-v{}", version.major).into());
+        let word = name.trim_start_matches("wattmark/");
+        let title = if name == RECORD_SCHEMA { "run record" } else { word };
+        schema.insert("title".to_owned(), format!("wattmark {title}, format {version}").into());
         format!("{}\n", serde_json::to_string_pretty(&schema).unwrap())
+    }
+
+    fn holds(file: &str, committed: &str, generated: &str) {
+        if std::env::var_os("WATTMARK_BLESS").is_some() {
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+            std::fs::write(path, generated).unwrap();
+            return;
+        }
+        assert!(
+            committed == generated,
+            "{file} differs from the types; run this test with WATTMARK_BLESS=1 and commit the file (and raise the version \
+             if fields changed)"
+        );
     }
 
     #[test]
     fn the_committed_schema_is_the_schema_of_the_types() {
-        let generated = generated();
-        if std::env::var_os("WATTMARK_BLESS").is_some() {
-            let file = concat!(env!("CARGO_MANIFEST_DIR"), "/results/schema/run-v1.json");
-            std::fs::write(file, &generated).unwrap();
-            return;
-        }
-        assert!(
-            RUN_SCHEMA_V1 == generated,
-            "results/schema/run-v1.json differs from the types; run this test with WATTMARK_BLESS=1 and commit the file \
-             (and raise the version if fields changed)"
-        );
+        let generated = described(schemars::schema_for!(RunRecord), RECORD_SCHEMA, SCHEMA_VERSION);
+        holds("results/schema/run-v1.json", RUN_SCHEMA_V1, &generated);
+    }
+
+    #[test]
+    fn the_committed_schema_of_a_qualification_is_that_of_its_types() {
+        let generated = described(schemars::schema_for!(Qualification), QUALIFICATION_SCHEMA, QUALIFICATION_VERSION);
+        holds("results/schema/qualification-v1.json", QUALIFICATION_SCHEMA_V1, &generated);
     }
 
     /// Names of all fields that occur anywhere in a JSON value, except those under maps with free keys.

@@ -16,8 +16,13 @@ const OPEN_LEVELS: usize = 4;
 
 /// Writes a record as text, streaming, with a final newline.
 pub fn write_text(record: &RunRecord, out: &mut dyn Write) -> io::Result<()> {
+    write_json(record, out)
+}
+
+/// Writes anything in the layout of records.
+pub(super) fn write_json<T: Serialize>(value: &T, out: &mut dyn Write) -> io::Result<()> {
     let mut serializer = Serializer::with_formatter(&mut *out, Layout::default());
-    record.serialize(&mut serializer).map_err(io::Error::from)?;
+    value.serialize(&mut serializer).map_err(io::Error::from)?;
     out.write_all(b"\n")
 }
 

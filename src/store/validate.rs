@@ -4,6 +4,9 @@
 //! figures, and still fail here (an unknown field, a window outside the run).
 
 mod commands;
+mod qualification;
+
+pub use qualification::examine_qualification;
 
 use std::collections::BTreeSet;
 
@@ -12,7 +15,8 @@ use serde_json::Value;
 use super::waves;
 use crate::clock::Nanoseconds;
 use crate::model::{
-    Case, Measurement, RunRecord, RunStatus, SCHEMA_VERSION, SourceTrace, Verification, Window, WindowKind,
+    Case, Measurement, RunRecord, RunStatus, SCHEMA_VERSION, SchemaVersion, SourceTrace, Verification, Window,
+    WindowKind,
 };
 
 /// Something in a record that should not be so.
@@ -80,25 +84,25 @@ pub fn unknown_fields(text: &str, record: &RunRecord) -> Vec<Finding> {
         // A migrated record has the fields of its own version.
         && raw["version"]["major"] == SCHEMA_VERSION.major
     {
-        compare("", &raw, &known, &mut found);
+        compare(SCHEMA_VERSION, "", &raw, &known, &mut found);
     }
     found.0
 }
 
-fn compare(path: &str, raw: &Value, known: &Value, found: &mut Findings) {
+fn compare(version: SchemaVersion, path: &str, raw: &Value, known: &Value, found: &mut Findings) {
     match (raw, known) {
         (Value::Object(raw), Value::Object(known)) => {
             for (key, value) in raw {
                 let field = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                 match known.get(key) {
-                    Some(inner) => compare(&field, value, inner, found),
-                    None => found.add(field, format!("format {SCHEMA_VERSION} has no such field")),
+                    Some(inner) => compare(version, &field, value, inner, found),
+                    None => found.add(field, format!("format {version} has no such field")),
                 }
             }
         }
         (Value::Array(raw), Value::Array(known)) if raw.iter().any(|value| value.is_object() || value.is_array()) => {
             for (index, (raw, known)) in raw.iter().zip(known).enumerate() {
-                compare(&format!("{path}[{index}]"), raw, known, found);
+                compare(version, &format!("{path}[{index}]"), raw, known, found);
             }
         }
         _ => {}
@@ -317,7 +321,9 @@ fn check_measurement(field: &str, measurement: &Measurement, end: Option<Nanosec
             found.require(measured > 0, &format!("{field}.windows"), || {
                 "verified, yet no window was measured".to_owned()
             });
-            found.require(measurement.stop.is_some(), &format!("{field}.stop"), || "is missing".to_owned());
+            // A phase of a sustained load does not stop at the end of a segment: it goes on in the next.
+            let stopped = measurement.stop.is_some() || measurement.sustained.is_some();
+            found.require(stopped, &format!("{field}.stop"), || "is missing".to_owned());
             found.require(measurement.timing.is_some(), &format!("{field}.timing"), || "is missing".to_owned());
         }
         Verification::Failed { detail, .. } => {

@@ -248,8 +248,7 @@ fn words_of(quantity: Quantity) -> &'static str {
         Quantity::PowerLimit => "power limit",
         Quantity::Utilisation => "utilisation",
         Quantity::ProcessCount => "process count",
-        Quantity::EccCorrected => "corrected memory errors",
-        Quantity::EccUncorrected => "uncorrected memory errors",
+        Quantity::EccCorrected | Quantity::EccUncorrected => "memory errors",
         Quantity::PcieReplays => "PCIe replays",
         Quantity::DriverErrors => "driver errors",
     }

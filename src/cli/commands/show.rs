@@ -1,21 +1,22 @@
-//! `wattmark show`: a record as a table.
+//! `wattmark show`: a record or a qualification as a table.
 //!
 //! What surprises people: without a terminal the table is 120 columns wide and plain.
 
 use std::path::PathBuf;
 
 use crate::cli::accounting::SiteArgs;
-use crate::cli::commands::calibrate;
+use crate::cli::commands::{calibrate, qualify};
 use crate::cli::records::load;
-use crate::cli::{Console, Exit, layout, outcome};
+use crate::cli::{Console, Exit, Failure, layout, outcome};
 use crate::measure::result::evaluate;
 use crate::model::RunRecord;
 use crate::report;
+use crate::store;
 
 /// Arguments of `wattmark show`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Run folder, run.json, the beginning of a run's name under ./results, or `latest`.
+    /// Run folder, run.json, the beginning of a run's name under ./results, or `latest`; or a qualification's folder.
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
     /// Where the energy is accounted.
@@ -60,6 +61,9 @@ impl Args {
 
 /// Runs the command.
 pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
+    if store::is_qualification(&args.run) {
+        return show_qualification(args, console);
+    }
     let loaded = load(&args.run, console)?;
     let views = args.views(&loaded.record, layout::width(console));
     if !views.is_empty() {
@@ -74,5 +78,19 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     let site = args.site.resolve(Some(&loaded.record.plan.account))?;
     let table = outcome::table(&loaded.record, &result, &site, args.warnings, console);
     console.out.write_all(table.as_bytes())?;
+    Ok(Exit::Ok)
+}
+
+/// Prints the verdict as it was saved.
+fn show_qualification(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
+    if args.conditions || args.sources || args.claims || args.uncertainty {
+        let why = "it is a qualification. Those views are of its segments, for example segment-0001.json in its folder";
+        return Err(Failure::usage(format!("cannot show this of {}: {why}", args.run.display())).into());
+    }
+    let loaded = store::read_qualification(&args.run).map_err(|error| Failure::record(error.to_string()))?;
+    for warning in &loaded.warnings {
+        console.note(&format!("wattmark: {}: {warning}", loaded.path.display()));
+    }
+    qualify::show(&loaded.qualification, console)?;
     Ok(Exit::Ok)
 }

@@ -4,12 +4,14 @@
 //! What surprises people: nothing is computed. Right outputs come from an [`Oracle`] that a higher room builds from the
 //! float64 reference, and inputs are asked for but not kept.
 
+mod faults;
 mod script;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub use script::{DeviceScript, FaultScript, Rate, RateScript};
+pub use faults::FaultScript;
+pub use script::{DeviceScript, Rate, RateScript};
 
 use super::enumerate::unknown_ordinal;
 use super::{
@@ -69,7 +71,7 @@ impl Machine for SimulatedMachine {
         let Some((script, history)) = self.devices.get(ordinal as usize) else {
             return Err(GpuError::NoDevice(unknown_ordinal(ordinal, self.devices.len())));
         };
-        Ok(Box::new(SimulatedAccelerator {
+        let accelerator = SimulatedAccelerator {
             device: script.device(ordinal),
             script: Arc::clone(script),
             history: Arc::clone(history),
@@ -84,7 +86,9 @@ impl Machine for SimulatedMachine {
             written: BTreeMap::new(),
             lost: false,
             cargo: Vec::new(),
-        }))
+        };
+        accelerator.check("opening the device")?;
+        Ok(Box::new(accelerator))
     }
     fn clock(&self) -> RunClock {
         RunClock::Simulated(self.clock.clone())
@@ -107,6 +111,8 @@ enum Contents {
         wrong: bool,
         /// Part at the end of each output that was not written.
         unwritten: f64,
+        /// One bit is wrong.
+        flipped: bool,
     },
 }
 
@@ -147,8 +153,16 @@ impl SimulatedAccelerator {
 
     fn check(&self, during: &str) -> Result<(), GpuError> {
         let (device, during) = (self.device.name.clone(), during.to_owned());
-        let reason = "scripted loss".to_owned();
-        if self.lost { Err(GpuError::Lost { device, during, reason }) } else { Ok(()) }
+        let reason = match (self.death(), self.lost) {
+            (Some(death), _) if self.clock.now() >= death => "scripted death".to_owned(),
+            (_, true) => "scripted loss".to_owned(),
+            _ => return Ok(()),
+        };
+        Err(GpuError::Lost { device, during, reason })
+    }
+
+    fn death(&self) -> Option<Nanoseconds> {
+        faults::death(&self.script.faults).map(|after| Nanoseconds(0).plus(after))
     }
 
     fn program(&self, during: &str) -> Result<&(Program, Seconds), GpuError> {
@@ -161,14 +175,21 @@ impl SimulatedAccelerator {
         let (variant, pass) = (program.case.variant.clone(), *time * f64::from(dispatches));
         let (lost, contents) = self.suffer(&variant);
         let begin = self.idle_from.max(self.clock.now()).plus(self.script.overhead_s);
-        let end = begin.plus(pass);
+        let slowness = faults::slowness(&self.script.faults, &variant, begin.since(Nanoseconds(0)));
+        let end = begin.plus(pass * slowness);
+        // What runs when the device dies draws its power until then.
+        let death = self.death().filter(|death| *death < end);
+        let end = death.unwrap_or(end);
         self.idle_from = end;
+        if !lost && begin < end {
+            self.activity.push(Busy { from: begin, until: end, device: self.device.ordinal, variant });
+        }
+        let lost = lost || death.is_some();
         if !lost {
             self.contents = contents;
             self.written.clear();
-            self.activity.push(Busy { from: begin, until: end, device: self.device.ordinal, variant });
         }
-        let device_ns = self.device.features.contains(&Feature::Timestamps).then_some(end.0 - begin.0);
+        let device_ns = self.device.features.contains(&Feature::Timestamps).then_some(end.0.saturating_sub(begin.0));
         Ok(Pending { end, device_ns, probe: Vec::new(), contents: self.contents, lost })
     }
 
@@ -178,13 +199,16 @@ impl SimulatedAccelerator {
         let runs = history.runs.entry(variant.to_owned()).or_default();
         *runs += 1;
         let runs = *runs;
-        let (mut lost, mut wrong, mut unwritten) = (false, false, 0.0);
+        let (mut lost, mut wrong, mut unwritten, mut flipped) = (false, false, 0.0, false);
         let faults = self.script.faults.iter().enumerate().filter(|(_, fault)| fault.befalls(variant));
         for (index, fault) in faults {
             match fault {
                 FaultScript::WrongOutput { after_runs, .. } => wrong |= runs > *after_runs,
                 FaultScript::UnwrittenOutput { after_runs, fraction, .. } if runs > *after_runs => {
                     unwritten = fraction.clamp(0.0, 1.0);
+                }
+                FaultScript::BitFlip { after_runs, every, .. } => {
+                    flipped ^= runs > *after_runs && (runs - after_runs).is_multiple_of(*every);
                 }
                 FaultScript::Lost { after_submissions, times, .. } => {
                     let (since, losses) = history.losses.entry(index).or_default();
@@ -196,7 +220,7 @@ impl SimulatedAccelerator {
                 _ => {}
             }
         }
-        (lost, Contents::Results { wrong, unwritten })
+        (lost, Contents::Results { wrong, unwritten, flipped })
     }
 
     /// Bytes of a range when its outputs hold `contents`, with the words that were written over them.
@@ -216,11 +240,14 @@ impl SimulatedAccelerator {
         match contents {
             Contents::Zeros => vec![0; len],
             Contents::Poison => POISON_WORD.to_ne_bytes().repeat(len / 4),
-            Contents::Results { wrong, unwritten } => {
+            Contents::Results { wrong, unwritten, flipped } => {
                 let mut bytes = (self.oracle)(program, range);
                 bytes.resize(len, 0);
                 if wrong {
                     spoil(&mut bytes, program.buffers.get(range.buffer).map_or(Scalar::F32, |spec| spec.element));
+                }
+                if flipped {
+                    faults::flip_bit(program, range, &mut bytes);
                 }
                 let size = program.buffers.get(range.buffer).map_or(0, |spec| spec.bytes);
                 let kept = first_unwritten(size, unwritten).clamp(range.start, range.end) - range.start;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::FaultScript;
 use crate::gpu::Program;
 use crate::model::{CooperativeShape, Device, DeviceKind, DeviceLimits, Feature, PciAddress, SubgroupRange};
 use crate::names;
@@ -216,75 +217,6 @@ impl TryFrom<RateFields> for RateScript {
             (Some((value, rate)), None) if value.is_finite() && value > 0.0 => Ok(Self { variant, params, rate }),
             (Some(_), None) => Err(format!("the rate of `{variant}` must be a positive number")),
             _ => Err(format!("`{variant}` needs exactly one of seconds_per_dispatch, flop_per_s and bytes_per_s")),
-        }
-    }
-}
-
-/// Something that goes wrong on a simulated device. `variant` is a pattern as in [`RateScript`].
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum FaultScript {
-    /// Outputs are off by more than their own size.
-    WrongOutput {
-        /// Variants.
-        variant: String,
-        /// Run jobs of the variant that still go right.
-        #[serde(default)]
-        after_runs: u64,
-    },
-    /// The end of every output keeps its poison.
-    UnwrittenOutput {
-        /// Variants.
-        variant: String,
-        /// Run jobs of the variant that still go right.
-        #[serde(default)]
-        after_runs: u64,
-        /// Part of each output that stays unwritten, 0 to 1.
-        #[serde(default = "whole")]
-        fraction: f64,
-    },
-    /// The device is lost in a run, and can be opened again.
-    Lost {
-        /// Variants.
-        variant: String,
-        /// Run jobs that still go right, counted anew after each loss.
-        #[serde(default)]
-        after_submissions: u64,
-        /// How often it is lost before it stays well.
-        #[serde(default = "once")]
-        times: u64,
-    },
-    /// The shader does not compile.
-    CompileError {
-        /// Variants.
-        variant: String,
-    },
-    /// Buffers cannot be allocated.
-    OutOfMemory {
-        /// Variants.
-        variant: String,
-    },
-    /// Bytes that come back from the device differ in one bit from those that went there.
-    GarbledTransfer,
-}
-
-fn whole() -> f64 {
-    1.0
-}
-fn once() -> u64 {
-    1
-}
-
-impl FaultScript {
-    /// True if the fault befalls a variant.
-    pub(super) fn befalls(&self, name: &str) -> bool {
-        match self {
-            Self::WrongOutput { variant, .. }
-            | Self::UnwrittenOutput { variant, .. }
-            | Self::Lost { variant, .. }
-            | Self::CompileError { variant }
-            | Self::OutOfMemory { variant } => names::matches(variant, name),
-            Self::GarbledTransfer => false,
         }
     }
 }

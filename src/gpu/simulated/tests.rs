@@ -192,6 +192,58 @@ fn a_lost_device_stays_lost_until_it_is_opened_again() {
 }
 
 #[test]
+fn a_flipped_bit_shows_to_samples_and_to_whole_outputs_and_is_gone_with_the_next_run() {
+    let fault = FaultScript::BitFlip { variant: "p/*".into(), after_runs: 1, every: 3 };
+    let (machine, ..) = machine(script(vec![fault]));
+    let mut gpu = loaded(&machine, "p/a");
+    let right: Vec<u32> = (0..16).map(|index| (index as f32).to_bits()).collect();
+    // The first run is spared; of the groups of three after it, the last of each is struck: runs 4 and 7.
+    for run in 1..=8 {
+        submit_and_wait(gpu.as_mut(), &Job::Run { dispatches: 1 }).unwrap();
+        let sampled = words(&submit_and_wait(gpu.as_mut(), &probe(0, 4)).unwrap().bytes)[0];
+        let elsewhere = words(&submit_and_wait(gpu.as_mut(), &probe(4, 8)).unwrap().bytes)[0];
+        let mut whole = Vec::new();
+        gpu.read_outputs(&mut |_, _, bytes| whole.extend(words(bytes))).unwrap();
+        let struck = if run == 4 || run == 7 { 1 << 22 } else { 0 };
+        assert_eq!((sampled ^ right[0], elsewhere), (struck, right[1]), "run {run}");
+        assert_eq!(whole[0] ^ right[0], struck, "run {run}");
+        assert_eq!(whole[1..], right[1..], "run {run}");
+    }
+}
+
+#[test]
+fn a_device_that_turns_slow_takes_longer_from_then_on_and_draws_power_as_long() {
+    let fault = FaultScript::Slow { variant: "p/a".into(), factor: 3.0, after_s: Seconds::new(5e-3) };
+    let (machine, _, activity) = machine(script(vec![fault]));
+    let mut gpu = loaded(&machine, "p/a");
+    let times: Vec<_> = (0..3)
+        .map(|_| submit_and_wait(gpu.as_mut(), &Job::Run { dispatches: 1 }).unwrap().device_ns.unwrap())
+        .collect();
+    // 1 ms of overhead and 2 ms of work each: they begin at 1, 4 and 7 ms.
+    assert_eq!(times, vec![2_000_000, 2_000_000, 6_000_000]);
+    assert_eq!(activity.intervals()[2].until, Nanoseconds(13_000_000));
+    let other = submit_and_wait(loaded(&machine, "p/b").as_mut(), &Job::Run { dispatches: 1 }).unwrap();
+    assert_eq!(other.device_ns, Some(2_000_000), "another variant is as fast as ever");
+}
+
+#[test]
+fn a_device_that_dies_is_lost_at_its_instant_and_can_never_be_opened_again() {
+    let (machine, clock, activity) = machine(script(vec![FaultScript::Dies { after_s: Seconds::new(5e-3) }]));
+    let run = Job::Run { dispatches: 1 };
+    let mut gpu = loaded(&machine, "p/a");
+    submit_and_wait(gpu.as_mut(), &run).unwrap();
+    // The second begins at 4 ms and would end at 6 ms.
+    let error = submit_and_wait(gpu.as_mut(), &run).unwrap_err();
+    assert!(matches!(error, GpuError::Lost { .. }) && error.to_string().contains("scripted death"), "{error}");
+    assert_eq!((clock.now(), activity.intervals()[1].until), (Nanoseconds(5_000_000), Nanoseconds(5_000_000)));
+    assert!(matches!(gpu.submit(&run), Err(GpuError::Lost { .. })));
+    for _ in 0..3 {
+        clock.sleep_until(clock.now().plus(Seconds::new(60.0)));
+        assert!(matches!(machine.open(0).err(), Some(GpuError::Lost { .. })));
+    }
+}
+
+#[test]
 fn compile_errors_and_shortages_befall_only_their_variants() {
     let faults = vec![
         FaultScript::CompileError { variant: "p/bad".into() },

@@ -11,7 +11,7 @@ use crate::model::{
 use crate::power::holds_device;
 use crate::power::integrate::{self, Chosen, ScopeEnergy};
 use crate::stats;
-use crate::units::{Bytes, BytesPerJoule, Flop, FlopPerJoule, Joules, Ratio, Seconds, Watts};
+use crate::units::{Flop, FlopPerJoule, Joules, Ratio, Seconds, Watts};
 
 /// Confidence of all intervals.
 const CONFIDENCE: f64 = 0.95;
@@ -54,35 +54,84 @@ pub fn of_case(record: &RunRecord, device: &Device, case: &Case, windows: &[&Win
 
 /// Energy of a load for each source and scope that holds it; empty when nothing was read.
 pub(super) fn of_load(record: &RunRecord, load: &Load<'_>) -> Vec<EnergyResult> {
-    let mut results = Vec::new();
+    let all = by_source(record, load);
+    all.iter().filter_map(|(trace, scope, found)| summarise(trace, *scope, load, &readings(load, found))).collect()
+}
+
+/// Gross energy of each window of a load from one source and scope, with what is not known of them all.
+pub(super) struct WindowJoules<'a> {
+    /// The source.
+    pub trace: &'a SourceTrace,
+    /// What its watts include.
+    pub scope: Scope,
+    /// Joules of each window of the load; `None` where less than half of it was read.
+    pub joules: Vec<Option<f64>>,
+    /// The budget without scatter and without the bound of the edges.
+    pub budget: Uncertainty,
+}
+
+/// Energy window by window for each source and scope that holds a load; empty when nothing was read.
+pub(super) fn by_window<'a>(record: &'a RunRecord, load: &Load<'_>) -> Vec<WindowJoules<'a>> {
+    let of_source = |(trace, scope, found): SourceEnergies<'a>| {
+        let read = readings(load, &found);
+        let total: Joules = read.iter().map(|reading| reading.joules).sum();
+        let budget = Uncertainty {
+            edge: edge_term(&read, total),
+            sampling: sampling_term(&read, total),
+            gain: Term::stated(trace_gain(trace, &read)),
+            gain_from: gain_origin(&read),
+            ..Uncertainty::default()
+        };
+        let mut joules = vec![None; load.parts.len()];
+        for reading in &read {
+            joules[reading.index] = Some(reading.joules.get());
+        }
+        (!read.is_empty()).then_some(WindowJoules { trace, scope, joules, budget })
+    };
+    by_source(record, load).into_iter().filter_map(of_source).collect()
+}
+
+/// A source, a scope, and the windows that it read by their places.
+type SourceEnergies<'a> = (&'a SourceTrace, Scope, Vec<(usize, ScopeEnergy)>);
+
+/// What each source and scope that holds a load read of its windows.
+fn by_source<'a>(record: &'a RunRecord, load: &Load<'_>) -> Vec<SourceEnergies<'a>> {
+    let mut all = Vec::new();
     for trace in &record.traces {
+        let holds = |scope| (load.holds)(trace, scope);
+        // Most sources of a large machine are of other devices.
+        if !trace.source.channels.iter().any(|channel| channel.quantity.is_energetic() && holds(channel.scope)) {
+            continue;
+        }
         let mut by_scope: BTreeMap<Scope, Vec<(usize, ScopeEnergy)>> = BTreeMap::new();
         for (index, (window, _)) in load.parts.iter().enumerate() {
             for energy in integrate::window_energies(trace, window.start_ns, window.end_ns) {
-                if (load.holds)(trace, energy.scope) && energy.chosen.is_some() {
+                if holds(energy.scope) && energy.chosen.is_some() {
                     by_scope.entry(energy.scope).or_default().push((index, energy));
                 }
             }
         }
-        for (scope, energies) in by_scope {
-            let read: Vec<Reading> = energies
-                .iter()
-                .filter_map(|(index, energy)| {
-                    // A device at work draws power: no joule at all is a sensor that failed, not a reading.
-                    let joules = energy.chosen?.1;
-                    let counts = joules.get() > 0.0 && energy.coverage.get() >= LEAST_COVERAGE;
-                    let (window, amount) = load.parts[*index];
-                    counts.then_some(Reading { window, amount, energy, joules })
-                })
-                .collect();
-            results.extend(summarise(trace, scope, load, &read));
-        }
+        all.extend(by_scope.into_iter().map(|(scope, found)| (trace, scope, found)));
     }
-    results
+    all
+}
+
+/// The windows of which enough was read.
+fn readings<'a>(load: &'a Load<'_>, found: &'a [(usize, ScopeEnergy)]) -> Vec<Reading<'a>> {
+    let reading = |(index, energy): &'a (usize, ScopeEnergy)| {
+        // A device at work draws power: no joule at all is a sensor that failed, not a reading.
+        let joules = energy.chosen?.1;
+        let counts = joules.get() > 0.0 && energy.coverage.get() >= LEAST_COVERAGE;
+        let (window, amount) = load.parts[*index];
+        counts.then_some(Reading { index: *index, window, amount, energy, joules })
+    };
+    found.iter().filter_map(reading).collect()
 }
 
 /// A measured window with the energy that was chosen for it.
 struct Reading<'a> {
+    /// Its place among the load's windows.
+    index: usize,
     window: &'a Window,
     /// Work done in it.
     amount: f64,
@@ -127,7 +176,7 @@ fn summarise(trace: &SourceTrace, scope: Scope, load: &Load<'_>, read: &[Reading
         per_execution: with_width(joules_each, width, n),
         flop_efficiency: (flop.get() > 0.0)
             .then(|| with_width(FlopPerJoule::new((flop * executions / total_joules).get()), width, n)),
-        byte_efficiency: with_width(efficiency_of_bytes(load.work.bytes * executions, total_joules), width, n),
+        byte_efficiency: with_width(load.work.bytes * executions / total_joules, width, n),
         uncertainty,
         correction: read.iter().find_map(|r| r.energy.correction.clone()),
     })
@@ -138,10 +187,6 @@ fn coverage(windows: &[&Window], read: &[Reading<'_>]) -> Ratio {
     let covered: f64 = read.iter().map(|r| r.energy.coverage.get() * r.window.duration().get()).sum();
     let all: Seconds = windows.iter().map(|window| window.duration()).sum();
     Ratio::new(if all.get() > 0.0 { covered / all.get() } else { 0.0 })
-}
-
-fn efficiency_of_bytes(bytes: Bytes, energy: Joules) -> BytesPerJoule {
-    bytes / energy
 }
 
 /// An estimate with a symmetric relative interval.
@@ -227,7 +272,7 @@ fn edge_bound(trace: &SourceTrace, scope: Scope, read: &[Reading<'_>]) -> f64 {
 
 /// Mean power of the idle window with an open device, without as much of its ends as readings need to forget what was
 /// before, and at most a quarter of it each: idle is level, and the steps at its ends are not part of it.
-fn idle_power(record: &RunRecord, trace: &SourceTrace, scope: Scope, device: u32) -> Option<Watts> {
+pub(super) fn idle_power(record: &RunRecord, trace: &SourceTrace, scope: Scope, device: u32) -> Option<Watts> {
     let baseline = record.idle.iter().find(|idle| idle.device == device)?;
     let window = baseline.windows.iter().rev().find(|w| w.kind == WindowKind::IdleContext)?;
     let own = record.device(device)?;

@@ -33,6 +33,16 @@ impl Cause {
             Self::Group => "group",
         }
     }
+
+    /// Name in identifiers of metrics, as in files.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::PowerCap => "power-cap",
+            Self::Thermal => "thermal",
+            Self::Hardware => "hardware",
+            Self::Group => "group",
+        }
+    }
 }
 
 /// One reason, and the bits that stand for it.
@@ -72,7 +82,8 @@ const AMDGPU: [Reason; 4] = [
 /// Reasons that a kind of source reports; `None` where the meaning of its bits is not known.
 pub fn reasons(kind: &str) -> Option<&'static [Reason]> {
     match kind {
-        "nvml" => Some(&NVML),
+        // A scripted sensor speaks NVML's language.
+        "nvml" | "scripted" => Some(&NVML),
         "amdgpu" => Some(&AMDGPU),
         _ => None,
     }
@@ -98,7 +109,8 @@ mod tests {
         }
         // 1 idle, 2 application clocks, 0x100 display.
         assert!(reasons("nvml").unwrap().iter().all(|reason| reason.bits & 0x103 == 0));
-        assert!(reasons("scripted").is_none());
+        assert_eq!(reasons("scripted"), reasons("nvml"));
+        assert!(reasons("rapl").is_none());
     }
 
     #[test]

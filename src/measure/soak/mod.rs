@@ -4,6 +4,15 @@
 //! segment at most. Each phase of a device is one measurement, whose windows lie spread over the rounds. What surprises
 //! people: one host thread serves all devices, with several submissions in flight on each.
 
+mod lane;
+mod output;
+mod rounds;
+mod seat;
+mod segment;
+mod work;
+
+pub use work::work;
+
 use crate::gpu::Machine;
 use crate::model::{Case, Phase, RunRecord, Window};
 use crate::power::Sampler;
@@ -18,6 +27,8 @@ pub struct SoakPlan {
     pub duration: Seconds,
     /// Load time that was measured already, in segments of an earlier process.
     pub done: Seconds,
+    /// Number of the first segment, from 1: one after the last of an earlier process.
+    pub first_segment: u32,
     /// Load time after which a segment is closed.
     pub segment: Seconds,
     /// Length of a measured window.
@@ -86,3 +97,38 @@ pub struct SoakSetup<'a> {
     /// Writes a segment's record under its number; called again for the same number as it grows.
     pub save: &'a mut dyn FnMut(u32, &RunRecord) -> Result<(), String>,
 }
+
+/// An error that was made on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InjectedPhase {
+    /// Ordinal of the device.
+    pub device: u32,
+    /// The phase whose output was changed.
+    pub phase: Phase,
+    /// True if a check noticed.
+    pub caught: bool,
+}
+
+/// How a load ended.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SoakEnd {
+    /// Load time, with that of earlier processes.
+    pub done: Seconds,
+    /// Segments of this process.
+    pub segments: u32,
+    /// True if the user stopped it.
+    pub interrupted: bool,
+    /// Losses of devices, in order of time, with the errors; the first hundred.
+    pub lost: Vec<(u32, String)>,
+    /// The errors that were made on purpose.
+    pub injected: Vec<InjectedPhase>,
+}
+
+/// Loads all devices until the time is up or the user stops it. A device that is lost or computes wrongly is reported in
+/// the segments and to the observer, and ends nothing.
+pub fn run(setup: &mut SoakSetup<'_>, plan: &SoakPlan) -> SoakEnd {
+    rounds::Load::new(setup, plan).run()
+}
+
+#[cfg(test)]
+mod tests;

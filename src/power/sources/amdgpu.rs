@@ -5,6 +5,9 @@
 //! dual-die modules (MI250) one die reports the power of both and the other reports zero, so that both dies are joined to
 //! the sensor of the one that speaks, as a module.
 
+mod errors;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::gpu_metrics::{JOULES_PER_UNIT, Layout, MAX_BYTES, Metrics};
@@ -12,7 +15,7 @@ use super::sysfs::{Hwmon, device_at, hwmons, read_bytes, read_line, read_number}
 use super::unwrap::Unwrap;
 use crate::clock::Nanoseconds;
 use crate::model::{Channel, Device, DeviceKind, Evidence, PciAddress, Quantity, Scope, SourceInfo};
-use crate::power::{Findings, Obstacle, PollError, PowerSource, Probe, ProbeContext};
+use crate::power::{Findings, Identities, Obstacle, PollError, PowerSource, Probe, ProbeContext};
 use crate::units::{Ratio, Watts};
 
 /// The probe.
@@ -88,6 +91,9 @@ fn open(context: &ProbeContext) -> Findings {
             Some(card) => {
                 findings.sources.push(Box::new(card));
                 findings.sources.extend(telemetry.map(|card| -> Box<dyn PowerSource> { Box::new(card) }));
+                findings
+                    .sources
+                    .extend(errors::source(hwmon, device).map(|errors| -> Box<dyn PowerSource> { Box::new(errors) }));
             }
             None => findings.obstacles.push(Obstacle {
                 what: hwmon.folder.display().to_string(),
@@ -98,6 +104,21 @@ fn open(context: &ProbeContext) -> Findings {
         }
     }
     findings
+}
+
+/// What tells a card from others of its kind, by device ordinal: the `uuid` that is burnt into the chip, and the board's
+/// `serial`, where the driver publishes them (Linux, amdgpu: `unique_id`, `serial_number`).
+pub(in crate::power) fn identities(context: &ProbeContext) -> Identities {
+    let cards = hwmons(&context.root).into_iter().filter(|hwmon| hwmon.name == "amdgpu");
+    let named = cards.filter_map(|hwmon| {
+        let device = device_at(&context.devices, &hwmon.pci)?;
+        let files = [("uuid", "unique_id"), ("serial", "serial_number")];
+        let read = |(key, file): (&str, &str)| Some((key.to_owned(), read_line(&hwmon.device.join(file))?));
+        let known: BTreeMap<String, String> =
+            files.into_iter().filter_map(read).filter(|(_, text)| !text.is_empty()).collect();
+        (!known.is_empty()).then_some((device.ordinal, known))
+    });
+    named.collect()
 }
 
 /// The die whose sensor stands for both dies of a module; `None` for a card of one die, and for a silent die whose partner

@@ -1,10 +1,12 @@
 //! NVIDIA boards through NVML: finding them and joining them to devices; this folder alone says `nvml_wrapper`.
 //!
 //! `library` loads the driver's library, `board` polls a board, `fields` reads power by scope, `generation` says how a
-//! board's sensor averages. Two sources per board: power and energy, and slower telemetry. What surprises people: a
+//! board's sensor averages, `errors` reads error counters. Three sources per board: power and energy, slower telemetry, and
+//! still slower errors. What surprises people: a
 //! reading of 0 W means that there is none, and a board is joined by its PCI address, never by its index.
 
 mod board;
+mod errors;
 mod fields;
 mod generation;
 mod library;
@@ -17,7 +19,7 @@ use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device as Board, Nvml};
 
 use crate::model::{Device, PciAddress};
-use crate::power::{Findings, Obstacle, Probe, ProbeContext};
+use crate::power::{Findings, Identities, Obstacle, Probe, ProbeContext};
 
 /// The probe.
 pub const PROBE: Probe = Probe {
@@ -56,6 +58,27 @@ fn look(devices: &[Device]) -> Findings {
         Err(error) => findings.obstacles.push(library::obstacle(error)),
     }
     findings
+}
+
+/// What tells a board from others of its kind, by device ordinal: `uuid`, `serial` where it has one, and `vbios`.
+pub(in crate::power) fn identities(context: &ProbeContext) -> Identities {
+    let devices = context.devices.clone();
+    let ask = move || library::load().map(|nvml| name_boards(nvml, &devices)).unwrap_or_default();
+    if context.root == Path::new("/") { within(PATIENCE, ask).unwrap_or_default() } else { Identities::new() }
+}
+
+fn name_boards(nvml: &'static Nvml, devices: &[Device]) -> Identities {
+    let count = nvml.device_count().unwrap_or(0);
+    let named = (0..count).filter_map(|index| {
+        let board = nvml.device_by_index(index).ok()?;
+        let pci = board.pci_info().ok()?.bus_id.parse().ok()?;
+        let device = device_of(devices, &pci, count)?;
+        let texts = [("uuid", board.uuid()), ("serial", board.serial()), ("vbios", board.vbios_version())];
+        // Boards without a serial number answer with 0.
+        let known = texts.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text.ok()?)));
+        Some((device.ordinal, known.filter(|(_, text)| !text.is_empty() && text != "0").collect()))
+    });
+    named.collect()
 }
 
 /// What a call that may hang gives; `None` if it takes too long, and its thread is then left behind.
@@ -130,6 +153,10 @@ fn open_board(
         )),
     }
     if let Some(source) = nvml.device_by_index(index).ok().and_then(|board| board::telemetry(board, pci, device)) {
+        findings.sources.push(Box::new(source));
+    }
+    let board = nvml.device_by_index(index).ok();
+    if let Some(source) = board.and_then(|board| errors::source(nvml, board, pci, device)) {
         findings.sources.push(Box::new(source));
     }
 }

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use crate::power::{Findings, Obstacle, Probe, ProbeContext};
 
 pub use replay::{Polling, activity_of, trace};
-pub use script::{BusyPower, Frozen, PowerScript};
+pub use script::{BusyPower, Frozen, PowerScript, ThrottleCause, ThrottleStretch};
 use sensor::Scripted;
 
 /// The probe behind `--power scripted:FILE`; FILE is TOML with one `[[power]]` table per sensor.

@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 
-use crate::model::{Evidence, Scope};
+use crate::model::{Evidence, Quantity, Scope};
 use crate::units::{Celsius, Hertz, Joules, Ratio, Seconds, Watts};
 
 /// What a device draws while a kernel variant runs.
@@ -29,6 +29,46 @@ pub enum Frozen {
     Counter,
     /// Power alone.
     Power,
+}
+
+/// What holds a scripted device's clocks down. The masks are those of NVML, so that they read like a real board's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ThrottleCause {
+    /// The power limit.
+    PowerCap,
+    /// Temperature.
+    Thermal,
+    /// The board's own protection.
+    Hardware,
+    /// The slowest board of a group.
+    Group,
+}
+
+impl ThrottleCause {
+    /// Bit of the mask (nvml.h, nvmlClocksEventReason*: software power cap, software thermal slowdown, hardware slowdown,
+    /// sync boost).
+    pub(super) const fn bit(self) -> u64 {
+        match self {
+            Self::PowerCap => 0x4,
+            Self::Hardware => 0x8,
+            Self::Group => 0x10,
+            Self::Thermal => 0x20,
+        }
+    }
+}
+
+/// A stretch of time in which clocks are held down.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ThrottleStretch {
+    /// By what.
+    pub cause: ThrottleCause,
+    /// Start.
+    #[serde(default)]
+    pub from_s: Seconds,
+    /// End; for good if not said.
+    pub until_s: Option<Seconds>,
 }
 
 /// The script of one sensor.
@@ -115,6 +155,18 @@ pub struct PowerScript {
     /// Degrees above that for each watt above idle.
     #[serde(default)]
     pub kelvin_per_watt: f64,
+    /// Temperature above which the mask of throttle reasons says that heat holds the clocks down.
+    pub throttles_above_c: Option<Celsius>,
+    /// Stretches in which the mask of throttle reasons names a cause; an empty list is a mask that never names any.
+    pub throttle: Option<Vec<ThrottleStretch>>,
+    /// Memory errors a second that the codes mend; none if not said, and 0 is a counter that stands still.
+    pub ecc_corrected_per_s: Option<f64>,
+    /// Instants of memory errors that they cannot mend; an empty list is a counter that stands still.
+    pub ecc_uncorrected_at_s: Option<Vec<Seconds>>,
+    /// Packets a second that the PCIe link sends again.
+    pub pcie_replays_per_s: Option<f64>,
+    /// Instants of critical errors that the driver reports.
+    pub driver_error_at_s: Option<Vec<Seconds>>,
     /// Core clock.
     pub core_clock_hz: Option<Hertz>,
     /// Enforced power limit.
@@ -173,6 +225,12 @@ impl PowerScript {
             ramp_s: Seconds::new(0.0),
             temperature_c: None,
             kelvin_per_watt: 0.0,
+            throttles_above_c: None,
+            throttle: None,
+            ecc_corrected_per_s: None,
+            ecc_uncorrected_at_s: None,
+            pcie_replays_per_s: None,
+            driver_error_at_s: None,
             core_clock_hz: None,
             power_limit_w: None,
             processes: None,
@@ -182,7 +240,7 @@ impl PowerScript {
 
     /// Why no sensor can follow this script; `None` if one can.
     pub(super) fn fault(&self) -> Option<String> {
-        self.power_fault().or_else(|| self.time_fault()).or_else(|| self.reading_fault())
+        self.power_fault().or_else(|| self.time_fault()).or_else(|| self.reading_fault()).or_else(|| self.error_fault())
     }
 
     fn power_fault(&self) -> Option<String> {
@@ -240,6 +298,57 @@ impl PowerScript {
             return Some("`counter_gain` and `wrap_j` must be positive".to_owned());
         }
         None
+    }
+
+    fn error_fault(&self) -> Option<String> {
+        for (name, rate) in
+            [("ecc_corrected_per_s", self.ecc_corrected_per_s), ("pcie_replays_per_s", self.pcie_replays_per_s)]
+        {
+            if rate.is_some_and(|rate| !(rate.is_finite() && rate >= 0.0)) {
+                return Some(format!("`{name}` must be finite and not negative"));
+            }
+        }
+        let instants =
+            [("ecc_uncorrected_at_s", &self.ecc_uncorrected_at_s), ("driver_error_at_s", &self.driver_error_at_s)];
+        let bad = |at: &Seconds| !(at.get().is_finite() && at.get() >= 0.0);
+        if let Some((name, _)) = instants.iter().find(|(_, at)| at.iter().flatten().any(bad)) {
+            return Some(format!("the instants of `{name}` must be finite and not negative"));
+        }
+        let empty = |stretch: &ThrottleStretch| {
+            bad(&stretch.from_s) || stretch.until_s.is_some_and(|until| until.get().is_nan() || until <= stretch.from_s)
+        };
+        if self.throttle.iter().flatten().any(empty) {
+            return Some("a stretch of `throttle` must begin at 0 or later and end after its beginning".to_owned());
+        }
+        if self.throttles_above_c.is_some() && self.temperature_c.is_none() {
+            return Some("`throttles_above_c` needs `temperature_c`".to_owned());
+        }
+        self.throttles_above_c
+            .is_some_and(|limit| !limit.get().is_finite())
+            .then(|| "`throttles_above_c` must be finite".to_owned())
+    }
+
+    /// The mask of throttle reasons at an instant, at a temperature.
+    pub(super) fn throttle_mask(&self, at: Seconds, celsius: Option<f64>) -> u64 {
+        let holds = |stretch: &&ThrottleStretch| stretch.from_s <= at && stretch.until_s.is_none_or(|until| at < until);
+        let scripted = self.throttle.iter().flatten().filter(holds).fold(0, |mask, stretch| mask | stretch.cause.bit());
+        let limit = self.throttles_above_c.map(Celsius::get);
+        let hot = celsius.zip(limit).is_some_and(|(celsius, limit)| celsius > limit);
+        scripted | if hot { ThrottleCause::Thermal.bit() } else { 0 }
+    }
+
+    /// What an error counter shows at an instant; `None` for a counter that the script does not have.
+    pub(super) fn errors(&self, quantity: Quantity, at: Seconds) -> Option<f64> {
+        let since = |instants: &Option<Vec<Seconds>>| {
+            instants.as_ref().map(|all| all.iter().filter(|instant| **instant <= at).count() as f64)
+        };
+        match quantity {
+            Quantity::EccCorrected => self.ecc_corrected_per_s.map(|rate| (rate * at.get()).floor()),
+            Quantity::EccUncorrected => since(&self.ecc_uncorrected_at_s),
+            Quantity::PcieReplays => self.pcie_replays_per_s.map(|rate| (rate * at.get()).floor()),
+            Quantity::DriverErrors => since(&self.driver_error_at_s),
+            _ => None,
+        }
     }
 
     /// How long the sensor looks at for one power reading; `None` for an instant.

@@ -103,6 +103,12 @@ impl Scripted {
         script.quantum_j.map_or(energy, |quantum| (energy / quantum.get()).floor() * quantum.get())
     }
 
+    fn celsius(&self, at: u64) -> Option<f64> {
+        let idle = self.script.temperature_c?;
+        let above = self.flow(at).watts() - self.script.idle_w.get();
+        Some(idle.get() + self.script.kelvin_per_watt * above)
+    }
+
     /// What a reading of this tick showed before, if it cannot change any more.
     fn shown(&self, before: Option<(u64, f64)>, tick: u64) -> Option<f64> {
         before.filter(|(shown, _)| *shown == tick).map(|(_, value)| value)
@@ -144,6 +150,15 @@ fn channels(script: &PowerScript) -> Vec<Channel> {
         (script.core_clock_hz.is_some(), "clock.core", Quantity::CoreClock),
         (script.power_limit_w.is_some(), "power.limit", Quantity::PowerLimit),
         (script.processes.is_some(), "processes", Quantity::ProcessCount),
+        (
+            script.throttle.is_some() || script.throttles_above_c.is_some(),
+            "throttle.reasons",
+            Quantity::ThrottleReasons,
+        ),
+        (script.ecc_corrected_per_s.is_some(), "ecc.corrected", Quantity::EccCorrected),
+        (script.ecc_uncorrected_at_s.is_some(), "ecc.uncorrected", Quantity::EccUncorrected),
+        (script.pcie_replays_per_s.is_some(), "pcie.replays", Quantity::PcieReplays),
+        (script.driver_error_at_s.is_some(), "driver.errors", Quantity::DriverErrors),
     ] {
         if present {
             add(id, quantity);
@@ -158,7 +173,8 @@ impl PowerSource for Scripted {
     }
 
     fn poll(&mut self, now: Nanoseconds, values: &mut [Option<f64>]) -> Result<(), PollError> {
-        let at = now.since(Nanoseconds(0)).get();
+        let elapsed = now.since(Nanoseconds(0));
+        let at = elapsed.get();
         if self.script.gone_after_s.is_some_and(|gone| at >= gone.get()) {
             return Err(PollError::Gone("the scripted sensor vanished".to_owned()));
         }
@@ -180,14 +196,12 @@ impl PowerSource for Scripted {
                     self.energy = (now.0 > counter_tick).then_some((counter_tick, energy));
                     self.unwrap.total(self.script.wrap_j.map_or(energy, |wrap| energy % wrap.get()))
                 }
-                Quantity::Temperature => {
-                    let above = self.flow(now.0).watts() - self.script.idle_w.get();
-                    self.script.temperature_c.map(|idle| idle.get() + self.script.kelvin_per_watt * above)
-                }
+                Quantity::Temperature => self.celsius(now.0),
+                Quantity::ThrottleReasons => Some(self.script.throttle_mask(elapsed, self.celsius(now.0)) as f64),
                 Quantity::CoreClock => self.script.core_clock_hz.map(Hertz::get),
                 Quantity::PowerLimit => self.script.power_limit_w.map(Watts::get),
                 Quantity::ProcessCount => self.script.processes.map(f64::from),
-                _ => None,
+                errors => self.script.errors(errors, elapsed),
             };
         }
         let looked_at = self.script.looked_at().map_or(0, Seconds::to_nanoseconds);

@@ -6,7 +6,7 @@ use crate::clock::{Busy, Clock, RunClock, SimulatedClock};
 use crate::model::Quantity;
 use crate::model::SourceTrace;
 use crate::power::{Chosen, Sampler, frozen_channels, window_energies};
-use crate::units::{Joules, Ratio, Seconds, Watts};
+use crate::units::{Celsius, Joules, Ratio, Seconds, Watts};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -158,4 +158,64 @@ fn two_identical_runs_give_identical_traces() {
     let scripts = || PowerScript { update_period_s: Some(Seconds::new(0.1)), ramp_s: Seconds::new(0.3), ..script() };
     assert_eq!(run(scripts()), run(scripts()));
     assert_eq!(run(scripts()).t_ns.len() as u64, 10 * 50 + 1, "{SECOND}");
+}
+
+/// Values of a quantity at whole seconds, 0 to 10.
+fn by_second(trace: &SourceTrace, quantity: Quantity) -> Vec<f64> {
+    let values = &trace.by_quantity(quantity).unwrap().1.values;
+    values.iter().step_by(50).map(|value| value.unwrap()).collect()
+}
+
+#[test]
+fn a_sensor_throttles_while_it_is_hotter_than_its_limit_and_in_scripted_stretches() {
+    // 40 °C at 50 W and 0.2 K/W: 90 °C under 300 W from 2 s to 6 s, above the limit of 85 °C. Brake from 8 s to 9 s.
+    let brake =
+        ThrottleStretch { cause: ThrottleCause::Hardware, from_s: Seconds::new(8.0), until_s: Some(Seconds::new(9.0)) };
+    let hot = PowerScript {
+        temperature_c: Some(Celsius::new(40.0)),
+        kelvin_per_watt: 0.2,
+        throttles_above_c: Some(Celsius::new(85.0)),
+        throttle: Some(vec![brake]),
+        ..script()
+    };
+    let masks = by_second(&run(hot), Quantity::ThrottleReasons);
+    let (heat, hardware) = (f64::from(0x20), f64::from(0x8));
+    assert_eq!(masks[3..6], [heat; 3]);
+    assert_eq!(masks[..2], [0.0; 2]);
+    assert_eq!(masks[7..], [0.0, hardware, 0.0, 0.0]);
+}
+
+#[test]
+fn error_counters_add_up_what_is_scripted_and_exist_only_where_they_are() {
+    let seconds = |all: &[f64]| Some(all.iter().map(|at| Seconds::new(*at)).collect::<Vec<_>>());
+    let ill = PowerScript {
+        ecc_corrected_per_s: Some(0.4),
+        ecc_uncorrected_at_s: seconds(&[5.0]),
+        pcie_replays_per_s: Some(0.0),
+        ..script()
+    };
+    let trace = run(ill);
+    // One at 2.5 s, 5 s, 7.5 s and 10 s.
+    let corrected = [0.0, 0.0, 0.0, 1.0, 1.0, 2.0, 2.0, 2.0, 3.0, 3.0, 4.0];
+    assert_eq!(by_second(&trace, Quantity::EccCorrected), corrected);
+    assert_eq!(by_second(&trace, Quantity::EccUncorrected)[4..7], [0.0, 1.0, 1.0]);
+    assert_eq!(by_second(&trace, Quantity::PcieReplays), [0.0; 11]);
+    assert!(trace.by_quantity(Quantity::DriverErrors).is_none());
+}
+
+#[test]
+fn senseless_errors_and_throttling_are_refused_by_name() {
+    let faults = [
+        (PowerScript { ecc_corrected_per_s: Some(f64::NAN), ..script() }, "ecc_corrected_per_s"),
+        (PowerScript { pcie_replays_per_s: Some(-1.0), ..script() }, "pcie_replays_per_s"),
+        (PowerScript { driver_error_at_s: Some(vec![Seconds::new(-1.0)]), ..script() }, "driver_error_at_s"),
+        (PowerScript { throttles_above_c: Some(Celsius::new(85.0)), ..script() }, "temperature_c"),
+    ];
+    for (script, name) in faults {
+        assert!(script.fault().unwrap().contains(name), "{:?}", script.fault());
+    }
+    let text = "idle_w = 50\nthrottle = [{ cause = \"thermal\", from_s = 3, until_s = 2 }]";
+    let script: PowerScript = toml::from_str(text).unwrap();
+    assert!(script.fault().unwrap().contains("throttle"), "{:?}", script.fault());
+    assert!(toml::from_str::<PowerScript>("idle_w = 5\nthrottle = [{ cause = \"heat\" }]").is_err());
 }
