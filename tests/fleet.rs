@@ -279,11 +279,14 @@ fn the_csv_holds_every_metric_of_every_device_and_formulas_stay_text() {
     assert!(std::fs::read_to_string(markdown).unwrap().contains("| arithmetic.rate.mean | "));
 }
 
-/// Writes a large fleet for measurements of speed: `WATTMARK_FLEET_DIR=/tmp/f WATTMARK_FLEET_RECORDS=100000`.
+/// Also writes a large fleet for measurements of speed: `WATTMARK_FLEET_DIR=/tmp/f WATTMARK_FLEET_RECORDS=100000`.
 #[test]
-#[ignore = "writes gigabytes; for measurements by hand"]
-fn a_large_fleet_is_written() {
-    let folder = std::env::var("WATTMARK_FLEET_DIR").unwrap();
-    let count = std::env::var("WATTMARK_FLEET_RECORDS").map_or(100_000, |count| count.parse().unwrap());
+fn a_generated_fleet_is_read_whole() {
+    let own = tempfile::tempdir().unwrap();
+    let folder = std::env::var("WATTMARK_FLEET_DIR").unwrap_or_else(|_| path(&own).to_owned());
+    let count = std::env::var("WATTMARK_FLEET_RECORDS").map_or(300, |count| count.parse().unwrap());
     write_many(Path::new(&folder), count);
+    let output = fleet(&[&folder, "--json"]);
+    let read: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(read["devices"], count);
 }

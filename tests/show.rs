@@ -88,8 +88,8 @@ fn unreadable_records_end_with_exit_code_7_and_a_remedy() {
 fn a_newer_minor_version_is_shown_with_a_warning_beside_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("run.json");
-    std::fs::write(&file, GOLDEN.replacen("\"minor\": 0", "\"minor\": 3", 1)).unwrap();
-    wattmark().arg("show").arg(&file).assert().success().stderr(predicate::str::contains("record format 1.3 is newer"));
+    std::fs::write(&file, GOLDEN.replacen("\"minor\": 0", "\"minor\": 4", 1)).unwrap();
+    wattmark().arg("show").arg(&file).assert().success().stderr(predicate::str::contains("record format 1.4 is newer"));
 }
 
 #[cfg(unix)]
