@@ -504,7 +504,7 @@ fn programs_of_one_label_are_compared_by_their_work() {
     let output = desk.ask(&["compare", a, b, "--json"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let pair = &json["commands"][0];
+    let pair = &json["comparisons"][0]["commands"][0];
     assert_eq!((pair["label"].as_str(), pair["unit"].as_str()), (Some("llm"), Some("token")));
     let ratio = pair["efficiency"]["ratio"].as_f64().unwrap();
     assert!((1.6..2.4).contains(&ratio), "{ratio}");
@@ -564,7 +564,7 @@ fn a_program_that_amounts_to_a_case_stands_beside_our_kernel_of_the_same_problem
     assert!(near(case.energy[0].flop_efficiency.unwrap().point.get(), flop / (100.0 * time)));
     let output = desk.ask(&["compare", ours.to_str().unwrap(), theirs.to_str().unwrap(), "--json"]);
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let pair = &json["pairs"][0];
+    let pair = &json["comparisons"][0]["pairs"][0];
     assert_eq!(pair["b"]["variant"].as_str(), Some("foreign/vendor"));
     assert!(pair["speed"]["ratio"].as_f64().is_some() && pair["efficiency"]["ratio"].as_f64().is_some(), "{pair}");
     let shown = text(&desk.ask(&["compare", ours.to_str().unwrap(), theirs.to_str().unwrap()]).stdout);

@@ -130,12 +130,17 @@ fn pair(x: &Side<'_>, y: &Side<'_>, unit: &str, options: &Options) -> CommandPai
         (Some(a), Some(b)) => judge(&a, &b, None, noise).into(),
         _ => Outcome::refused("one side has no time"),
     };
-    let (efficiency, energy) = match common_energy(x.energies(unit), y.energies(unit)) {
+    let found = common_energy(x.energies(unit), y.energies(unit), options.force);
+    let (efficiency, energy) = match found {
         Err(reason) => (Outcome::refused(reason), None),
-        Ok((own, other)) => {
+        Ok((own, other, forced)) => {
             let same_sensor = same_sensor(x, y, own, other);
             let sensors = Sensors::of(&own.energy.uncertainty, &other.energy.uncertainty, same_sensor);
             let judged = judge(&x.efficiency(unit, own), &y.efficiency(unit, other), Some(sensors), noise);
+            let judged = match &forced {
+                Some(reason) => judged.map(|judged| judged.force(reason)),
+                None => judged,
+            };
             let basis = judged.is_ok().then(|| EnergyBasis {
                 scope: own.energy.scope,
                 evidence: own.energy.evidence,
@@ -159,11 +164,13 @@ fn same_sensor(x: &Side<'_>, y: &Side<'_>, own: &CommandEnergy, other: &CommandE
         && own.energy.correction == other.energy.correction
 }
 
-/// The energies of one scope and one evidence that stand for the program on both sides.
+/// The energies of one scope and one evidence that stand for the program on both sides; when forced, the first of each with
+/// the reason why they would have been refused.
 fn common_energy<'a>(
     x: &'a [CommandEnergy],
     y: &'a [CommandEnergy],
-) -> Result<(&'a CommandEnergy, &'a CommandEnergy), String> {
+    force: bool,
+) -> Result<(&'a CommandEnergy, &'a CommandEnergy, Option<String>), String> {
     let standing = |all: &'a [CommandEnergy]| -> Vec<&'a CommandEnergy> {
         let mut standing: Vec<&CommandEnergy> = all.iter().filter(|own| own.stands).collect();
         standing.sort_by_key(|own| (own.energy.evidence, own.energy.scope.headline_rank()));
@@ -175,13 +182,16 @@ fn common_energy<'a>(
             && own.energy.evidence == other.energy.evidence
             && own.energy.scope_note() == other.energy.scope_note()
     };
-    let found = a.iter().find_map(|own| Some((*own, *b.iter().find(|other| like(own, other))?)));
-    found.ok_or_else(|| match (a.first(), b.first()) {
+    if let Some((own, other)) = a.iter().find_map(|own| Some((*own, *b.iter().find(|other| like(own, other))?))) {
+        return Ok((own, other, None));
+    }
+    match (a.first(), b.first()) {
         (Some(a), Some(b)) => {
             let said = |own: &CommandEnergy| format!("{} {}", own.energy.evidence, own.energy.scope);
-            format!("energy scopes or evidence differ: A is {}, B is {}", said(a), said(b))
+            let reason = format!("energy scopes or evidence differ: A is {}, B is {}", said(a), said(b));
+            if force { Ok((a, b, Some(reason))) } else { Err(reason) }
         }
-        (None, _) => "A has no energy that stands for the program; --device says which device it used".to_owned(),
-        (_, None) => "B has no energy that stands for the program; --device says which device it used".to_owned(),
-    })
+        (None, _) => Err("A has no energy that stands for the program; --device says which device it used".to_owned()),
+        (_, None) => Err("B has no energy that stands for the program; --device says which device it used".to_owned()),
+    }
 }

@@ -106,4 +106,3 @@ fn common_energy<'a>(x: &'a CaseResult, y: &'a CaseResult) -> Result<(&'a Energy
         format!("energy {why}: A is {}, B is {}", text(head_x), text(head_y))
     })
 }
-

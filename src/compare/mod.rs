@@ -6,6 +6,8 @@
 
 mod commands;
 mod energy;
+#[cfg(test)]
+mod experiments;
 mod family;
 mod pair;
 mod provenance;
@@ -25,7 +27,7 @@ use crate::units::Ratio;
 
 pub use commands::CommandPair;
 pub use family::Mean;
-pub use provenance::{Difference, Place};
+pub use provenance::{Difference, Place, Topic};
 pub use ratio::{Judged, Sensors, Verdict, percent};
 pub use rule::{Breach, Checked, Rule};
 
@@ -172,7 +174,7 @@ pub struct Comparison {
     pub differences: Vec<Difference>,
     /// Tests behind Holm's adjustment: all speeds and all efficiencies that have a p-value. Carbon is no test of its own.
     pub tests: usize,
-    /// True if A and B are one and the same record.
+    /// True if A and B are one and the same record, or the same device of it.
     pub same_record: bool,
     /// Geometric mean of the speed ratios (a description, without a verdict).
     pub mean_speed: Option<Mean>,
@@ -188,6 +190,7 @@ pub fn compare(
     record_b: &RunRecord,
     options: &Options,
 ) -> Comparison {
+    let same_record = record_a == record_b && result_a == result_b;
     let commands = commands::pairs((result_a, record_a), (result_b, record_b), options);
     let (result_a, result_b) = (&with_foreign(result_a), &with_foreign(result_b));
     let pairing = pair::pair(result_a, result_b);
@@ -203,7 +206,7 @@ pub fn compare(
         run_b: record_b.run_id.clone(),
         noise: options.noise,
         tests,
-        same_record: record_a == record_b,
+        same_record,
         mean_speed: Mean::of(&pairs, |pair| &pair.speed),
         mean_efficiency: Mean::of(&pairs, |pair| &pair.efficiency),
         differences: provenance::differences(record_a, record_b, &pairing.devices, &pairs),

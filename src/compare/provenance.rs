@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Pair;
-use crate::model::{Quantity, RunRecord};
+use crate::model::{Quantity, RunRecord, TuningOrigin};
 use crate::stats;
 
 /// What a difference belongs to.
@@ -35,17 +35,87 @@ impl std::fmt::Display for Place {
     }
 }
 
+/// What a difference is about: what a reader asks for before trusting a ratio, in that order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Topic {
+    /// One record is of simulated devices.
+    Simulation,
+    /// The hardware itself.
+    Device,
+    /// Driver and firmware.
+    Driver,
+    /// Clocks.
+    Clocks,
+    /// Power limits.
+    PowerCap,
+    /// Power sources, with their scope and evidence.
+    PowerSource,
+    /// Tuned or not, and for what.
+    Tuning,
+    /// Variant, parameters and text of the kernels.
+    Kernel,
+    /// Preset, settings, seed, timing method: how it was measured.
+    Protocol,
+    /// Whether the measurement went well: status, steadiness, warnings.
+    Quality,
+    /// Program and machine.
+    Tool,
+}
+
+/// The topics as a reader meets them.
+impl std::fmt::Display for Topic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Simulation => "simulation",
+            Self::Device => "device",
+            Self::Driver => "driver",
+            Self::Clocks => "clocks",
+            Self::PowerCap => "power cap",
+            Self::PowerSource => "power source",
+            Self::Tuning => "tuning",
+            Self::Kernel => "kernel",
+            Self::Protocol => "protocol",
+            Self::Quality => "quality",
+            Self::Tool => "tool and host",
+        })
+    }
+}
+
 /// One thing that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// What it belongs to.
     pub place: Place,
+    /// What it is about.
+    pub topic: Topic,
     /// What it is, for example `tool.commit`.
     pub what: String,
     /// Value in A; `None` if A does not record it.
     pub a: Option<String>,
     /// Value in B; `None` if B does not record it.
     pub b: Option<String>,
+}
+
+/// What a fact is about, by its key.
+fn topic(place: &Place, key: &str) -> Topic {
+    let has = |part: &str| key.contains(part);
+    match (place, key) {
+        (_, "simulated") => Topic::Simulation,
+        (_, "status" | "warnings" | "steady") => Topic::Quality,
+        (_, "tuned") => Topic::Tuning,
+        _ if has("clock") => Topic::Clocks,
+        _ if has("power_cap") || has("power_limit") || has("power limit") => Topic::PowerCap,
+        _ if key.starts_with("power ") => Topic::PowerSource,
+        (Place::Case(_), "timing method") => Topic::Protocol,
+        (Place::Case(_), _) => Topic::Kernel,
+        (Place::Device(..), _) if has("driver") || has("vbios") || has("firmware") || key == "backend" => Topic::Driver,
+        (Place::Device(..), _) => Topic::Device,
+        (Place::Run, _) if key.starts_with("tool") || key.starts_with("host") || key.starts_with("record") => {
+            Topic::Tool
+        }
+        (Place::Run, _) => Topic::Protocol,
+    }
 }
 
 type Facts = BTreeMap<String, String>;
@@ -55,6 +125,7 @@ pub fn differences(a: &RunRecord, b: &RunRecord, devices: &[(u32, u32)], pairs: 
     let mut all = between(&Place::Run, &run_facts(a), &run_facts(b));
     for (x, y) in devices {
         all.extend(between(&Place::Device(*x, *y), &device_facts(a, *x), &device_facts(b, *y)));
+        all.extend(clocks((a, *x), (b, *y)));
     }
     for pair in pairs {
         let place = Place::Case(pair.a.label());
@@ -69,6 +140,7 @@ fn between(place: &Place, a: &Facts, b: &Facts) -> Vec<Difference> {
         .filter(|key| a.get(*key) != b.get(*key))
         .map(|key| Difference {
             place: place.clone(),
+            topic: topic(place, key),
             what: key.clone(),
             a: a.get(key).cloned(),
             b: b.get(key).cloned(),
@@ -155,6 +227,51 @@ fn sources(traces: &[&crate::model::SourceTrace], facts: &mut Facts) {
     }
 }
 
+/// Least difference of the median clocks of two runs that is told: below it a governor wanders from run to run.
+const CLOCK_DIFFERENCE: f64 = 0.02;
+
+/// Clocks that the two devices ran at under load, where they are apart.
+fn clocks((a, x): (&RunRecord, u32), (b, y): (&RunRecord, u32)) -> Vec<Difference> {
+    let mut found = Vec::new();
+    for (quantity, what) in [(Quantity::CoreClock, "core clock"), (Quantity::MemoryClock, "memory clock")] {
+        let (first, second) = (clock_under_load(a, x, quantity), clock_under_load(b, y, quantity));
+        let apart = match (first, second) {
+            (Some(first), Some(second)) => (second / first).ln().abs() > CLOCK_DIFFERENCE,
+            (None, None) => false,
+            _ => true,
+        };
+        if apart {
+            let text = |hertz: Option<f64>| hertz.map(|hertz| format!("{:.0} MHz", hertz / 1e6));
+            found.push(Difference {
+                place: Place::Device(x, y),
+                topic: Topic::Clocks,
+                what: format!("{what} under load (median)"),
+                a: text(first),
+                b: text(second),
+            });
+        }
+    }
+    found
+}
+
+/// Median of a clock over all measured windows of a device, in hertz.
+fn clock_under_load(record: &RunRecord, ordinal: u32, quantity: Quantity) -> Option<f64> {
+    let own = record.measurements.iter().filter(|measurement| measurement.case.device == ordinal);
+    let windows: Vec<_> = own.flat_map(|measurement| measurement.measured()).collect();
+    let trace = record
+        .traces
+        .iter()
+        .find(|trace| trace.source.device == Some(ordinal) && trace.by_quantity(quantity).is_some())?;
+    let (_, column) = trace.by_quantity(quantity)?;
+    let mut values = Vec::new();
+    for window in windows {
+        let from = trace.t_ns.partition_point(|t| *t < window.start_ns);
+        let to = trace.t_ns.partition_point(|t| *t <= window.end_ns).max(from);
+        values.extend(column.values.get(from..to).unwrap_or_default().iter().flatten().filter(|value| **value > 0.0));
+    }
+    stats::median(&values)
+}
+
 fn case_facts(record: &RunRecord, case: &crate::model::Case) -> Facts {
     let mut facts = Facts::new();
     facts.insert("variant".to_owned(), case.variant.clone());
@@ -162,6 +279,7 @@ fn case_facts(record: &RunRecord, case: &crate::model::Case) -> Facts {
     add("params", &case.params, &mut facts);
     add("seed", &case.seed, &mut facts);
     add("work", &case.work, &mut facts);
+    facts.insert("tuned".to_owned(), tuned(record, case));
     if let Some(measurement) = record.measurements.iter().find(|measurement| measurement.case == *case) {
         add("timing method", &measurement.timing.as_ref().map(|timing| timing.method), &mut facts);
         add("steady", &measurement.steadiness.as_ref().map(|steadiness| steadiness.reached), &mut facts);
@@ -169,6 +287,19 @@ fn case_facts(record: &RunRecord, case: &crate::model::Case) -> Facts {
         facts.insert("warnings".to_owned(), codes.into_iter().collect::<Vec<_>>().join(" "));
     }
     facts
+}
+
+/// Whether and for what a case was tuned.
+fn tuned(record: &RunRecord, case: &crate::model::Case) -> String {
+    let of_case = record.tunings.iter().find(|tuning| {
+        (tuning.device, &tuning.problem, tuning.element, &tuning.shape, tuning.pattern)
+            == (case.device, &case.problem, case.element, &case.shape, case.pattern)
+    });
+    match of_case.map(|tuning| (tuning.origin, tuning.objective)) {
+        None => "no, defaults".to_owned(),
+        Some((TuningOrigin::Fresh, objective)) => format!("for {objective}, in this run"),
+        Some((TuningOrigin::Cache, objective)) => format!("for {objective}, before"),
+    }
 }
 
 /// True if two devices are one and the same board: by serial or UUID where both are known, else by host, name and PCI address

@@ -95,7 +95,8 @@ impl FromStr for Rule {
                 return Err(wrong(&format!("there is no quantity `{other}`, but speed, efficiency, carbon and money")));
             }
         };
-        let number = right.trim().strip_suffix('%').ok_or_else(|| wrong("the limit is a change in percent, with its %"))?;
+        let number =
+            right.trim().strip_suffix('%').ok_or_else(|| wrong("the limit is a change in percent, with its %"))?;
         let limit: f64 = number.trim().parse().map_err(|_| wrong("the limit is not a number"))?;
         if !limit.is_finite() || limit <= -100.0 || limit > 1e6 {
             return Err(wrong("the limit is a change above -100 % that can happen"));
@@ -198,7 +199,9 @@ impl Rule {
             None => checked.undecided.push(breach("the mean has no interval".to_owned())),
             Some(_) if !self.beyond(change) => checked.kept += 1,
             Some((low, high)) if low <= 1.0 && 1.0 <= high => {
-                checked.undecided.push(breach(format!("unclear: the interval of the mean spans 1 ({low:.3} to {high:.3})")));
+                checked
+                    .undecided
+                    .push(breach(format!("unclear: the interval of the mean spans 1 ({low:.3} to {high:.3})")));
             }
             Some(_) => {
                 checked.broken.push(breach(format!("geometric mean of {} cases", mean.cases)));
@@ -228,10 +231,23 @@ mod tests {
         assert_eq!((rule.subject, rule.below, rule.mean), (Subject::Efficiency, true, false));
         assert!((rule.limit + 0.03).abs() < 1e-12);
         let mean: Rule = " mean carbon >2.5 % ".parse().unwrap();
-        assert_eq!((mean.subject, mean.below, mean.mean, mean.text.as_str()), (Subject::Carbon, false, true, "mean carbon >2.5 %"));
+        assert_eq!(
+            (mean.subject, mean.below, mean.mean, mean.text.as_str()),
+            (Subject::Carbon, false, true, "mean carbon >2.5 %")
+        );
         for bad in [
-            "", "efficiency", "< 3%", "efficiency < 3", "efficiency < x%", "efficiency << 3%", "flops < 3%", "speed < nan%",
-            "speed < -100%", "speed > inf%", "median speed < 3%", "speed <> 3%",
+            "",
+            "efficiency",
+            "< 3%",
+            "efficiency < 3",
+            "efficiency < x%",
+            "efficiency << 3%",
+            "flops < 3%",
+            "speed < nan%",
+            "speed < -100%",
+            "speed > inf%",
+            "median speed < 3%",
+            "speed <> 3%",
         ] {
             let error = bad.parse::<Rule>().unwrap_err();
             assert!(error.contains("for example 'efficiency < -3%'"), "{bad}: {error}");
