@@ -11,13 +11,14 @@ use wattmark::account::schedule::{Limits, Load, schedule};
 use wattmark::account::series::Series;
 use wattmark::account::{self, Site, resolve_site};
 use wattmark::clock::Nanoseconds;
+use wattmark::compare;
 use wattmark::figure;
 use wattmark::measure::result::evaluate;
 use wattmark::measure::result::metrics::Tally;
 use wattmark::model::{
     Calibration, Channel, ChannelTrace, Check, Estimate, Evidence, FactorMethod, Measurement, Phase, Quantity,
-    RunRecord, Scope, SourceInfo, SourceTrace, StopReason, Sustained, Timing, TimingMethod, Verification, Window,
-    WindowKind,
+    RunRecord, Scope, Shape, SourceInfo, SourceTrace, StopReason, Sustained, Timing, TimingMethod, Verification,
+    Window, WindowKind,
 };
 use wattmark::power::integrate::window_energies;
 use wattmark::store;
@@ -275,6 +276,31 @@ fn when_to_run(c: &mut Criterion) {
     }
 }
 
+/// Two records of 100 cases: their figures, 200 ratios with bootstrap intervals, and every difference between them.
+fn comparison(c: &mut Criterion) {
+    let with_shapes = || {
+        let mut record = record_of(100);
+        for (index, measurement) in record.measurements.iter_mut().enumerate() {
+            measurement.case.shape = Shape::new([("m", 64 + index as u64), ("n", 64), ("k", 64)]);
+            for (turn, window) in measurement.windows.iter_mut().enumerate() {
+                window.dispatches += (index as u64 * 7 + turn as u64 * 13) % 40;
+            }
+        }
+        record
+    };
+    let (a, mut b) = (with_shapes(), with_shapes());
+    b.measurements.iter_mut().flat_map(|one| &mut one.windows).for_each(|window| window.dispatches += 20);
+    let options = compare::Options::new(Ratio::new(0.01), site());
+    c.bench_function("compare two records of 100 cases", |bencher| {
+        bencher.iter(|| {
+            let (x, y) = (evaluate(black_box(&a)), evaluate(black_box(&b)));
+            let all = compare::compare(&x, &a, &y, &b, &options);
+            assert_eq!(all.pairs.len(), 100);
+            all
+        });
+    });
+}
+
 criterion_group!(
     benches,
     integration,
@@ -284,6 +310,7 @@ criterion_group!(
     micro_grid,
     micro_grid_of_a_trace,
     carbon_matrix,
-    when_to_run
+    when_to_run,
+    comparison
 );
 criterion_main!(benches);

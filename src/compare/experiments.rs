@@ -119,11 +119,8 @@ fn a_change_of_5_percent_at_1_percent_noise_is_found_in_at_least_95_of_100_pairs
     }
     for windows in [5, 10] {
         let found = experiment(10, windows, 1.05, 1);
-        println!(
-            "10 (1 changed) {windows:2}  {:.1} %, unchanged same or unclear {:.1} %",
-            found.better * 100.0,
-            found.quiet * 100.0
-        );
+        let (pairs, better, quiet) = (comparisons(10), found.better * 100.0, found.quiet * 100.0);
+        println!("{pairs:13}     10  {windows:7}  {better:5.1} %  {quiet:.1} %");
         assert!(found.quiet >= 0.95, "{found:?}");
     }
 }

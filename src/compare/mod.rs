@@ -153,6 +153,8 @@ pub struct Unpaired {
     pub case: Case,
     /// Why it stands alone.
     pub reason: String,
+    /// True if its own record has no figures of it either: it was skipped there.
+    pub skipped: bool,
 }
 
 /// Two records compared.

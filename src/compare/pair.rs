@@ -127,7 +127,7 @@ fn alone(side: Side, case: &Case, other: &RunResult) -> Unpaired {
         }
         None => "the other run has no case of this work".to_owned(),
     };
-    Unpaired { side, case: case.clone(), reason }
+    Unpaired { side, case: case.clone(), reason, skipped: false }
 }
 
 fn skips(side: Side, result: &RunResult) -> impl Iterator<Item = Unpaired> {
@@ -135,5 +135,6 @@ fn skips(side: Side, result: &RunResult) -> impl Iterator<Item = Unpaired> {
         side,
         case: skip.case.clone(),
         reason: format!("skipped: {}", skip.detail),
+        skipped: true,
     })
 }

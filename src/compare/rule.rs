@@ -132,8 +132,8 @@ impl Rule {
             let outcome = if self.subject == Subject::Speed { &pair.speed } else { &pair.efficiency };
             self.check_outcome(format!("{} ({})", pair.label, pair.unit), outcome, &mut checked);
         }
-        // A case that B no longer has is the worst that can happen to it; one that only B has cannot have become worse.
-        for left in comparison.unpaired.iter().filter(|left| left.side == Side::A) {
+        // A case that B no longer has is the worst that can happen to it; what A has no figures of cannot have become worse.
+        for left in comparison.unpaired.iter().filter(|left| left.side == Side::A && !left.skipped) {
             let reason = format!("without a partner: {}", left.reason);
             checked.undecided.push(Breach { case: left.case.label(), change: None, reason });
         }

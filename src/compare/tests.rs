@@ -178,3 +178,20 @@ fn every_difference_of_provenance_is_listed() {
     let cpu = all.differences.iter().find(|d| d.what == "host.cpu").unwrap();
     assert_eq!((cpu.a.as_deref(), cpu.b.as_deref()), (Some("CPU"), None));
 }
+
+#[test]
+fn a_rule_is_undecided_on_what_b_lost_and_not_on_what_a_never_had() {
+    let rule: Rule = "speed < -3%".parse().unwrap();
+    let both = [Spec { variant: "gemm/tiled-f32", ..Spec::default() }, Spec { variant: "gemv/f32", ..Spec::default() }];
+    let (a, mut b) = (run("X", &both), run("X", &both[..1]));
+    let lost = rule.check(&compared(&a, &b));
+    assert_eq!((lost.broken.len(), lost.undecided.len(), lost.kept), (0, 1, 1));
+    assert!(lost.undecided[0].reason.contains("without a partner"), "{:?}", lost.undecided);
+    let mut less = run("X", &both[..1]);
+    less.result.skips.push(skip("gemv/f32"));
+    b.result.skips.push(skip("gemv/f32"));
+    let kept = rule.check(&compared(&less, &b));
+    assert_eq!((kept.broken.len(), kept.undecided.len(), kept.kept), (0, 0, 1));
+    let nothing = rule.check(&compared(&run("X", &[]), &run("X", &[])));
+    assert_eq!((nothing.undecided.len(), nothing.kept), (1, 0), "nothing compared is nothing kept");
+}

@@ -121,7 +121,7 @@ pub enum StoreError {
         found: String,
     },
     /// The file is too large to be what it says it is.
-    #[error("{path} is {bytes} bytes long, and at most {limit} are read: it is no qualification, or damaged", path = path.display())]
+    #[error("{path} is {bytes} bytes long, and at most {limit} are read: it is no record of wattmark, or damaged", path = path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,

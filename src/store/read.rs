@@ -16,6 +16,10 @@ use crate::model::{RECORD_SCHEMA, RunRecord, SCHEMA_VERSION, SchemaVersion};
 /// Folder in which runs are looked for by name.
 pub const RESULTS_DIR: &str = "results";
 
+/// Longest record that is read, in bytes: it must fit into memory twice over, as text and as figures. A longer file is
+/// damaged, or no record.
+pub const RECORD_LIMIT: u64 = 2 << 30;
+
 /// Name that stands for the run with the latest time stamp.
 const LATEST: &str = "latest";
 
@@ -42,6 +46,10 @@ pub fn read(run: &Path) -> Result<Loaded, StoreError> {
 /// Like [`read`], with another folder to look in for names.
 pub fn read_in(run: &Path, results_dir: &Path) -> Result<Loaded, StoreError> {
     let path = find(run, results_dir)?;
+    let length = std::fs::metadata(&path).map_or(0, |about| about.len());
+    if length > RECORD_LIMIT {
+        return Err(StoreError::TooLarge { path, bytes: length, limit: RECORD_LIMIT });
+    }
     let bytes = std::fs::read(&path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => {
             StoreError::Missing { path: path.clone(), why: "the file vanished while it was opened".to_owned() }
