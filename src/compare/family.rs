@@ -30,7 +30,7 @@ pub fn settle(pairs: &mut [Pair], commands: &mut [CommandPair], noise: f64) -> u
 
 fn renew(outcome: &mut Outcome, holm_p: Option<f64>, noise: f64) {
     if let Outcome::Compared(judged) = outcome {
-        *judged = judged.clone().settle(holm_p, noise);
+        **judged = judged.as_ref().clone().settle(holm_p, noise);
     }
 }
 

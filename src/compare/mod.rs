@@ -74,7 +74,7 @@ impl std::fmt::Display for Side {
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum Outcome {
     /// A ratio with its verdict.
-    Compared(Judged),
+    Compared(Box<Judged>),
     /// No ratio would be honest.
     Refused {
         /// Why.
@@ -102,7 +102,7 @@ impl Outcome {
 impl From<Result<Judged, String>> for Outcome {
     fn from(result: Result<Judged, String>) -> Self {
         match result {
-            Ok(judged) => Self::Compared(judged),
+            Ok(judged) => Self::Compared(Box::new(judged)),
             Err(reason) => Self::Refused { reason },
         }
     }
