@@ -6,6 +6,7 @@
 
 mod commands;
 mod pair;
+pub mod procurement;
 mod provenance;
 mod ratio;
 #[cfg(test)]

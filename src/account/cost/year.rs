@@ -328,9 +328,8 @@ mod tests {
         // X idles 3504 h at 60 W: 210.24 kWh × 1.2 = 252.288 kWh more.
         let prices = PRICES.replace("price = 100000", "price = 100000\nidle_w = 60");
         let (_folder, site) = site(&prices);
-        let energy = |names: &[&str]| {
-            YearTerms::read(&site, names).unwrap().year(&subject(), WORK).unwrap().energy.point.get()
-        };
+        let energy =
+            |names: &[&str]| YearTerms::read(&site, names).unwrap().year(&subject(), WORK).unwrap().energy.point.get();
         assert!((energy(&["Device X"]) - 883.008).abs() < 1e-9);
         assert!((energy(&["Device X", "Device Y"]) - 630.72).abs() < 1e-9);
     }
