@@ -16,7 +16,7 @@ use crate::account::cost::{Devices, WorkYear, YearTerms};
 use crate::account::embodied::Band;
 use crate::account::{AccountError, Amount, Site, Subject, WorkUnit};
 use crate::measure::result::{CaseResult, EnergyResult, RunResult};
-use crate::model::{Case, Counted, Estimate, Evidence, FOREIGN, RunRecord, Scope};
+use crate::model::{Case, Counted, CountedIn, Estimate, Evidence, FOREIGN, RunRecord, Scope};
 use crate::units::{GramsCo2e, Joules, Ratio, Seconds, Watts};
 
 pub use common::LeftOut;
@@ -114,6 +114,9 @@ pub struct Row {
     pub device: String,
     /// The variant that stands for it: the fastest of its paired ones.
     pub variant: String,
+    /// What its work is counted in.
+    #[serde(skip)]
+    pub counted: CountedIn,
     /// FLOP/s, OP/s or B/s.
     pub rate_per_s: Option<Estimate<Ratio>>,
     /// What its joules include; `None` without energy.
@@ -281,6 +284,7 @@ fn facts((index, record): (usize, &RunRecord), case: &CaseResult, energy: Option
         ordinal: case.case.device,
         device: device_name(record, case.case.device),
         variant: case.case.variant.clone(),
+        counted: case.case.counted_in(),
         rate_per_s: rate,
         scope: energy.map(|energy| energy.scope),
         scope_note: energy.and_then(|energy| energy.scope_note().map(str::to_owned)),
@@ -324,7 +328,7 @@ fn account(row: &mut Row, per: WorkUnit, years: &YearTerms<'_>, work_per_year: f
         case: row.variant.clone(),
         scope,
         evidence,
-        work: Some(Amount { amount: per.amount(), unit: symbol(per).to_owned() }),
+        work: Some(Amount { amount: per.amount(), unit: row.counted.symbol().to_owned() }),
         time: Some(rate.map(|rate| Seconds::new(per.amount() / rate.get()))),
         energy,
     };
@@ -342,14 +346,5 @@ fn account(row: &mut Row, per: WorkUnit, years: &YearTerms<'_>, work_per_year: f
             row.year = Some(year);
         }
         Err(reason) => row.missing.push(reason),
-    }
-}
-
-/// What a unit counts.
-fn symbol(per: WorkUnit) -> &'static str {
-    match per {
-        WorkUnit::Exaflop => "FLOP",
-        WorkUnit::Exaop => "OP",
-        WorkUnit::Petabyte => "B",
     }
 }
