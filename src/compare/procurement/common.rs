@@ -131,8 +131,8 @@ pub(super) fn notes(found: &Procurement, years: &YearTerms<'_>) -> Vec<String> {
     }
     let mut notes = vec![of_the_year(found, years)];
     notes.extend(years.inputs.is_some().then(|| {
-        "money stands for the fraction of devices, as a share of a fleet; `whole` is the money if devices are bought whole and \
-         the rest of their hours stays unused"
+        "money is per year and stands for the fraction of devices, as a share of a fleet; `if whole` is the money if devices are \
+         rounded up and the rest of their hours stays unused"
             .to_owned()
     }));
     if years.inputs.is_some() && !years.idle && rows().any(|row| row.devices.is_some_and(|own| own.utilisation < 1.0)) {
@@ -156,7 +156,7 @@ pub(super) fn notes(found: &Procurement, years: &YearTerms<'_>) -> Vec<String> {
     if mixed {
         notes.push(
             "SCOPES OR EVIDENCE DIFFER: joules that include different parts of a machine, or came about differently, are not \
-             ranked against each other; the column `energy` names each"
+             ranked against each other; the table names the kind of each"
                 .to_owned(),
         );
     }

@@ -7,6 +7,7 @@
 
 mod common;
 mod front;
+mod principal;
 #[cfg(test)]
 mod tests;
 

@@ -37,12 +37,9 @@ const COLUMNS: [&str; 18] = [
 /// Panels drawn at most; the CSV holds every workload.
 const MOST_PANELS: usize = 6;
 
-/// What a buyer looks at first: problems in this order, matrix multiplication in every precision.
-const FIRST: [&str; 4] = ["gemm", "gemv", "attention", "transformer-layer"];
-
 /// Devices by workload, with lines of equal power and the front.
 pub fn compare_pareto(found: &Procurement) -> Figure {
-    let chosen = chosen(found);
+    let chosen = found.principal(MOST_PANELS);
     let mut figure = Figure {
         id: "compare-pareto".to_owned(),
         title: "Work per joule against throughput of the compared devices".to_owned(),
@@ -58,7 +55,7 @@ pub fn compare_pareto(found: &Procurement) -> Figure {
     };
     let simulated = found.records.iter().any(|record| record.simulated);
     figure.notes.extend(simulated.then(|| SIMULATED.to_owned()));
-    let shown: Vec<&Row> = chosen.iter().flat_map(|work| drawn(work)).collect();
+    let shown: Vec<&Row> = chosen.iter().flat_map(|work| work.complete()).collect();
     if shown.is_empty() {
         let reason = nothing(found);
         figure.panels.push(words("Work per joule against throughput", reason));
@@ -74,40 +71,9 @@ pub fn compare_pareto(found: &Procurement) -> Figure {
     figure
 }
 
-/// Rows that have both figures.
-fn drawn(work: &Workload) -> impl Iterator<Item = &Row> {
-    work.rows.iter().filter(|row| row.rate_per_s.is_some() && row.work_per_j.is_some())
-}
-
-/// Workloads with a panel: of each problem and precision the largest shape, by what buyers look at first. A workload that
-/// sets two devices side by side comes before one that shows a single point.
-fn chosen(found: &Procurement) -> Vec<&Workload> {
-    let mut best: Vec<&Workload> = Vec::new();
-    for work in found.workloads.iter().filter(|work| drawn(work).next().is_some()) {
-        let size =
-            |work: &Workload| (drawn(work).count().min(2), work.case.work.flop.get().max(work.case.work.bytes.get()));
-        let same =
-            |other: &&mut &Workload| other.case.problem == work.case.problem && other.case.element == work.case.element;
-        match best.iter_mut().find(same) {
-            Some(own) if size(work).0 > size(own).0 || (size(work).0 == size(own).0 && size(work).1 > size(own).1) => {
-                *own = work;
-            }
-            Some(_) => {}
-            None => best.push(work),
-        }
-    }
-    let place = |work: &&Workload| {
-        let known = FIRST.iter().position(|problem| *problem == work.case.problem);
-        (drawn(work).count() < 2, known.unwrap_or(FIRST.len()))
-    };
-    best.sort_by_key(place);
-    best.truncate(MOST_PANELS);
-    best
-}
-
 fn panel(work: &Workload, found: &Procurement) -> Panel {
-    let kinds: BTreeSet<Option<String>> = drawn(work).map(Row::scope_words).collect();
-    let points: Vec<Point> = drawn(work).filter_map(|row| point(work, row, found, kinds.len() > 1)).collect();
+    let kinds: BTreeSet<Option<String>> = work.complete().map(Row::scope_words).collect();
+    let points: Vec<Point> = work.complete().filter_map(|row| point(work, row, found, kinds.len() > 1)).collect();
     let ends = |of: &dyn Fn(&Point) -> (f64, Option<(f64, f64)>)| -> Vec<f64> {
         let reach = |point: &Point| {
             let (at, interval) = of(point);
@@ -165,7 +131,13 @@ fn equal_power(x: &Axis, y: &Axis) -> Vec<Guide> {
             .filter(|watts| *watts > least * 1.1 && *watts < most / 1.1)
             .collect()
     };
-    let sets = [values(&[1.0, 1.5, 2.0, 3.0, 5.0, 7.0]), values(&[1.0, 2.0, 5.0]), values(&[1.0, 3.0]), values(&[1.0])];
+    let sets = [
+        values(&[1.0, 1.5, 2.0, 3.0, 5.0, 7.0]),
+        values(&[1.0, 2.0, 3.0, 5.0, 7.0]),
+        values(&[1.0, 2.0, 5.0]),
+        values(&[1.0, 3.0]),
+        values(&[1.0]),
+    ];
     let chosen = sets.into_iter().find(|set| set.len() <= 6).unwrap_or_default();
     chosen
         .into_iter()
@@ -181,10 +153,10 @@ fn equal_power(x: &Axis, y: &Axis) -> Vec<Guide> {
 /// A front for each scope and evidence with two devices or more: from the fastest on it, level to the left of the most
 /// efficient. No device of that kind lies above and to the right of it.
 fn front(work: &Workload, x: &Axis, y: &Axis) -> Vec<Guide> {
-    let kinds: BTreeSet<Option<String>> = drawn(work).map(Row::scope_words).collect();
+    let kinds: BTreeSet<Option<String>> = work.complete().map(Row::scope_words).collect();
     let mut guides = Vec::new();
     for kind in kinds {
-        let on = drawn(work).filter(|row| row.standing == Standing::OnFront && row.scope_words() == kind);
+        let on = work.complete().filter(|row| row.standing == Standing::OnFront && row.scope_words() == kind);
         let mut corners: Vec<(f64, f64)> =
             on.filter_map(|row| Some((row.rate_per_s?.point.get(), row.work_per_j?.point.get()))).collect();
         corners.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.total_cmp(&a.1)));
@@ -223,14 +195,15 @@ fn legend(shown: &[&Row], found: &Procurement) -> Vec<LegendEntry> {
     if let [only] = &scopes.iter().collect::<Vec<_>>()[..] {
         legend.push(LegendEntry { sign: Sign::None, text: format!("Energy: {only}.") });
     }
-    legend.push(LegendEntry { sign: Sign::None, text: "Upper right is best.".to_owned() });
+    let words = "Upper right is best. Stepped line: the front. Grey lines: equal power.";
+    legend.push(LegendEntry { sign: Sign::None, text: words.to_owned() });
     legend
 }
 
 /// What the picture does not show, inside it: it travels without its caption.
 fn notes(found: &Procurement, chosen: &[&Workload]) -> Vec<String> {
     let mut notes = Vec::new();
-    let mixed = |work: &&Workload| drawn(work).map(Row::scope_words).collect::<BTreeSet<_>>().len() > 1;
+    let mixed = |work: &&Workload| work.complete().map(Row::scope_words).collect::<BTreeSet<_>>().len() > 1;
     if chosen.iter().any(|work| mixed(&work)) {
         notes.push(
             "ENERGIES OF DIFFERENT SCOPE OR EVIDENCE stand in one panel: each kind has a front of its own, and heights of \
@@ -306,10 +279,11 @@ fn caption(found: &Procurement, chosen: &[&Workload], shown: &[&Row], panels: &[
 
 fn alt(chosen: &[&Workload]) -> String {
     let one = |work: &&Workload| {
-        let front: Vec<String> = drawn(work).filter(|row| row.standing == Standing::OnFront).map(Row::name).collect();
+        let front: Vec<String> =
+            work.complete().filter(|row| row.standing == Standing::OnFront).map(Row::name).collect();
         let front =
             if front.is_empty() { "no front".to_owned() } else { format!("on the front: {}", front.join(", ")) };
-        format!("{} {}: {} devices, {front}", work.case.problem, work.case.element, drawn(work).count())
+        format!("{} {}: {} devices, {front}", work.case.problem, work.case.element, work.complete().count())
     };
     let panels: Vec<String> = chosen.iter().map(one).collect();
     format!("Devices as points of work per joule against throughput, more is better in both. {}.", panels.join("; "))

@@ -9,11 +9,14 @@ use crate::compare::procurement::{Procurement, Row};
 use crate::units::GramsCo2e;
 
 /// Heads of the table of what a device does.
-pub(super) const DOES: [&str; 10] =
-    ["device", "rate", "±95%", "per watt", "±95%", "W", "energy", "carbon", "embodied", "place"];
+pub(super) fn does_heads(table: &Procurement) -> Vec<String> {
+    let gas = table.terms.gas.as_str();
+    let heads = ["device", "rate", "±95%", "per watt", "±95%", "W", "energy", gas, "embodied CO2e", "place"];
+    heads.map(str::to_owned).to_vec()
+}
 
-/// Cells of that table behind the name.
-pub(super) fn does(row: &Row) -> Vec<String> {
+/// Cells of that table behind the name; `kinds` are the scopes and evidence in the table.
+pub(super) fn does(row: &Row, kinds: &[String]) -> Vec<String> {
     let unit = unit_of(row);
     let mark = mark(row);
     let missing = || MISSING.to_owned();
@@ -26,27 +29,28 @@ pub(super) fn does(row: &Row) -> Vec<String> {
         row.energy_per_unit.map_or_else(missing, |energy| format!("{mark}{}", scaled(energy.point.get(), "J"))),
         row.operational_per_unit.map_or_else(missing, |grams| format!("{mark}{}", scaled(grams.point.get(), "g"))),
         row.embodied_per_unit.map_or_else(missing, |grams| band(grams, "g")),
-        place(row),
+        place(row, kinds),
     ]
 }
 
-/// Standing, with the scope that it holds within.
-fn place(row: &Row) -> String {
-    match row.scope_words() {
-        Some(scope) => format!("{}, {scope}", row.standing.word()),
+/// Standing, with the number of the scope that it holds within where there are several.
+fn place(row: &Row, kinds: &[String]) -> String {
+    let number = row.scope_words().and_then(|own| kinds.iter().position(|kind| *kind == own));
+    match number.filter(|_| kinds.len() > 1) {
+        Some(index) => format!("{} [{}]", row.standing.word(), index + 1),
         None => row.standing.word().to_owned(),
     }
 }
 
 /// Heads of the table of a year.
 pub(super) fn year_heads(table: &Procurement) -> Vec<String> {
-    let mut heads = vec!["device", "devices", "whole", "kWh", "±95%"];
+    let mut heads = vec!["device", "devices", "rounded up", "kWh", "±95%"];
     let (carbon, money) = (format!("kg{}", table.terms.gas), table.terms.currency.as_ref());
-    heads.extend([carbon.as_str(), "embodied kg"]);
+    heads.extend([carbon.as_str(), "embodied kgCO2e"]);
     let mut heads: Vec<String> = heads.into_iter().map(str::to_owned).collect();
     if let Some(currency) = money {
         heads.extend([format!("energy {currency}"), format!("all {currency}"), "±95%".to_owned()]);
-        heads.push(format!("whole {currency}"));
+        heads.push(format!("{currency} if whole"));
     }
     heads
 }

@@ -18,10 +18,17 @@ use crate::compare::procurement::{Procurement, Row, Workload};
 
 pub use csv::csv;
 
-use cells::{DOES, amount, does, year, year_heads};
+use cells::{amount, does, does_heads, year, year_heads};
 
 /// Width of the text.
 const WIDTH: usize = 120;
+/// Blanks between columns, as [`Columns`] has them.
+const GAP: usize = 2;
+/// Workloads that the text lists in full; of more, it lists [`PRINCIPAL`].
+const MOST: usize = 8;
+const PRINCIPAL: usize = 6;
+/// Before the names of devices, below their workload.
+const INDENT: &str = "    ";
 
 /// The table as text of at most 120 columns: the records, the two tables, why figures are missing, notes.
 pub fn text(table: &Procurement) -> String {
@@ -29,15 +36,19 @@ pub fn text(table: &Procurement) -> String {
     for (label, fact) in facts(table) {
         out.push_str(&labelled(&label, &fact, WIDTH));
     }
-    if !table.workloads.is_empty() {
-        let heads = year_heads(table);
-        let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
+    let shown = shown(table);
+    if !shown.is_empty() {
         let per = |work: &Workload| format!("{}, per {}", work_name(work), work.per);
         let a_year = |work: &Workload| format!("{}{}", work_name(work), work_of_year(work));
+        let kinds = kinds(table);
         out.push_str("\nWhat each device does\n");
-        out.push_str(&columns(table, &DOES, per, does));
+        out.push_str(&columns(&shown, &does_heads(table), per, |row| does(row, &kinds)));
         out.push_str(&format!("\n{}\n", year_title(table)));
-        out.push_str(&columns(table, &heads, a_year, |row| year(table, row)));
+        out.push_str(&columns(&shown, &year_heads(table), a_year, |row| year(table, row)));
+        let more = table.workloads.len() - shown.len();
+        if more > 0 {
+            out.push_str(&format!("{more} more common workloads are in the CSV, the Markdown and the JSON.\n"));
+        }
     }
     let remarks = remarks(table);
     if !remarks.is_empty() {
@@ -55,17 +66,13 @@ pub fn markdown(table: &Procurement) -> String {
         let _ = writeln!(out, "- **{}**: {}", escaped(&label), escaped(&fact));
     }
     if !table.workloads.is_empty() {
-        let heads = year_heads(table);
-        let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
         let per = |work: &Workload| format!("{}, per {}", work_name(work), work.per);
         let a_year = |work: &Workload| format!("{}{}", work_name(work), work_of_year(work));
-        let _ = write!(out, "\n## What each device does\n\n{}", grid(table, &DOES, per, does));
-        let _ = write!(
-            out,
-            "\n## {}\n\n{}",
-            escaped(&year_title(table)),
-            grid(table, &heads, a_year, |row| year(table, row))
-        );
+        let kinds = kinds(table);
+        let first = grid(table, &does_heads(table), per, |row| does(row, &kinds));
+        let _ = write!(out, "\n## What each device does\n\n{first}");
+        let second = grid(table, &year_heads(table), a_year, |row| year(table, row));
+        let _ = write!(out, "\n## {}\n\n{second}", escaped(&year_title(table)));
     }
     let remarks = remarks(table);
     if !remarks.is_empty() {
@@ -79,19 +86,27 @@ pub fn markdown(table: &Procurement) -> String {
 
 /// One of the two tables: a line for each workload, its devices below it.
 fn columns(
-    table: &Procurement,
-    heads: &[&str],
+    workloads: &[&Workload],
+    heads: &[String],
     name: impl Fn(&Workload) -> String,
     cells: impl Fn(&Row) -> Vec<String>,
 ) -> String {
+    let cells: Vec<Vec<Vec<String>>> = workloads.iter().map(|work| work.rows.iter().map(&cells).collect()).collect();
+    // Names get what the figures leave; the lines above the tables have them in full.
+    let widest = |column: usize| {
+        let own = cells.iter().flatten().filter_map(|row| row.get(column - 1));
+        own.chain(heads.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let figures: usize = (1..heads.len()).map(|column| widest(column) + GAP).sum();
+    let room = WIDTH.saturating_sub(figures + INDENT.len()).clamp(8, 40);
     let mut lines = Columns { left: 1, lines: Vec::new() };
-    lines.cells(heads.iter().map(|head| (*head).to_owned()).collect());
-    for work in &table.workloads {
+    lines.cells(heads.to_vec());
+    for (work, rows) in workloads.iter().zip(cells) {
         // A note without cells begins two blanks from the edge.
         lines.note(Vec::new(), name(work));
-        for row in &work.rows {
-            let mut line = vec![format!("    {}", cut(&row_name(work, row), 26))];
-            line.extend(cells(row));
+        for (row, own) in work.rows.iter().zip(rows) {
+            let mut line = vec![format!("{INDENT}{}", cut(&row_name(work, row), room))];
+            line.extend(own);
             lines.cells(line);
         }
     }
@@ -100,14 +115,14 @@ fn columns(
 
 fn grid(
     table: &Procurement,
-    heads: &[&str],
+    heads: &[String],
     name: impl Fn(&Workload) -> String,
     cells: impl Fn(&Row) -> Vec<String>,
 ) -> String {
     let line =
         |cells: &[String]| format!("| {} |\n", cells.iter().map(|cell| escaped(cell)).collect::<Vec<_>>().join(" | "));
     let mut head = vec!["workload".to_owned()];
-    head.extend(heads.iter().map(|head| (*head).to_owned()));
+    head.extend(heads.iter().cloned());
     let mut out = line(&head) + "|---|---|" + &"--:|".repeat(heads.len() - 1) + "\n";
     for work in &table.workloads {
         for row in &work.rows {
@@ -117,6 +132,23 @@ fn grid(
         }
     }
     out
+}
+
+/// The workloads that the text lists: all of few, else what a buyer looks at first.
+fn shown(table: &Procurement) -> Vec<&Workload> {
+    let principal = table.principal(PRINCIPAL);
+    if table.workloads.len() <= MOST || principal.is_empty() { table.workloads.iter().collect() } else { principal }
+}
+
+/// Scopes and evidence in the table, each once, in order of appearance.
+fn kinds(table: &Procurement) -> Vec<String> {
+    let mut kinds: Vec<String> = Vec::new();
+    for words in table.workloads.iter().flat_map(|work| &work.rows).filter_map(Row::scope_words) {
+        if !kinds.contains(&words) {
+            kinds.push(words);
+        }
+    }
+    kinds
 }
 
 /// Label and text of the lines above the tables.
@@ -148,6 +180,18 @@ fn facts(table: &Procurement) -> Vec<(String, String)> {
             terms.utilisation * 100.0
         ),
     ));
+    facts.extend(match &kinds(table)[..] {
+        [] => None,
+        [only] => Some(("energy".to_owned(), format!("{only}; gross, idle power is not subtracted"))),
+        kinds => {
+            let numbered = kinds.iter().enumerate().map(|(index, kind)| format!("[{}] {kind}", index + 1));
+            let all = numbered.collect::<Vec<_>>().join("; ");
+            Some((
+                "energy".to_owned(),
+                format!("{all}; gross, idle power is not subtracted. Only places of one number rank"),
+            ))
+        }
+    });
     facts.extend(fronts(table).map(|fact| ("front".to_owned(), fact)));
     facts
 }
