@@ -226,7 +226,7 @@ fn terms_of(site: &Site, years: &YearTerms<'_>, options: &ProcurementOptions) ->
 }
 
 /// `A` to `Z`, then `R27` and so on.
-pub(super) fn letter(index: usize) -> String {
+pub fn letter(index: usize) -> String {
     u8::try_from(index)
         .ok()
         .filter(|index| *index < 26)
