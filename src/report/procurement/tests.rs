@@ -51,7 +51,7 @@ fn the_text_fits_120_columns_whatever_a_device_is_called_and_names_it_in_full_on
 fn an_estimate_is_marked_without_an_interval_and_its_scope_is_numbered() {
     let text = text(&of(&[&measured(), &estimated()], PRICES));
     let row = text.lines().find(|line| line.contains("B NVIDIA")).unwrap();
-    assert!(row.contains("≈1000 GFLOPS/W") && row.contains("—"), "{row}");
+    assert!(row.contains("≈1.00 TFLOPS/W") && row.contains("—"), "{row}");
     assert!(row.ends_with("alone [2]"), "{row}");
     assert!(text.contains("[1] board; [2] wall AC, estimated"), "{text}");
 }
