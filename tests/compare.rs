@@ -57,7 +57,7 @@ fn several_records_are_compared_with_the_first_and_summed_up_above() {
         predicate::str::contains("speed B/A")
             .and(predicate::str::contains("2 better"))
             .and(predicate::str::contains("2 worse"))
-            .and(predicate::str::contains("B2 against A: here B is")),
+            .and(predicate::str::contains("C against A (in this part B stands for C)")),
     );
     let text = String::from_utf8(compare(&[&a, &b, &c], &[]).get_output().stdout.clone()).unwrap();
     assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");
@@ -169,4 +169,41 @@ fn wrong_rules_and_too_many_records_exit_2_before_anything_is_read() {
     }
     let many = vec![Path::new("x"); 40];
     compare(&many, &[]).code(2).stderr(predicate::str::contains("wattmark fleet"));
+}
+
+#[test]
+fn a_buyer_gets_a_year_of_equal_work_as_text_csv_markdown_json_and_chart() {
+    let folder = tempfile::tempdir().unwrap();
+    let a = ran(folder.path(), "a", &[(1e12, 300.0, "board")]);
+    let b = ran(folder.path(), "b", &[(2e12, 400.0, "board")]);
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let flags = [
+        "--procurement",
+        "--csv",
+        &file("p.csv"),
+        "--markdown",
+        &file("p.md"),
+        "--plot",
+        &file("plot"),
+        "--grid",
+        "200g",
+    ];
+    compare(&[&a, &b], &flags).success().stdout(
+        predicate::str::contains("A year of the same work").and(predicate::str::contains("compare-pareto.svg")),
+    );
+    let said = json(&[&a, &b], &["--grid", "200g"]);
+    let rows = &said["procurement"]["workloads"][0]["rows"];
+    // Twice as fast: half a device. 300 W and 400 W at 1 and 2 TFLOP/s: 3.33 and 5 GFLOP/J.
+    assert!((rows[1]["devices"]["fraction"]["point"].as_f64().unwrap() - 0.5).abs() < 0.01, "{rows}");
+    assert!((rows[1]["work_per_j"]["point"].as_f64().unwrap() / 5e9 - 1.0).abs() < 0.05, "{rows}");
+    assert_eq!((&rows[0]["standing"]["state"], &rows[1]["standing"]["state"]), (&"beaten".into(), &"on-front".into()));
+    let csv = std::fs::read_to_string(file("p.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 1 + 2);
+    assert!(std::fs::read_to_string(file("p.md")).unwrap().contains("## What each device does"));
+    for ending in ["svg", "csv", "caption.txt"] {
+        assert!(folder.path().join(format!("plot/compare-pareto.{ending}")).is_file(), "{ending}");
+    }
+    compare(&[&a, &b], &["--csv", "/no/such/folder/p.csv"])
+        .code(2)
+        .stderr(predicate::str::contains("/no/such/folder/p.csv"));
 }

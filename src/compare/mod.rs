@@ -10,6 +10,7 @@ mod energy;
 mod experiments;
 mod family;
 mod pair;
+pub mod procurement;
 mod provenance;
 mod ratio;
 mod rule;

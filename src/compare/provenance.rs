@@ -111,6 +111,8 @@ fn topic(place: &Place, key: &str) -> Topic {
         (Place::Case(_), _) => Topic::Kernel,
         (Place::Device(..), _) if has("driver") || has("vbios") || has("firmware") || key == "backend" => Topic::Driver,
         (Place::Device(..), _) => Topic::Device,
+        // What the options amount to stands among the settings; the command line itself also names folders.
+        (Place::Run, "command line" | "config file") => Topic::Tool,
         (Place::Run, _) if key.starts_with("tool") || key.starts_with("host") || key.starts_with("record") => {
             Topic::Tool
         }

@@ -25,6 +25,7 @@ pub use build::bandwidth::{array_bytes, bandwidth};
 pub use build::carbon_matrix::{MatrixChart, MatrixRow, carbon_matrix};
 pub use build::carbon_regions::{RegionBar, RegionChart, carbon_regions};
 pub use build::carbon_when::{ChosenWindow, WhenChart, carbon_when};
+pub use build::compare_pareto::compare_pareto;
 pub use build::cost_stack::{StackBar, StackChart, cost_stack};
 pub use build::efficiency::efficiency;
 pub use build::microgrid::{MicrogridChart, SupplyLayer, microgrid};

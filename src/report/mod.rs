@@ -19,6 +19,7 @@ mod live;
 mod markdown;
 mod number;
 mod openmetrics;
+pub mod procurement;
 mod qualification;
 mod qualification_markdown;
 #[cfg(test)]

@@ -28,6 +28,16 @@ fn members(subject: &Subject) -> Vec<(f64, String)> {
     members
 }
 
+impl CostInputs {
+    /// The entry of `[[cost.device]]` that counts for a device of this name.
+    ///
+    /// # Errors
+    /// None matches; the message says what to write.
+    pub fn device(&self, name: &str) -> Result<&DeviceInputs, String> {
+        entry(self, name)
+    }
+}
+
 fn entry<'a>(inputs: &'a CostInputs, name: &str) -> Result<&'a DeviceInputs, String> {
     let lower = name.to_lowercase();
     let fits = |entry: &&DeviceInputs| names::matches(&entry.pattern.to_lowercase(), &lower);

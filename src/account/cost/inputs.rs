@@ -129,6 +129,9 @@ pub struct CostInputs {
     pub discount_rate: f64,
     /// Electricity.
     pub tariff: Tariff,
+    /// Share of hours with work where an entry says nothing else.
+    #[serde(skip)]
+    pub utilisation: f64,
     /// Price of a tonne of carbon, if any.
     pub carbon_price_per_t: Option<f64>,
     /// Devices in the file's order; the first that matches counts.
@@ -178,6 +181,7 @@ impl CostInputs {
             devices: cost.sections("device", &DEVICE_KEYS)?.iter().map(device).collect::<Result<_, _>>()?,
             ranges: ranges(&cost, &currency)?,
             place: cost.place(),
+            utilisation,
             currency,
         })
     }

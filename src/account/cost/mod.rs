@@ -17,6 +17,7 @@ mod ownership;
 mod sensitivity;
 mod tariff;
 mod terms;
+mod year;
 
 pub use account::{CostAccount, DeviceCost, Excluded, FrontCarbon, Group, Options, Per, cost_account};
 pub use break_even::{BreakEven, Crossing, Within};
@@ -27,3 +28,4 @@ pub use ownership::{Ownership, Year};
 pub use sensitivity::Swing;
 pub use tariff::Tariff;
 pub use terms::{PARTS, Parts, Terms};
+pub use year::{Devices, WorkYear, YearTerms};

@@ -16,13 +16,17 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::cli::accounting::{SiteArgs, site_text};
+use crate::cli::accounting::{SiteArgs, site_text, usage};
+use crate::cli::commands::plot::write_figures;
 use crate::cli::records::load;
 use crate::cli::{Console, Exit, Failure};
 use crate::cli::{programs, text};
+use crate::compare::procurement::{self, Procurement, ProcurementOptions};
 use crate::compare::{self, Checked, Comparison, Options};
+use crate::figure;
 use crate::measure::result::{RunResult, evaluate};
 use crate::model::RunRecord;
+use crate::report;
 use crate::units::Ratio;
 
 /// Records that one command compares at most; `wattmark fleet` looks at more.
@@ -50,8 +54,25 @@ pub struct Args {
     /// where that cannot be told. Quantities: speed, efficiency, carbon, money. Repeat it for more.
     #[arg(long, value_name = "RULE", allow_hyphen_values = true)]
     pub fail_if: Vec<String>,
-    /// Write JSON.
-    #[arg(long)]
+    /// Print the procurement table too: what each device delivers, draws, emits and, at a --site with prices, costs in a year of
+    /// the same work.
+    #[arg(long, help_heading = "Procurement")]
+    pub procurement: bool,
+    /// Devices of the first record whose yearly work that table is about.
+    #[arg(long, value_name = "COUNT", default_value_t = 1, help_heading = "Procurement",
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub devices: u32,
+    /// Write the procurement table as CSV.
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub csv: Option<PathBuf>,
+    /// Write the procurement table as Markdown.
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub markdown: Option<PathBuf>,
+    /// Draw work per joule against throughput into this folder: SVG, its numbers as CSV, and a caption.
+    #[arg(long, value_name = "DIR", help_heading = "Reports")]
+    pub plot: Option<PathBuf>,
+    /// Write JSON: every comparison, every rule, the procurement table.
+    #[arg(long, help_heading = "Reports")]
     pub json: bool,
 }
 
@@ -70,6 +91,7 @@ pub struct Entry {
 struct Report<'a> {
     comparisons: &'a [Comparison],
     rules: &'a [Checked],
+    procurement: &'a Procurement,
 }
 
 /// Runs the command.
@@ -93,14 +115,45 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
         .collect();
     let checked: Vec<Checked> =
         comparisons.iter().flat_map(|comparison| rules.iter().map(|rule| rule.check(comparison))).collect();
+    let all: Vec<(&RunRecord, &RunResult)> =
+        std::iter::once(&first).chain(&others).map(|entry| (&entry.record, &entry.result)).collect();
+    let chosen = ProcurementOptions { devices: args.devices };
+    let bought = procurement::procurement(&all, &options.site, &chosen).map_err(usage)?;
+    let written = write_files(args, &bought)?;
     if args.json {
-        let report = Report { comparisons: &comparisons, rules: &checked };
+        let report = Report { comparisons: &comparisons, rules: &checked, procurement: &bought };
         writeln!(console.out, "{}", serde_json::to_string_pretty(&report)?)?;
     } else {
         write!(console.out, "{}", render(&first, &others, &options, &comparisons)?)?;
+        if args.procurement {
+            write!(console.out, "\nProcurement\n{}", report::procurement::text(&bought))?;
+        }
         write!(console.out, "{}", rules::text(&checked, comparisons.len()))?;
+        for path in written {
+            writeln!(console.out, "{}", path.display())?;
+        }
     }
     Ok(rules::exit(&checked))
+}
+
+/// Writes the table and the chart that were asked for and returns their paths.
+fn write_files(args: &Args, bought: &Procurement) -> anyhow::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    let mut save = |path: &Option<PathBuf>, content: Vec<u8>| -> anyhow::Result<()> {
+        let Some(path) = path else { return Ok(()) };
+        let failed = |error: std::io::Error| format!("cannot write {}: {error}; choose another file", path.display());
+        std::fs::write(path, content).map_err(|error| Failure::usage(failed(error)))?;
+        paths.push(path.clone());
+        Ok(())
+    };
+    let mut csv = Vec::new();
+    report::procurement::csv(bought, &mut csv)?;
+    save(&args.csv, csv)?;
+    save(&args.markdown, report::procurement::markdown(bought).into_bytes())?;
+    if let Some(folder) = &args.plot {
+        paths.extend(write_figures(&[figure::compare_pareto(bought)], folder)?);
+    }
+    Ok(paths)
 }
 
 /// Reads a record; `RUN#1` is its device 1 alone.
@@ -142,15 +195,15 @@ fn parse_noise(given: &str) -> anyhow::Result<Ratio> {
     }
 }
 
-/// Name of the record number `index` of those that are compared with the first.
-fn letter(index: usize, count: usize) -> String {
-    if count == 1 { "B".to_owned() } else { format!("B{}", index + 1) }
+/// Letter of the record number `index` of those that are compared with the first: `B`, `C`, …
+fn letter(index: usize) -> String {
+    procurement::letter(index + 1)
 }
 
 fn render(first: &Entry, others: &[Entry], options: &Options, comparisons: &[Comparison]) -> anyhow::Result<String> {
     let mut out = text::entry("A", &first.title());
     for (index, other) in others.iter().enumerate() {
-        out.push_str(&text::entry(&letter(index, others.len()), &other.title()));
+        out.push_str(&text::entry(&letter(index), &other.title()));
     }
     out.push_str(&site_text(&options.site)?);
     if others.len() > 1 {
@@ -158,8 +211,9 @@ fn render(first: &Entry, others: &[Entry], options: &Options, comparisons: &[Com
     }
     for (index, (other, comparison)) in others.iter().zip(comparisons).enumerate() {
         if others.len() > 1 {
-            let name = letter(index, others.len());
-            out.push_str(&format!("\n{name} against A: here B is {}\n", other.title()));
+            let name = letter(index);
+            let stands = if index == 0 { String::new() } else { format!(" (in this part B stands for {name})") };
+            out.push_str(&format!("\n{name} against A{stands}: {}\n", other.title()));
         }
         out.push_str(&one(first, other, options, comparison));
     }

@@ -6,6 +6,7 @@ pub mod bandwidth;
 pub mod carbon_matrix;
 pub mod carbon_regions;
 pub mod carbon_when;
+pub mod compare_pareto;
 pub mod cost_stack;
 pub mod efficiency;
 pub mod microgrid;

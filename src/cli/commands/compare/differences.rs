@@ -60,13 +60,14 @@ pub fn banner(comparison: &Comparison) -> String {
 
 impl Shared<'_> {
     fn short(&self, comparison: &Comparison) -> String {
-        let Difference { what, a, b, .. } = self.difference;
+        let Difference { what, .. } = self.difference;
+        let (a, b) = values(self.difference);
         let place = match self.places[..] {
             [Place::Run] => String::new(),
             [Place::Device(..)] if one_device(comparison) => String::new(),
             _ => format!(" ({})", self.place()),
         };
-        format!("{what} {} | {}{place}", value(a, SHORT), value(b, SHORT))
+        format!("{what} {} | {}{place}", value(&a, SHORT), value(&b, SHORT))
     }
 
     fn place(&self) -> String {
@@ -87,6 +88,18 @@ fn one_device(comparison: &Comparison) -> bool {
     devices.all(|other| Some(other) == first)
 }
 
+/// Both values; of command lines only the words that the other does not have.
+fn values(difference: &Difference) -> (Option<String>, Option<String>) {
+    let Difference { what, a, b, .. } = difference;
+    let (Some(x), Some(y), true) = (a, b, what == "command line") else { return (a.clone(), b.clone()) };
+    let only = |own: &str, other: &str| {
+        let other: Vec<&str> = other.split_whitespace().collect();
+        let words: Vec<&str> = own.split_whitespace().filter(|word| !other.contains(word)).collect();
+        if words.is_empty() { "the same words".to_owned() } else { format!("… {}", words.join(" ")) }
+    };
+    (Some(only(x, y)), Some(only(y, x)))
+}
+
 fn value(value: &Option<String>, most: usize) -> String {
     match value {
         None => "not recorded".to_owned(),
@@ -102,8 +115,9 @@ pub fn table(comparison: &Comparison) -> String {
     }
     let mut table = text::table(&["differs", "in", "A", "B"], &[]);
     for one in shared(comparison) {
-        let Difference { what, a, b, .. } = one.difference;
-        table.add_row(vec![what.clone(), one.place(), value(a, LONGEST), value(b, LONGEST)]);
+        let Difference { what, .. } = one.difference;
+        let (a, b) = values(one.difference);
+        table.add_row(vec![what.clone(), one.place(), value(&a, LONGEST), value(&b, LONGEST)]);
     }
     format!("\n{}", text::lines(&table))
 }

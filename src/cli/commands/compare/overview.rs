@@ -13,7 +13,7 @@ pub fn table(others: &[Entry], comparisons: &[Comparison]) -> String {
     for (index, (other, comparison)) in others.iter().zip(comparisons).enumerate() {
         let word = |said: String| if said.is_empty() { "no pair".to_owned() } else { said };
         table.add_row(vec![
-            letter(index, others.len()),
+            letter(index),
             text::cut(&other.record.run_id, 28),
             word(counted(&comparison.pairs, |pair| &pair.speed)),
             mean(comparison.mean_speed),

@@ -3,7 +3,7 @@
 
 use super::overview::mean;
 use crate::cli::text;
-use crate::compare::{Comparison, Options, Outcome, Pair, Verdict};
+use crate::compare::{Comparison, Options, Outcome, Pair, Sensors, Verdict};
 use crate::report::named_case;
 
 /// Geometric means, the reasons behind refusals and unclear verdicts, notes of the pairing, and how to read the table.
@@ -43,26 +43,38 @@ fn how_to_read(options: &Options, comparison: &Comparison) -> String {
     )
 }
 
-/// What the sensors bring into the ratios of work per joule, and how many pairs have it so.
+/// What the sensors bring into the ratios of work per joule that have an interval, and how many pairs have it so.
 fn sensors(pairs: &[Pair]) -> Vec<(String, usize)> {
-    let mut found: Vec<(String, usize)> = Vec::new();
-    for own in pairs.iter().filter_map(|pair| pair.efficiency.judged()?.sensors) {
-        let gain = if own.gain_cancels {
-            "same board, same sensor: its gain cancels".to_owned()
-        } else {
-            format!("two sensors: their gains add ±{:.1} % to a ratio of joules", own.gain * 100.0)
-        };
-        let told = format!(
-            "{gain}; edges of windows ±{:.1} %, time that was not seen ±{:.1} %",
-            own.edge * 100.0,
-            own.sampling * 100.0
-        );
-        match found.iter_mut().find(|(known, _)| *known == told) {
-            Some((_, count)) => *count += 1,
-            None => found.push((told, 1)),
+    let with_interval = |pair: &&Pair| pair.efficiency.judged().is_some_and(|judged| judged.interval.is_some());
+    let own: Vec<Sensors> =
+        pairs.iter().filter(with_interval).filter_map(|pair| pair.efficiency.judged()?.sensors).collect();
+    let mut told = Vec::new();
+    for cancels in [true, false] {
+        let like: Vec<&Sensors> = own.iter().filter(|one| one.gain_cancels == cancels).collect();
+        if like.is_empty() {
+            continue;
         }
+        let up_to = |of: fn(&Sensors) -> f64| {
+            let (low, high) = like.iter().map(|one| of(one)).fold((f64::MAX, 0.0f64), |(a, b), x| (a.min(x), b.max(x)));
+            let (low, high) = (format!("{:.1}", low * 100.0), format!("{:.1}", high * 100.0));
+            if low == high { format!("±{high} %") } else { format!("±{low} to {high} %") }
+        };
+        let gain = if cancels {
+            "one sensor of one board, read in one way: its gain cancels".to_owned()
+        } else {
+            format!(
+                "not one sensor of one board, read in one way: gains add {} to a ratio of joules",
+                up_to(|one| one.gain)
+            )
+        };
+        let rest = format!(
+            "; edges of windows {}, time that was not seen {}",
+            up_to(|one| one.edge),
+            up_to(|one| one.sampling)
+        );
+        told.push((gain + &rest, like.len()));
     }
-    found
+    told
 }
 
 /// Notes of the pairing and reasons of refusals and unclear verdicts in order of appearance, with the cases of each.
