@@ -55,7 +55,7 @@ fn a_device_twice_as_fast_at_one_and_a_half_times_the_power_is_accounted_as_work
     assert!(near(joules(x), 5e7) && near(joules(y), 3.75e7));
     // 5e7 J are 13.888 889 kWh; × 1.2 × 179.6 g = 2993.333 g; of Y three quarters of it.
     let grams = |row: &Row| row.operational_per_unit.unwrap().point.get();
-    assert!(near(grams(x), 2993.333_333) && near(grams(y), 2245.0));
+    assert!(near(grams(x), 2_993.333_333) && near(grams(y), 2245.0));
     // One X does 2e12 × 3600 × 8760 × 0.6 = 3.784 32e19 FLOP a year; half a Y does the same.
     assert!(near(work.work_per_year.unwrap(), 3.784_32e19));
     assert_eq!(work.set_by.as_deref(), Some("A Device X"));
