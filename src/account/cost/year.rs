@@ -40,7 +40,7 @@ pub struct YearTerms<'a> {
 pub struct Devices {
     /// As a fraction, with the interval of the rate.
     pub fraction: Estimate<Ratio>,
-    /// Rounded up.
+    /// Rounded up, but for a thousandth.
     pub whole: f64,
     /// Share of all hours in which they work.
     pub utilisation: f64,
@@ -127,7 +127,8 @@ impl<'a> YearTerms<'a> {
         };
         let parts = money_missing.is_none().then(|| scaled(&terms.parts(), units));
         let fraction = units / terms.units_per_year();
-        let bought = Terms { utilisation: terms.utilisation * fraction / whole(fraction), ..terms.clone() };
+        let busy = (terms.utilisation * fraction / whole(fraction)).min(1.0);
+        let bought = Terms { utilisation: busy, ..terms.clone() };
         Ok(WorkYear {
             energy: carried(&terms, subject, |terms| units * terms.facility_kwh()),
             operational: carried(&terms, subject, |terms| units * terms.grams()),
@@ -217,10 +218,14 @@ impl<'a> YearTerms<'a> {
     }
 }
 
-/// Rounded up; a number that is whole but for its rounding is whole, and work takes one device at least.
+/// Share of the work that whole devices may leave undone: less than a measurement resolves.
+const WITHIN: f64 = 1e-3;
+
+/// Rounded up, but for a thousandth: 20.0003 devices are 20, for no rate is known to one part in 70 000. One at least.
 fn whole(fraction: f64) -> f64 {
-    let near = (fraction - fraction.round()).abs() <= 1e-9 * fraction.abs();
-    (if near { fraction.round() } else { fraction.ceil() }).max(1.0)
+    let below = fraction.floor();
+    let enough = below >= 1.0 && fraction - below <= WITHIN * fraction;
+    (if enough { below } else { fraction.ceil() }).max(1.0)
 }
 
 fn scaled(parts: &Parts, units: f64) -> Parts {
@@ -288,6 +293,14 @@ mod tests {
         assert!((quick.money.unwrap().point.get() - 10_300.516).abs() < 1e-3, "{:?}", quick.money);
         // A whole Y of which half the hours stay unused: 20 115.248 2 + 242.891 8 = 20 358.140 1.
         assert!((quick.money_of_whole.unwrap().get() - 20_358.140_1).abs() < 1e-3, "{:?}", quick.money_of_whole);
+    }
+
+    #[test]
+    fn devices_are_rounded_up_but_for_what_no_measurement_resolves() {
+        let cases = [(0.2, 1.0), (1.0, 1.0), (20.000_3, 20.0), (20.03, 21.0), (2.5, 3.0), (0.999_999_999, 1.0)];
+        for (fraction, expected) in cases {
+            assert_eq!(whole(fraction), expected, "{fraction}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::*;
 use crate::account::resolve_site;
 use crate::compare::testing::{Run, Spec, run};
+use crate::model::Device;
 
 const PRICES: &str = "[cost]\ncurrency = \"CNY\"\ndiscount_rate = 0.08\nlife_years = 4\nutilisation = 0.6\ntariff = 0.5\n\
     carbon_price_per_t = 75\nmaintenance_per_year = 2000\n\
@@ -55,7 +56,7 @@ fn a_device_twice_as_fast_at_one_and_a_half_times_the_power_is_accounted_as_work
     assert!(near(joules(x), 5e7) && near(joules(y), 3.75e7));
     // 5e7 J are 13.888 889 kWh; × 1.2 × 179.6 g = 2993.333 g; of Y three quarters of it.
     let grams = |row: &Row| row.operational_per_unit.unwrap().point.get();
-    assert!(near(grams(x), 2993.333_333) && near(grams(y), 2245.0));
+    assert!(near(grams(x), 2_993.333_333) && near(grams(y), 2245.0));
     // One X does 2e12 × 3600 × 8760 × 0.6 = 3.784 32e19 FLOP a year; half a Y does the same.
     assert!(near(work.work_per_year.unwrap(), 3.784_32e19));
     assert_eq!(work.set_by.as_deref(), Some("A Device X"));
@@ -221,4 +222,21 @@ fn a_buyer_sees_products_before_other_work() {
     let problems = |most| found.principal(most).iter().map(|work| work.case.problem.clone()).collect::<Vec<_>>();
     assert_eq!(problems(3), ["gemm", "gemv", "attention-decode"]);
     assert_eq!(problems(6).len(), 4);
+}
+
+#[test]
+fn every_device_of_a_record_has_a_row_and_the_first_sets_the_work() {
+    let two = |name: &str| {
+        let mut run = run(name, &[Spec { joules: &[0.1; 5], ..Spec::default() }, QUICK]);
+        run.result.cases[1].case.device = 1;
+        let second = Device { ordinal: 1, ..run.record.devices[0].clone() };
+        run.record.devices.push(second);
+        run
+    };
+    let found = of(&[&two("Device X"), &two("Device Y")], PRICES);
+    let rows: Vec<(&str, u32)> = found.workloads[0].rows.iter().map(|row| (row.record.as_str(), row.ordinal)).collect();
+    assert_eq!(rows, [("A", 0), ("A", 1), ("B", 0), ("B", 1)]);
+    let fractions: Vec<f64> =
+        found.workloads[0].rows.iter().map(|row| row.devices.unwrap().fraction.point.get()).collect();
+    assert!(near(fractions[0], 1.0) && near(fractions[1], 0.5) && near(fractions[2], 1.0), "{fractions:?}");
 }

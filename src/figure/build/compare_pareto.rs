@@ -74,18 +74,15 @@ pub fn compare_pareto(found: &Procurement) -> Figure {
 fn panel(work: &Workload, found: &Procurement) -> Panel {
     let kinds: BTreeSet<Option<String>> = work.complete().map(Row::scope_words).collect();
     let points: Vec<Point> = work.complete().filter_map(|row| point(work, row, found, kinds.len() > 1)).collect();
-    let ends = |of: &dyn Fn(&Point) -> (f64, Option<(f64, f64)>)| -> Vec<f64> {
-        let reach = |point: &Point| {
-            let (at, interval) = of(point);
-            let (low, high) = interval.unwrap_or((at, at));
-            [at, low, high]
-        };
-        points.iter().flat_map(reach).collect()
+    let reach = |at: f64, interval: Option<(f64, f64)>| {
+        let (low, high) = interval.unwrap_or((at, at));
+        [at, low, high]
     };
+    let xs: Vec<f64> = points.iter().flat_map(|point| reach(point.at.0, point.x_interval)).collect();
+    let ys: Vec<f64> = points.iter().flat_map(|point| reach(point.at.1, point.y_interval)).collect();
     let counted = work.case.counted_in();
-    let x = Axis::around("Throughput", counted.per_second(), ends(&|point| (point.at.0, point.x_interval)), 0.25, 2.5);
-    let y =
-        Axis::around("Work per joule", counted.per_joule(), ends(&|point| (point.at.1, point.y_interval)), 0.25, 2.5);
+    let x = Axis::around("Throughput", counted.per_second(), xs, 0.25, 2.5);
+    let y = Axis::around("Work per joule", counted.per_joule(), ys, 0.25, 2.5);
     let mut guides = equal_power(&x, &y);
     guides.extend(front(work, &x, &y));
     Panel::Points(PointPanel { heading: heading(work), x, y, guides, points })
@@ -203,8 +200,8 @@ fn legend(shown: &[&Row], found: &Procurement) -> Vec<LegendEntry> {
 /// What the picture does not show, inside it: it travels without its caption.
 fn notes(found: &Procurement, chosen: &[&Workload]) -> Vec<String> {
     let mut notes = Vec::new();
-    let mixed = |work: &&Workload| work.complete().map(Row::scope_words).collect::<BTreeSet<_>>().len() > 1;
-    if chosen.iter().any(|work| mixed(&work)) {
+    let mixed = |work: &Workload| work.complete().map(Row::scope_words).collect::<BTreeSet<_>>().len() > 1;
+    if chosen.iter().any(|work| mixed(work)) {
         notes.push(
             "ENERGIES OF DIFFERENT SCOPE OR EVIDENCE stand in one panel: each kind has a front of its own, and heights of \
              different kinds are not comparable."

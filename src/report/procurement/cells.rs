@@ -44,13 +44,13 @@ fn place(row: &Row, kinds: &[String]) -> String {
 
 /// Heads of the table of a year.
 pub(super) fn year_heads(table: &Procurement) -> Vec<String> {
-    let mut heads = vec!["device", "devices", "rounded up", "kWh", "±95%"];
+    let mut heads = vec!["device", "devices", "whole", "kWh", "±95%"];
     let (carbon, money) = (format!("kg{}", table.terms.gas), table.terms.currency.as_ref());
-    heads.extend([carbon.as_str(), "embodied kgCO2e"]);
+    heads.extend([carbon.as_str(), "embodied kg"]);
     let mut heads: Vec<String> = heads.into_iter().map(str::to_owned).collect();
     if let Some(currency) = money {
         heads.extend([format!("energy {currency}"), format!("all {currency}"), "±95%".to_owned()]);
-        heads.push(format!("{currency} if whole"));
+        heads.push("if whole".to_owned());
     }
     heads
 }

@@ -14,7 +14,7 @@ use std::fmt::Write;
 use super::ceilings_text::Columns;
 use super::number::{compact_case, significant};
 use super::table::labelled;
-use crate::compare::procurement::{Procurement, Row, Workload};
+use crate::compare::procurement::{Procurement, Row, Standing, Workload};
 
 pub use csv::csv;
 
@@ -200,7 +200,8 @@ fn facts(table: &Procurement) -> Vec<(String, String)> {
 fn fronts(table: &Procurement) -> Option<String> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     let ranked = |work: &&Workload| work.rows.iter().any(|row| row.standing.on_front());
-    for row in table.workloads.iter().flat_map(|work| &work.rows) {
+    let may_rank = |row: &&Row| !matches!(row.standing, Standing::Alone | Standing::NotRanked);
+    for row in table.workloads.iter().flat_map(|work| &work.rows).filter(may_rank) {
         *counts.entry(row.name()).or_default() += usize::from(row.standing.on_front());
     }
     let all = table.workloads.iter().filter(ranked).count();
@@ -257,7 +258,7 @@ fn remarks(table: &Procurement) -> Vec<(String, String)> {
         remarks.push((
             "place".to_owned(),
             "front: no other is better in rate and in work per joule; beaten: another is better in both, beyond the \
-             intervals; unclear: better in both by the points alone; alone: no other with such energy"
+             intervals; unclear: another is better in both, but by the points only; alone: no other with such energy"
                 .to_owned(),
         ));
     }
