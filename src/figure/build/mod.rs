@@ -8,6 +8,7 @@ pub mod carbon_regions;
 pub mod carbon_when;
 pub mod cost_stack;
 pub mod efficiency;
+pub mod fleet;
 pub mod microgrid;
 pub mod pareto;
 pub mod power_trace;
