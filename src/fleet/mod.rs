@@ -24,6 +24,6 @@ pub use gather::{Gathered, gather};
 pub use node::{Asked, DeviceEntry, GroupKey, Names, NodeRecord};
 pub use read::{RUN_LIMIT, Unreadable};
 pub use reason::{Reason, Severity};
-pub use rule::{Distance, FEW, LARGE_TIMES, Measure, Rule};
+pub use rule::{Distance, FEW, LARGE_TIMES, Measure, Rule, distance};
 pub use spread::{Bound, Spread, SpreadDevice, headline, numbered, spreads, worst_first};
 pub use summary::{Fleet, FleetDevice, FleetGroup, FleetMetric, Options, Place, UnknownLabel, examine};

@@ -17,6 +17,7 @@ use super::rule::{FEW, Rule};
 use super::select::{Superseded, select};
 use crate::model::{Better, Evidence, Grade, Scope};
 use crate::names;
+use crate::stats::median_absolute_deviation;
 
 /// How a fleet is looked at.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -101,6 +102,8 @@ pub struct FleetMetric {
     pub median: f64,
     /// Robust scatter, on the scale of a standard deviation.
     pub sigma: f64,
+    /// Median absolute deviation, without a factor.
+    pub mad: f64,
     /// Smallest and largest value.
     pub range: (f64, f64),
     /// Devices that this metric names.
@@ -324,6 +327,7 @@ fn metrics(values: &Values, names: &Names, named: &[usize]) -> Vec<FleetMetric> 
             n: robust.n,
             median: robust.median,
             sigma: robust.sigma,
+            mad: median_absolute_deviation(own).unwrap_or(0.0),
             range: (low, high),
             outliers: named[index],
         });

@@ -19,6 +19,7 @@ mod live;
 mod markdown;
 mod number;
 mod openmetrics;
+mod openmetrics_fleet;
 mod qualification;
 mod qualification_markdown;
 #[cfg(test)]
@@ -46,6 +47,7 @@ pub use live::{LIVE_ROWS_HEAD, live_rows, live_table};
 pub use markdown::markdown;
 pub use number::{compact_case, named_case, percent, scaled, significant};
 pub use openmetrics::openmetrics;
+pub use openmetrics_fleet::openmetrics_fleet;
 pub use qualification::qualification_text;
 pub use qualification_markdown::qualification_markdown;
 pub use sources_text::sources_text;
