@@ -279,6 +279,121 @@ fn the_csv_holds_every_metric_of_every_device_and_formulas_stay_text() {
     assert!(std::fs::read_to_string(markdown).unwrap().contains("| arithmetic.rate.mean | "));
 }
 
+/// 20 nodes of eight devices in four racks with 1 % scatter; four of them are sick.
+fn hundred_and_sixty() -> Vec<Qualification> {
+    let mut random = SplitMix64::new(11);
+    let mut all = Vec::new();
+    for number in 0..20 {
+        let mut node = healthy(&format!("n{number:02}"));
+        node.labels.insert("rack".to_owned(), format!("r{}", number / 5));
+        let model = node.devices[0].clone();
+        node.devices.clear();
+        for ordinal in 0..8 {
+            let mut one = healthy("x");
+            scatter(&mut one, &mut random);
+            let mut device = model.clone();
+            device.device.ordinal = ordinal;
+            device.device.pci = Some(format!("0000:{:02x}:00.0", 0x10 + ordinal));
+            device.identity = [("uuid".to_owned(), format!("GPU-{number:02}-{ordinal}"))].into();
+            device.metrics = one.devices[0].metrics.clone();
+            for metric in &mut device.metrics {
+                metric.interval = Some((metric.value * 0.99, metric.value * 1.01));
+            }
+            node.devices.push(device);
+        }
+        all.push(node);
+    }
+    for (node, device, id, factor) in [
+        (3, 2, "arithmetic.efficiency.mean", 0.8),
+        (7, 5, "arithmetic.rate.mean", 0.7),
+        (7, 5, "arithmetic.efficiency.mean", 0.78),
+        (12, 0, "temperature.rise_per_watt", 1.6),
+        (16, 7, "arithmetic.rate.mean", 0.9),
+    ] {
+        let metrics: &mut Vec<wattmark::model::Metric> = &mut all[node].devices[device].metrics;
+        let metric = metrics.iter_mut().find(|metric| metric.id == id).unwrap();
+        metric.value *= factor;
+        metric.interval = Some((metric.value * 0.99, metric.value * 1.01));
+    }
+    all
+}
+
+#[test]
+fn charts_name_the_sick_devices_and_their_csv_holds_the_plotted_numbers() {
+    let folder = saved(&hundred_and_sixty());
+    let out =
+        std::env::var("WATTMARK_FLEET_CHARTS").map_or_else(|_| folder.path().join("charts"), std::path::PathBuf::from);
+    let shown = text(&[path(&folder), "--by", "rack", "--plot", out.to_str().unwrap()]);
+    let read = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
+    for metric in ["arithmetic-rate-mean", "arithmetic-efficiency-mean", "temperature-rise-per-watt"] {
+        for kind in ["distribution", "rank"] {
+            for ending in ["svg", "csv", "caption.txt"] {
+                assert!(!read(&format!("fleet-{kind}-{metric}.{ending}")).is_empty());
+            }
+        }
+    }
+    let drawn = read("fleet-distribution-arithmetic-rate-mean.svg");
+    assert!(drawn.contains(">n07 #5<") && drawn.contains(">n16 #7<") && !drawn.contains(">n03 #2<"), "{drawn}");
+    let mut ranks = csv::Reader::from_path(out.join("fleet-rank-arithmetic-rate-mean.csv")).unwrap();
+    let rows: Vec<csv::StringRecord> = ranks.records().map(Result::unwrap).collect();
+    assert_eq!((&rows[0][1], &rows[0][2], &rows[0][4], &rows[0][12]), ("n07", "5", "r1", "yes"));
+    assert_eq!((&rows[1][1], &rows[1][2], &rows[1][12], &rows[2][12]), ("n16", "7", "yes", "no"));
+    // The record states 1 % to either side.
+    let (value, low): (f64, f64) = (rows[0][5].parse().unwrap(), rows[0][6].parse().unwrap());
+    assert!((low / value - 0.99).abs() < 1e-9, "{low} {value}");
+    assert!(read("fleet-rank-temperature-rise-per-watt.svg").contains("1. n12 #0 (r2)"));
+    // The table helps to find the board.
+    assert!(shown.contains("5 0000:15:00.0"), "{shown}");
+    assert!(shown.lines().all(|line| line.chars().count() <= 120), "{shown}");
+    let one = folder.path().join("one");
+    text(&[path(&folder), "--metric", "memory.rate.p1", "--plot", one.to_str().unwrap()]);
+    assert_eq!(std::fs::read_dir(one).unwrap().count(), 6);
+    let refused = fleet(&[path(&folder), "--plot", "/dev/null/x"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", String::from_utf8_lossy(&refused.stderr));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--plot"));
+}
+
+#[test]
+fn metrics_for_prometheus_count_the_fleet_and_promtool_accepts_them() {
+    let folder = saved(&hundred_and_sixty());
+    std::fs::write(folder.path().join("broken.json"), "{").unwrap();
+    let file = folder.path().join("fleet.prom");
+    std::fs::write(&file, "old").unwrap();
+    text(&[path(&folder), "--openmetrics", file.to_str().unwrap()]);
+    let metrics = std::fs::read_to_string(&file).unwrap();
+    for line in [
+        "wattmark_fleet_devices 160",
+        "wattmark_fleet_devices_off 4",
+        "wattmark_fleet_devices_off_by_reason{reason=\"outlier\"} 4",
+        "wattmark_fleet_devices_off_by_reason{reason=\"wrong output\"} 0",
+        "wattmark_fleet_records{state=\"unreadable\"} 1",
+        "# UNIT wattmark_fleet_median_flop_per_joule flop_per_joule",
+        "# EOF",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line} is missing in\n{metrics}");
+    }
+    let named = metrics.lines().find(|line| {
+        line.starts_with("wattmark_fleet_metric_outliers") && line.contains("metric=\"arithmetic.rate.mean\"")
+    });
+    assert!(named.unwrap().ends_with(" 2"), "{named:?}");
+    // Nothing is left beside it, and a collector of another user may read it.
+    let names = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(names.into_iter().all(|name| !name.to_string_lossy().contains(".tmp")));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o044, 0o044);
+    }
+    if let Some(promtool) = std::env::var_os("WATTMARK_PROMTOOL") {
+        let metrics = std::fs::File::open(&file).unwrap();
+        let checked = std::process::Command::new(promtool).args(["check", "metrics"]).stdin(metrics).output().unwrap();
+        let said = [checked.stdout, checked.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
+        assert!(checked.status.success(), "{said}");
+    }
+    let refused = fleet(&[path(&folder), "--openmetrics", "/nowhere/at/all/x.prom"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("cannot write /nowhere/at/all/x.prom"));
+}
+
 /// Also writes a large fleet for measurements of speed: `WATTMARK_FLEET_DIR=/tmp/f WATTMARK_FLEET_RECORDS=100000`.
 #[test]
 fn a_generated_fleet_is_read_whole() {

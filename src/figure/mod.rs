@@ -9,6 +9,7 @@ mod build;
 mod layout;
 mod palette;
 mod scene;
+mod strips;
 pub mod svg;
 mod table;
 pub mod text;
@@ -28,6 +29,7 @@ pub use build::carbon_when::{ChosenWindow, WhenChart, carbon_when};
 pub use build::compare_pareto::compare_pareto;
 pub use build::cost_stack::{StackBar, StackChart, cost_stack};
 pub use build::efficiency::efficiency;
+pub use build::fleet::{MOST_DOTS, MOST_RANKED, fleet_distribution, fleet_rank};
 pub use build::microgrid::{MicrogridChart, SupplyLayer, microgrid};
 pub use build::pareto::{ParetoChart, ParetoPoint, pareto};
 pub use build::power_trace::power_trace;
@@ -35,6 +37,7 @@ pub use build::roofline::roofline;
 pub use build::throughput_power::throughput_power;
 pub use build::tornado::{TornadoChart, TornadoRow, tornado};
 pub use palette::{Fill, HEAT, Hatch, Ink, Marker, SERIES, Shape, Tone};
+pub use strips::{Bins, StripLine, StripLineKind, StripMark, StripPanel, StripRow, pack};
 pub use table::{Cell, Table};
 pub use ticks::{Axis, Prefix, Scale, Tick};
 
@@ -174,6 +177,8 @@ pub enum Panel {
     Tornado(TornadoPanel),
     /// Horizontal bars made of parts.
     Stacks(StackPanel),
+    /// Rows of devices along one axis.
+    Strips(StripPanel),
     /// Cells shaded by their value.
     Heat(HeatPanel),
     /// Steps over the hours of days or the months of a year.

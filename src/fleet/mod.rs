@@ -14,14 +14,16 @@ mod read;
 mod reason;
 mod rule;
 mod select;
+mod spread;
 mod summary;
 #[cfg(test)]
 mod tests;
 
 pub use find::{Source, is_list};
 pub use gather::{Gathered, gather};
-pub use node::{Asked, DeviceEntry, Names, NodeRecord};
+pub use node::{Asked, DeviceEntry, GroupKey, Names, NodeRecord};
 pub use read::{RUN_LIMIT, Unreadable};
 pub use reason::{Reason, Severity};
-pub use rule::{FEW, LARGE_TIMES, Rule};
+pub use rule::{Distance, FEW, LARGE_TIMES, Measure, Rule, distance};
+pub use spread::{Bound, Spread, SpreadDevice, headline, numbered, spreads, worst_first};
 pub use summary::{Fleet, FleetDevice, FleetGroup, FleetMetric, Options, Place, UnknownLabel, examine};

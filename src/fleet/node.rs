@@ -182,6 +182,8 @@ pub struct DeviceEntry {
     pub ordinal: u32,
     /// Number of the text of its identity: uuid, serial, or host and address.
     pub identity: u32,
+    /// Number of the text of its PCI address.
+    pub pci: Option<u32>,
     /// Number of its group.
     pub group: u32,
     /// Digest of all its work.
@@ -284,6 +286,7 @@ pub(super) fn entry(device: &LeanQualified<'_>, frame: &Frame<'_>, asked: &Asked
     DeviceEntry {
         ordinal: device.device.ordinal,
         identity: names.text_number(&identity(device, frame)),
+        pci: device.device.pci.as_deref().map(|pci| names.text_number(pci)),
         group,
         work: all,
         values: values.into(),

@@ -94,7 +94,7 @@ impl Reason {
             Measure::Count => format!("{by:+}"),
             _ => format!("{by:+.1} {}", measure.unit()),
         };
-        let z = found.z.map_or_else(|| "z beyond all".to_owned(), |z| format!("z {z:+.1}"));
+        let z = found.z.map_or_else(|| "z beyond all".to_owned(), score_words);
         let text = format!("{} {} from the median of {} ({z})", key.id, sign(found.by), found.n);
         let score = match measure {
             Measure::Count => found.z.unwrap_or(f64::MAX).abs() / rule.z,
@@ -111,5 +111,30 @@ impl Reason {
             score,
             ..Self::words(Severity::Outlier, &key.id, &text)
         }
+    }
+}
+
+/// Scores beyond this are told as such: where devices are nearly equal a score grows without meaning.
+const MOST_SCORE: f64 = 1000.0;
+
+/// A score in words: `z -4.2`; `z >1000`, `z <-1000` beyond what means anything. The number itself stays in JSON.
+fn score_words(z: f64) -> String {
+    match z {
+        z if z > MOST_SCORE => format!("z >{MOST_SCORE}"),
+        z if z < -MOST_SCORE => format!("z <-{MOST_SCORE}"),
+        z => format!("z {z:+.1}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_score_without_meaning_is_capped_in_words() {
+        assert_eq!(
+            [-4.21, 1000.0, 4_411_689_131_834.0, -1e9].map(score_words),
+            ["z -4.2", "z +1000.0", "z >1000", "z <-1000"]
+        );
     }
 }

@@ -17,6 +17,7 @@ use super::rule::{FEW, Rule};
 use super::select::{Superseded, select};
 use crate::model::{Better, Evidence, Grade, Scope};
 use crate::names;
+use crate::stats::median_absolute_deviation;
 
 /// How a fleet is looked at.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -40,6 +41,8 @@ pub struct FleetDevice {
     pub model: String,
     /// What tells it from others.
     pub identity: String,
+    /// PCI address, where the record has one.
+    pub pci: Option<String>,
     /// Its record.
     pub path: String,
     /// Start of the record.
@@ -78,6 +81,9 @@ pub struct FleetGroup {
 /// A metric over the devices of a group that did like work.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FleetMetric {
+    /// Number by which the names of what was gathered know it.
+    #[serde(skip)]
+    pub number: u32,
     /// Position of the group.
     pub group: usize,
     /// Name.
@@ -96,6 +102,8 @@ pub struct FleetMetric {
     pub median: f64,
     /// Robust scatter, on the scale of a standard deviation.
     pub sigma: f64,
+    /// Median absolute deviation, without a factor.
+    pub mad: f64,
     /// Smallest and largest value.
     pub range: (f64, f64),
     /// Devices that this metric names.
@@ -309,6 +317,7 @@ fn metrics(values: &Values, names: &Names, named: &[usize]) -> Vec<FleetMetric> 
         let low = own.iter().copied().fold(f64::INFINITY, f64::min);
         let high = own.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         found.push(FleetMetric {
+            number: index as u32,
             group: key.group as usize,
             id: key.id.clone(),
             unit: key.unit.clone(),
@@ -318,6 +327,7 @@ fn metrics(values: &Values, names: &Names, named: &[usize]) -> Vec<FleetMetric> 
             n: robust.n,
             median: robust.median,
             sigma: robust.sigma,
+            mad: median_absolute_deviation(own).unwrap_or(0.0),
             range: (low, high),
             outliers: named[index],
         });
@@ -374,6 +384,7 @@ impl<'a> Builder<'a> {
         device.device = Some(entry.ordinal);
         device.model = self.names.groups()[entry.group as usize].model.clone();
         device.identity = self.names.text(entry.identity).to_owned();
+        device.pci = entry.pci.map(|number| self.names.text(number).to_owned());
         device.grade = entry.grade;
         self.off.push(device);
         Some(severity)
@@ -393,6 +404,7 @@ impl<'a> Builder<'a> {
             device: None,
             model: String::new(),
             identity: String::new(),
+            pci: None,
             path: record.path.to_string(),
             started: record.started.map(second),
             labels: record.labels.iter().map(|(key, value)| (text(*key), text(*value))).collect(),

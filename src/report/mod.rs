@@ -20,6 +20,7 @@ mod markdown;
 mod number;
 mod openmetrics;
 pub mod procurement;
+mod openmetrics_fleet;
 mod qualification;
 mod qualification_markdown;
 #[cfg(test)]
@@ -47,6 +48,7 @@ pub use live::{LIVE_ROWS_HEAD, live_rows, live_table};
 pub use markdown::markdown;
 pub use number::{compact_case, named_case, percent, scaled, significant};
 pub use openmetrics::openmetrics;
+pub use openmetrics_fleet::openmetrics_fleet;
 pub use qualification::qualification_text;
 pub use qualification_markdown::qualification_markdown;
 pub use sources_text::sources_text;

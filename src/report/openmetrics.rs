@@ -28,21 +28,36 @@ struct Family {
 }
 
 /// Families by name.
-#[derive(Default)]
-struct Families(BTreeMap<String, Family>);
+pub(super) struct Families {
+    prefix: &'static str,
+    by_name: BTreeMap<String, Family>,
+}
 
 impl Families {
+    /// None yet; every name will begin with `prefix`.
+    pub(super) fn new(prefix: &'static str) -> Self {
+        Self { prefix, by_name: BTreeMap::new() }
+    }
+
     /// Adds a sample to the family `name`, whose unit is part of its name.
-    fn add(&mut self, name: &str, unit: &'static str, help: &str, labels: Vec<(String, String)>, value: f64) {
-        let stem = format!("{PREFIX}_{name}");
+    pub(super) fn add(
+        &mut self,
+        name: &str,
+        unit: &'static str,
+        help: &str,
+        labels: Vec<(String, String)>,
+        value: f64,
+    ) {
+        let stem = format!("{}_{name}", self.prefix);
         let name = if unit.is_empty() { stem } else { format!("{stem}_{unit}") };
-        let family = self.0.entry(name).or_insert_with(|| Family { help: help.to_owned(), unit, samples: Vec::new() });
+        let family =
+            self.by_name.entry(name).or_insert_with(|| Family { help: help.to_owned(), unit, samples: Vec::new() });
         family.samples.push((labels, value));
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let mut text = String::new();
-        for (name, family) in &self.0 {
+        for (name, family) in &self.by_name {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "# HELP {name} {}", escaped_help(&family.help));
             let _ = writeln!(text, "# TYPE {name} gauge");
@@ -52,7 +67,8 @@ impl Families {
             for (labels, value) in &family.samples {
                 let labels: Vec<String> =
                     labels.iter().map(|(key, value)| format!("{key}=\"{}\"", escaped(value))).collect();
-                let _ = writeln!(text, "{name}{{{}}} {value}", labels.join(","));
+                let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+                let _ = writeln!(text, "{name}{labels} {value}");
             }
         }
         text.push_str("# EOF\n");
@@ -62,7 +78,7 @@ impl Families {
 
 /// The whole qualification as metrics.
 pub fn openmetrics(qualification: &Qualification) -> String {
-    let mut families = Families::default();
+    let mut families = Families::new(PREFIX);
     let node = node_labels(qualification);
     families.add("grade", "", GRADE_HELP, node.clone(), grade(qualification.grade));
     let time = |text: &str| text.parse::<jiff::Timestamp>().ok().map(|time| time.as_millisecond() as f64 / 1000.0);
@@ -96,7 +112,7 @@ fn grade(grade: Grade) -> f64 {
     }
 }
 
-fn pair(key: &str, value: impl Into<String>) -> (String, String) {
+pub(super) fn pair(key: &str, value: impl Into<String>) -> (String, String) {
     (key.to_owned(), value.into())
 }
 
@@ -170,17 +186,17 @@ fn add_metric(families: &mut Families, labels: &[(String, String)], metric: &Met
         }
     }
     let name: String = parts.join("_").chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    let stem = match (name.as_str(), unit_name(metric)) {
+    let stem = match (name.as_str(), unit_name(&metric.id, &metric.unit)) {
         ("ecc", _) => "ecc_errors".to_owned(),
         ("temperature_rise_per_watt", _) => "temperature_rise".to_owned(),
         _ => name,
     };
-    families.add(&stem, unit_name(metric), help(&stem), labels, metric.value);
+    families.add(&stem, unit_name(&metric.id, &metric.unit), help(&stem), labels, metric.value);
 }
 
 /// A metric's unit as part of a name; empty for counts and for units without a name here.
-fn unit_name(metric: &Metric) -> &'static str {
-    match metric.unit.as_str() {
+pub(super) fn unit_name(id: &str, unit: &str) -> &'static str {
+    match unit {
         "FLOP/s" => "flop_per_second",
         "OP/s" => "op_per_second",
         "B/s" => "bytes_per_second",
@@ -193,7 +209,7 @@ fn unit_name(metric: &Metric) -> &'static str {
         "°C" => "celsius",
         "K/W" => "kelvin_per_watt",
         "Hz" => "hertz",
-        "1" | "" if is_share(&metric.id) => "ratio",
+        "1" | "" if is_share(id) => "ratio",
         _ => "",
     }
 }

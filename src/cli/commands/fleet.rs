@@ -3,6 +3,7 @@
 //! What surprises people: records that cannot be read are listed and do not end the command; the exit code is 0 even with
 //! outliers, unless `--fail-on-outlier` asks for 6.
 
+mod charts;
 mod devices_csv;
 mod markdown;
 mod table;
@@ -15,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::{Console, Exit, Failure};
 use crate::fleet::{self, Asked, Fleet, Options, Rule, Source, gather};
+use crate::report;
 
 /// Files after which progress is told again.
 const TOLD_EVERY: usize = 5000;
@@ -59,6 +61,13 @@ pub struct Args {
     /// Write the tables as Markdown.
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub markdown: Option<PathBuf>,
+    /// Draw two charts of each metric into this folder, with their numbers as CSV: the distribution over all devices, and the
+    /// worst devices by name. Without --metric: a rate, an efficiency, the temperature, and what names devices.
+    #[arg(long, value_name = "DIR", help_heading = "Reports")]
+    pub plot: Option<PathBuf>,
+    /// Write metrics of the fleet for Prometheus's node_exporter, in one step (textfile collector).
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub openmetrics: Option<PathBuf>,
 }
 
 /// Runs the command.
@@ -97,6 +106,20 @@ pub fn run(args: &Args, console: &mut Console) -> anyhow::Result<Exit> {
     }
     if let Some(path) = &args.markdown {
         save(path, markdown::render(&fleet, args.top).into_bytes())?;
+    }
+    if let Some(path) = &args.openmetrics {
+        let read = Timestamp::now().as_millisecond() as f64 / 1000.0;
+        replace(path, report::openmetrics_fleet(&fleet, read).as_bytes())?;
+    }
+    if let Some(folder) = &args.plot {
+        std::fs::create_dir_all(folder).map_err(|error| {
+            let place = folder.display();
+            Failure::usage(format!(
+                "cannot make the folder {place} for the charts: {error}; choose another with --plot"
+            ))
+        })?;
+        let paths = charts::draw(folder, &gathered, &options, &fleet, !args.metric.is_empty(), console)?;
+        console.note(&format!("wrote {} charts into {}", paths.len() / 3, folder.display()));
     }
     if args.json {
         serde_json::to_writer_pretty(
@@ -182,6 +205,24 @@ fn nothing(unreadable: &[fleet::Unreadable]) -> anyhow::Error {
         }
     }
     Failure::record(text).into()
+}
+
+/// Writes beside the file and renames, so that a collector never reads half of it. Anybody may read it.
+fn replace(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let attempt = || -> std::io::Result<()> {
+        let mut builder = tempfile::Builder::new();
+        // The collector runs as another user; it reads only names that end in .prom.
+        builder.prefix(".wattmark-").suffix(".tmp");
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+        let mut file = builder.tempfile_in(folder)?;
+        file.write_all(content)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    attempt().with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn save(path: &Path, content: Vec<u8>) -> anyhow::Result<()> {

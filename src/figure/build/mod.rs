@@ -9,6 +9,7 @@ pub mod carbon_when;
 pub mod compare_pareto;
 pub mod cost_stack;
 pub mod efficiency;
+pub mod fleet;
 pub mod microgrid;
 pub mod pareto;
 pub mod power_trace;

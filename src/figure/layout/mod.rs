@@ -10,6 +10,7 @@ mod heat;
 mod place;
 mod points;
 mod stack_bars;
+mod strips;
 mod tornado;
 mod trace;
 
@@ -67,7 +68,7 @@ struct Below {
 fn panels(scene: &mut Scene, panels: &[Panel], at: (f64, f64), width: f64, below: &mut Below) -> f64 {
     const GUTTER: f64 = 4.0 * MM;
     let (left, mut y) = at;
-    let wide = panels.iter().any(|panel| matches!(panel, Panel::Trace(_) | Panel::Clock(_)));
+    let wide = panels.iter().any(|panel| matches!(panel, Panel::Trace(_) | Panel::Clock(_) | Panel::Strips(_)));
     let columns = if panels.len() > 1 && !wide && scene.width >= TWO_COLUMNS { 2 } else { 1 };
     let cell = (width - GUTTER * (columns - 1) as f64) / columns as f64;
     // Panels of one kind share their margins, so that their frames stand in line.
@@ -78,6 +79,7 @@ fn panels(scene: &mut Scene, panels: &[Panel], at: (f64, f64), width: f64, below
         Panel::Tornado(panel) => margins.widest(&tornado::margins(panel, cell)),
         Panel::Stacks(panel) => margins.widest(&stack_bars::margins(panel, cell)),
         Panel::Clock(panel) => margins.widest(&clock::margins(panel)),
+        Panel::Strips(panel) => margins.widest(&strips::margins(panel, cell)),
         Panel::Heat(_) => margins,
         Panel::Words { .. } => margins,
     });
@@ -96,6 +98,7 @@ fn panels(scene: &mut Scene, panels: &[Panel], at: (f64, f64), width: f64, below
                     Panel::Trace(trace) => trace::draw(scene, trace, place, panels.len()),
                     Panel::Tornado(tornado) => tornado::draw(scene, tornado, place),
                     Panel::Stacks(stacks) => stack_bars::draw(scene, stacks, place),
+                    Panel::Strips(strips) => strips::draw(scene, strips, place),
                     Panel::Heat(heat) => heat::draw(scene, heat, place, below),
                     Panel::Clock(clock) => clock::draw(scene, clock, place),
                     Panel::Words { heading, reason } => words(scene, heading, reason, place),

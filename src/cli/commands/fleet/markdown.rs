@@ -19,8 +19,8 @@ pub fn render(fleet: &Fleet, top: usize) -> String {
         out.push_str(&format!("\n{}\n", cell(note)));
     }
     let off = fleet.off.iter().take(top);
-    let off =
-        off.map(|device| vec![node(device, fleet), number(device), device.severity.word().to_owned(), why(device)]);
+    let off = off
+        .map(|device| vec![node(device, fleet), number(device, fleet), device.severity.word().to_owned(), why(device)]);
     out.push_str(&table("Devices that are off", &["node", "device", "what", "why"], off.collect()));
     if let Some(by) = &fleet.by {
         let places = fleet.places.iter().map(|place| {

@@ -85,9 +85,9 @@ fn off(fleet: &Fleet, top: usize) -> String {
     if fleet.off.is_empty() {
         return String::new();
     }
-    let mut table = text::table(&["node", "device", "what", "why"], &[1]);
+    let mut table = text::table(&["node", "device", "what", "why"], &[]);
     for device in fleet.off.iter().take(top) {
-        table.add_row(vec![node(device, fleet), number(device), device.severity.word().to_owned(), why(device)]);
+        table.add_row(vec![node(device, fleet), number(device, fleet), device.severity.word().to_owned(), why(device)]);
     }
     let more = match fleet.off.len().saturating_sub(top) {
         0 => String::new(),
@@ -102,8 +102,18 @@ pub(super) fn node(device: &FleetDevice, fleet: &Fleet) -> String {
     place.map_or_else(|| device.host.clone(), |place| format!("{} ({place})", device.host))
 }
 
-pub(super) fn number(device: &FleetDevice) -> String {
-    device.device.map_or_else(|| "–".to_owned(), |number| number.to_string())
+/// Number of the device with its PCI address; without an address, where another device off has the same node and number, with
+/// its identity.
+pub(super) fn number(device: &FleetDevice, fleet: &Fleet) -> String {
+    let Some(number) = device.device else { return "–".to_owned() };
+    if let Some(pci) = &device.pci {
+        return format!("{number} {pci}");
+    }
+    let twin = |other: &&FleetDevice| (&other.host, other.device) == (&device.host, device.device);
+    match fleet.off.iter().filter(twin).count() {
+        0 | 1 => number.to_string(),
+        _ => format!("{number} {}", device.identity),
+    }
 }
 
 /// The gravest reasons in words, and how many more.
