@@ -293,7 +293,7 @@ fn hundred_and_sixty() -> Vec<Qualification> {
             scatter(&mut one, &mut random);
             let mut device = model.clone();
             device.device.ordinal = ordinal;
-            device.device.pci = Some(format!("0000:{:02x}:00.0", 0x10 + ordinal));
+            device.device.pci = Some(format!("0000:{:02x}:00.0", 0x10 + ordinal).parse().unwrap());
             device.identity = [("uuid".to_owned(), format!("GPU-{number:02}-{ordinal}"))].into();
             device.metrics = one.devices[0].metrics.clone();
             for metric in &mut device.metrics {

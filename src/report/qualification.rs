@@ -214,7 +214,7 @@ pub(super) fn check_cells(check: &CheckOutcome) -> Vec<String> {
         check.grade.to_string(),
         amount(check.value),
         amount(check.limit),
-        reference(&check.reference),
+        check.limit.map_or(MISSING.to_owned(), |_| reference(&check.reference)),
     ]
 }
 

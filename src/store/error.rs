@@ -108,6 +108,16 @@ pub enum StoreError {
         /// What its `schema` field holds.
         found: String,
     },
+    /// The file is a qualification, where a run was asked for.
+    #[error(
+        "{path} is the verdict of a qualification, which holds no run of its own. Give one of its segments \
+         (segment-0001.json) beside it; wattmark fleet and wattmark qualify --verdict read the qualification itself",
+        path = path.display()
+    )]
+    QualificationForRun {
+        /// The file.
+        path: PathBuf,
+    },
     /// Valid JSON of something else than a qualification.
     #[error(
         "{path} is not a qualification: its `schema` is {found}, a qualification says \"wattmark/qualification\". Give the \
@@ -198,6 +208,7 @@ impl StoreError {
             | Self::NotUtf8 { path, .. }
             | Self::NotJson { path, .. }
             | Self::Foreign { path, .. }
+            | Self::QualificationForRun { path }
             | Self::NoQualification { path, .. }
             | Self::TooLarge { path, .. }
             | Self::Changed { path, .. }

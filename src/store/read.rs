@@ -11,7 +11,7 @@ use serde_json::error::Category;
 
 use super::locate::{field_at, offset_of};
 use super::{QUALIFICATION_FILE, RECORD_FILE, StoreError, migrate};
-use crate::model::{RECORD_SCHEMA, RunRecord, SCHEMA_VERSION, SchemaVersion};
+use crate::model::{QUALIFICATION_SCHEMA, RECORD_SCHEMA, RunRecord, SCHEMA_VERSION, SchemaVersion};
 
 /// Folder in which runs are looked for by name.
 pub const RESULTS_DIR: &str = "results";
@@ -213,6 +213,9 @@ fn parse(bytes: &[u8], path: PathBuf) -> Result<Loaded, StoreError> {
     }
     let schema = envelope.schema.as_ref();
     if schema.and_then(|schema| schema.as_str()) != Some(RECORD_SCHEMA) {
+        if schema.and_then(|schema| schema.as_str()) == Some(QUALIFICATION_SCHEMA) {
+            return Err(StoreError::QualificationForRun { path });
+        }
         let found = schema.map_or("missing".to_owned(), ToString::to_string);
         return Err(StoreError::Foreign { path, found });
     }
