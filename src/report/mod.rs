@@ -19,8 +19,8 @@ mod live;
 mod markdown;
 mod number;
 mod openmetrics;
-pub mod procurement;
 mod openmetrics_fleet;
+pub mod procurement;
 mod qualification;
 mod qualification_markdown;
 #[cfg(test)]
