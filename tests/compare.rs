@@ -139,6 +139,7 @@ fn the_banner_says_what_differs_before_any_figure() {
     record["devices"][0]["driver_info"] = "580.95".into();
     record["simulated"] = false.into();
     record["provenance"]["device_details"] = serde_json::json!({"0": {"power_cap_w": "500"}});
+    record["traces"][0]["source"]["kind"] = "nvml".into();
     std::fs::write(&other, record.to_string()).unwrap();
     let output = compare(&[&a, &other], &[]).success();
     let text = String::from_utf8(output.get_output().stdout.clone()).unwrap();
@@ -146,6 +147,7 @@ fn the_banner_says_what_differs_before_any_figure() {
     for part in [
         "simulation differs: simulated true | false",
         "driver differs",
+        "scripted (measured, board) in A alone; nvml (measured, board) in B alone",
         "580.95",
         "power cap differs",
         "not recorded | 500",

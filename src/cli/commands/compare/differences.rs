@@ -48,7 +48,9 @@ pub fn banner(comparison: &Comparison) -> String {
     let mut out = String::new();
     for topic in topics {
         let own: Vec<&Shared<'_>> = all.iter().filter(|one| one.difference.topic == topic).collect();
-        let mut said: Vec<String> = own.iter().take(NAMED).map(|one| one.short(comparison)).collect();
+        let (mut said, mut own) = lone_sources(own);
+        own.sort_by_key(|one| one.difference.what != "name");
+        said.extend(own.iter().take(NAMED).map(|one| one.short(comparison)));
         if own.len() > NAMED {
             said.push(format!("and {} more below", own.len() - NAMED));
         }
@@ -56,6 +58,38 @@ pub fn banner(comparison: &Comparison) -> String {
         out.push_str(&text::entry(label, &format!("{topic} differs: {}", said.join("; "))));
     }
     if out.is_empty() { out } else { format!("\n{out}") }
+}
+
+/// Power sources that one side alone has, each said once with its scope and evidence; and all other differences.
+fn lone_sources<'a>(all: Vec<&'a Shared<'a>>) -> (Vec<String>, Vec<&'a Shared<'a>>) {
+    let kind = |one: &Shared<'_>| {
+        let rest = one.difference.what.strip_prefix("power source ")?;
+        rest.split('.').next().map(str::to_owned)
+    };
+    let lone = |one: &Shared<'_>| one.difference.a.is_none() || one.difference.b.is_none();
+    // Evidence is recorded of every source, so a side that lacks it lacks the source.
+    let mut missing: Vec<(String, Side)> = all
+        .iter()
+        .filter(|one| lone(one) && one.difference.what.ends_with(".evidence"))
+        .filter_map(|one| Some((kind(one)?, if one.difference.a.is_some() { Side::A } else { Side::B })))
+        .collect();
+    missing.sort_by_key(|(_, side)| *side == Side::B);
+    let of = |name: &str, ending: &str| {
+        let mut values: Vec<&str> = all
+            .iter()
+            .filter(|one| kind(one).as_deref() == Some(name) && one.difference.what.ends_with(ending))
+            .filter_map(|one| one.difference.a.as_deref().or(one.difference.b.as_deref()))
+            .collect();
+        values.dedup();
+        values.join(", ")
+    };
+    let told = missing
+        .iter()
+        .map(|(name, side)| format!("{name} ({}, {}) in {side} alone", of(name, ".evidence"), of(name, ".scope")))
+        .collect();
+    let said = |one: &Shared<'_>| kind(one).is_some_and(|name| missing.iter().any(|(known, _)| *known == name));
+    let rest = all.iter().copied().filter(|one| !said(one)).collect();
+    (told, rest)
 }
 
 impl Shared<'_> {

@@ -2,7 +2,7 @@
 
 use super::Entry;
 use super::letter;
-use super::table::counted;
+use super::table::{counted, ratio};
 use crate::cli::text;
 use crate::compare::{Comparison, Mean};
 
@@ -31,7 +31,9 @@ pub fn table(others: &[Entry], comparisons: &[Comparison]) -> String {
 pub fn mean(mean: Option<Mean>) -> String {
     match mean {
         None => "–".to_owned(),
-        Some(Mean { ratio, interval: None, .. }) => format!("{ratio:.3}"),
-        Some(Mean { ratio, interval: Some((low, high)), .. }) => format!("{ratio:.3} [{low:.3} .. {high:.3}]"),
+        Some(Mean { ratio: own, interval: None, .. }) => ratio(own),
+        Some(Mean { ratio: own, interval: Some((low, high)), .. }) => {
+            format!("{} [{} .. {}]", ratio(own), ratio(low), ratio(high))
+        }
     }
 }

@@ -35,11 +35,11 @@ pub fn text(options: &Options, comparison: &Comparison) -> String {
 
 fn how_to_read(options: &Options, comparison: &Comparison) -> String {
     let floor = crate::compare::percent(options.noise.get());
+    let tests = if comparison.tests == 1 { "1 test".to_owned() } else { format!("all {} tests", comparison.tests) };
     format!(
-        "better or worse: the whole 95 % interval is beyond {floor} % and the difference holds among all {} tests (Holm's p \
+        "better or worse: the whole 95 % interval is beyond {floor} % and the difference holds among {tests} (Holm's p \
          below 0.05); same: the whole interval is within {floor} %; unclear: the windows or the sensors cannot tell. Unit of n: \
-         windows. p: Mann-Whitney U over windows, exact, two-sided; the verdict does not rest on it. Holm: Welch's p, adjusted.",
-        comparison.tests
+         windows. p: Mann-Whitney U over windows, exact, two-sided; the verdict does not rest on it. Holm: Welch's p, adjusted."
     )
 }
 

@@ -116,7 +116,7 @@ fn row(label: String, quantity: String, outcome: &Outcome) -> Vec<String> {
 }
 
 /// A ratio with three decimals, or three significant digits where it is far from 1.
-fn ratio(value: f64) -> String {
+pub fn ratio(value: f64) -> String {
     if (0.01..100.0).contains(&value) { format!("{value:.3}") } else { format!("{value:.2e}") }
 }
 
