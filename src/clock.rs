@@ -152,9 +152,21 @@ impl Clock for RunClock {
 /// What a simulated device is doing, shared between the device that does it and the scripted sensor that feels it.
 ///
 /// Entries are intervals of busy time in order, each with the device and the label of the case that ran
-/// (`gemm/tiled-f32`).
+/// (`gemm/tiled-f32`). Hours of short submissions would fill the memory, so the oldest are forgotten; a sensor that looks at
+/// least once in half a million submissions misses none.
 #[derive(Debug, Clone, Default)]
-pub struct Activity(Arc<Mutex<Vec<Busy>>>);
+pub struct Activity(Arc<Mutex<Log>>);
+
+/// The intervals that are kept.
+#[derive(Debug, Default)]
+struct Log {
+    /// How many there were before them.
+    forgotten: usize,
+    kept: Vec<Busy>,
+}
+
+/// Intervals beyond which the older half is forgotten.
+const MOST_INTERVALS: usize = 1 << 20;
 
 /// One interval of busy time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,26 +184,54 @@ pub struct Busy {
 impl Activity {
     /// Appends an interval that begins no earlier than the last one ends.
     pub fn push(&self, busy: Busy) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(busy);
+        let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if log.kept.len() >= MOST_INTERVALS {
+            log.kept.drain(..MOST_INTERVALS / 2);
+            log.forgotten += MOST_INTERVALS / 2;
+        }
+        log.kept.push(busy);
     }
-    /// Shows the intervals from the `first`-th on, in order, until `visit` returns false. Copies nothing.
+    /// Number of the oldest interval that is kept; the first of all has 0.
+    pub fn oldest(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).forgotten
+    }
+    /// Shows the intervals from the `first`-th on, in order, until `visit` returns false; those that are forgotten are left
+    /// out. Copies nothing.
     pub fn visit_from(&self, first: usize, visit: &mut dyn FnMut(&Busy) -> bool) {
         let log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for busy in log.iter().skip(first) {
+        for busy in log.kept.iter().skip(first.saturating_sub(log.forgotten)) {
             if !visit(busy) {
                 return;
             }
         }
     }
-    /// All intervals so far.
+    /// All intervals that are kept.
     pub fn intervals(&self) -> Vec<Busy> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).kept.clone()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_oldest_activity_is_forgotten_and_the_numbers_of_the_rest_stay() {
+        let activity = Activity::default();
+        for i in 0..MOST_INTERVALS as u64 + 10 {
+            let (from, until) = (Nanoseconds(2 * i), Nanoseconds(2 * i + 1));
+            activity.push(Busy { from, until, device: 0, variant: String::new() });
+        }
+        assert_eq!((activity.oldest(), activity.intervals().len()), (MOST_INTERVALS / 2, MOST_INTERVALS / 2 + 10));
+        for (asked, given) in [(0, MOST_INTERVALS / 2), (MOST_INTERVALS + 3, MOST_INTERVALS + 3)] {
+            let mut seen = None;
+            activity.visit_from(asked, &mut |busy| {
+                seen = Some(busy.from.0);
+                false
+            });
+            assert_eq!(seen, Some(2 * given as u64));
+        }
+    }
 
     #[test]
     fn the_wall_clock_never_goes_back_and_sleeps_long_enough() {

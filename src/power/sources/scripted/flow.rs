@@ -98,6 +98,7 @@ impl Flow {
     /// The flow at a later instant.
     pub(super) fn advanced(mut self, to: u64, script: &PowerScript, activity: &Activity) -> Self {
         let (ramp_ns, idle) = (ramp_ns(script), script.idle_w.get());
+        self.passed = self.passed.max(activity.oldest());
         activity.visit_from(self.passed, &mut |busy| {
             if busy.from.0 > to {
                 return false;
