@@ -17,13 +17,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use clap::CommandFactory;
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim};
 use qualify_support::GOOD;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use wattmark::cli::Exit;
+use wattmark::cli::{Cli, Exit};
 
 fn deploy() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy")
@@ -96,6 +97,23 @@ fn every_manifest_holds_only_fields_that_kubernetes_knows_and_none_is_forgotten(
     }
     let files = std::fs::read_dir(deploy().join("kubernetes")).unwrap().count();
     assert_eq!(files, listed.len() + 2, "besides those listed, kustomization.yaml itself and new-nodes.yaml");
+}
+
+#[test]
+fn the_pod_without_a_claim_comes_to_no_node_that_did_not_ask_for_it() {
+    let pod = typed::<DaemonSet>("new-nodes.yaml").spec.template.spec.unwrap();
+    let asked = pod.node_selector.unwrap();
+    assert_eq!(asked.get("wattmark/qualify").map(String::as_str), Some("wanted"));
+    let claims = |container: &k8s_openapi::api::core::v1::Container| {
+        let limits = container.resources.as_ref().and_then(|resources| resources.limits.clone()).unwrap_or_default();
+        limits.keys().any(|name| name.contains('/'))
+    };
+    assert!(
+        !pod.init_containers.iter().flatten().chain(&pod.containers).any(claims),
+        "a claim would never be given back"
+    );
+    // One bad node, or a fleet without a reference, must not end the job of the others.
+    assert_eq!(typed::<Job>("qualify.yaml").spec.unwrap().max_failed_indexes, None);
 }
 
 #[test]
@@ -224,6 +242,124 @@ fn a_new_node_leaves_metrics_that_promtool_accepts_and_a_verdict_does_not_keep_i
         .output()
         .unwrap();
     assert!(checked.status.success(), "{}", said(&checked));
+}
+
+#[test]
+fn a_new_node_s_pod_that_is_deleted_in_its_load_leaves_the_record_so_far() {
+    let script = shell("new-nodes.yaml", "initContainers");
+    let node = Node::new();
+    let mut command = node.command(&script, "--simulate device.toml --segment 20s --slow 500ms", "");
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let records = node.path().join("records");
+    let begun = Instant::now();
+    let saved = || {
+        let folders = std::fs::read_dir(&records).into_iter().flatten();
+        folders.map(|folder| folder.unwrap().path()).find(|folder| folder.join("segment-0001.json").exists())
+    };
+    while saved().is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "no segment in two minutes");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // The kubelet's signal, to the first process alone.
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(Exit::Interrupted as i32));
+    let verdict = std::fs::read(saved().unwrap().join("qualification.json")).unwrap();
+    let verdict: Value = serde_json::from_slice(&verdict).unwrap();
+    assert_eq!(verdict["status"]["state"], "interrupted");
+}
+
+// ---- shell ---------------------------------------------------------------------------------------------------------
+
+#[test]
+fn the_shell_scripts_are_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("script");
+    let checks = Command::new("shellcheck").arg("--version").output().is_ok();
+    if !checks {
+        eprintln!("not run: shellcheck is not on the PATH");
+    }
+    for (name, kind, script) in [
+        ("qualify.yaml", "sh", shell("qualify.yaml", "containers")),
+        ("new-nodes.yaml", "sh", shell("new-nodes.yaml", "initContainers")),
+        ("qualify.sbatch", "bash", text("slurm/qualify.sbatch")),
+        ("collect.sbatch", "bash", text("slurm/collect.sbatch")),
+    ] {
+        std::fs::write(&file, &script).unwrap();
+        let parsed = Command::new(kind).arg("-n").arg(&file).output().unwrap();
+        assert!(parsed.status.success(), "{name}: {}", said(&parsed));
+        // The kubelet takes $(NAME) for one of its variables, and $$ for a dollar.
+        assert!(kind == "bash" || !script.contains("$(") && !script.contains("$$"), "{name}");
+        if checks {
+            let checked = Command::new("shellcheck").args(["-s", kind]).arg(&file).output().unwrap();
+            assert!(checked.status.success(), "{name}: {}", said(&checked));
+        }
+    }
+}
+
+/// What a variable of a manifest's first container is set to.
+fn variable(file: &str, containers: &str, name: &str) -> String {
+    let all = yaml(file)["spec"]["template"]["spec"][containers][0]["env"].as_array().unwrap().clone();
+    all.iter().find(|one| one["name"] == name).unwrap()["value"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_program_takes_the_options_that_manifests_and_scripts_set_or_name() {
+    let mut options = vec![
+        variable("qualify.yaml", "containers", "WATTMARK_OPTIONS"),
+        "--burn-in 24h --label cluster=a --profile /records/h200.toml".to_owned(),
+        "--duration 1h --profile h200.toml --label rack=r12".to_owned(),
+    ];
+    assert!(text("kubernetes/qualify.yaml").contains("--burn-in 24h --label cluster=a"));
+    assert!(text("kubernetes/qualify.yaml").contains("--profile /records/h200.toml"));
+    assert!(text("slurm/qualify.sbatch").contains(&options[2]));
+    let usual = text("slurm/qualify.sbatch");
+    options.push(usual.split("${WATTMARK_OPTIONS:-").nth(1).unwrap().split('}').next().unwrap().to_owned());
+    for words in options {
+        let line = ["wattmark", "qualify"].into_iter().chain(words.split_whitespace());
+        let taken = Cli::command().try_get_matches_from(line);
+        assert!(taken.is_ok(), "{words}: {}", taken.unwrap_err());
+    }
+}
+
+#[test]
+fn the_job_scripts_of_slurm_qualify_and_collect_where_srun_only_starts_what_it_is_given() {
+    let node = Node::new();
+    let srun = node.path().join("bin/srun");
+    // `srun --kill-on-bad-exit=0 PROGRAM ARGUMENTS`.
+    std::fs::write(&srun, "#!/bin/sh\n[ \"$1\" = --kill-on-bad-exit=0 ] || exit 99\nshift\nexec \"$@\"\n").unwrap();
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(&srun, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let run = |name: &str, options: &str| {
+        let mut command = node.command(&text(&format!("slurm/{name}.sbatch")), options, "");
+        command.env_remove("WATTMARK").env("WATTMARK_FLEET_OPTIONS", "--by rack --fail-on-outlier").output().unwrap()
+    };
+    let output = run("qualify", "--duration 20s --simulate device.toml --label rack=r1");
+    assert_eq!(output.status.code(), Some(Exit::Quality as i32), "{}", said(&output));
+    let output = run("collect", "");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    for name in ["fleet.md", "fleet.csv"] {
+        let written = std::fs::read_to_string(node.path().join("records").join(name)).unwrap();
+        assert!(written.contains("Simulated H100"), "{name}: {written}");
+    }
+}
+
+// ---- container -----------------------------------------------------------------------------------------------------
+
+#[test]
+fn the_image_asks_for_the_driver_s_vulkan_and_its_names_have_no_host() {
+    let file = text("Containerfile");
+    let value = |key: &str| file.split(key).nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    let capabilities = value("NVIDIA_DRIVER_CAPABILITIES=");
+    assert!(
+        ["graphics", "utility"].iter().all(|one| capabilities.split(',').any(|word| word == *one)),
+        "{capabilities}"
+    );
+    let (build, base) = (value("RUST_IMAGE="), value("BASE_IMAGE="));
+    assert!([&build, &base].iter().all(|name| !name.contains('/')), "{build}, {base}");
+    let release = base.strip_prefix("debian:").unwrap().strip_suffix("-slim").unwrap();
+    assert!(build.ends_with(release), "{build} has a C library that {base} may not have");
+    let user = typed::<Job>("qualify.yaml").spec.unwrap().template.spec.unwrap().security_context.unwrap().run_as_user;
+    assert_eq!(value("USER "), format!("{0}:{0}", user.unwrap()));
 }
 
 #[test]
