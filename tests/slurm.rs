@@ -103,7 +103,7 @@ fn an_array_of_eight_tasks_leaves_eight_records_and_the_fleet_names_the_four_bad
     let named = named(&found);
     let numbers: Vec<u32> = named.iter().map(|(task, _)| *task).collect();
     assert_eq!(numbers, [SLOW, HOT, CORRUPT, DYING], "{named:?}\n{table}\n{}", logs(shared.path()));
-    for (task, why, words) in [(0, SLOW, "rate"), (1, HOT, "thermal"), (2, CORRUPT, "integer"), (3, DYING, "ended")]
+    for (task, why, words) in [(0, SLOW, "rate"), (1, HOT, "thermal"), (2, CORRUPT, "integer"), (3, DYING, "lost")]
         .map(|(place, task, words)| (task, &named[place].1, words))
     {
         assert!(why.contains(words), "device {task} is named, but not for {words}: {why}");
