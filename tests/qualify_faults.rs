@@ -65,6 +65,11 @@ fn of_the_device() -> Vec<Row> {
         device("unwritten output", "kind = 'unwritten-output'\nvariant = 'gemm/*'", 4, &["Q04", "Q05"], &[]),
         device("lost once", "kind = 'lost'\nvariant = 'gemm/*'\nafter_submissions = 30", 6, &["Q01"], &[]),
         device("dies", "kind = 'dies'\nafter_s = 40", 6, &["Q01"], &[]),
+        // The profile has figures of the phase, so its absence is no pass.
+        Row {
+            grade: Grade::Inconclusive,
+            ..device("no room for a phase", "kind = 'out-of-memory'\nvariant = 'memory-triad/*'", 5, &[], &["Q40"])
+        },
     ]
 }
 

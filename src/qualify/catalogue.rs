@@ -65,9 +65,8 @@ pub const CHECKS: [CheckInfo; 20] = [
         group: Group::Completeness,
         title: "ran to its end",
         looks_at: "losses of the device, phases without a measurement, length of the load against the plan",
-        limit: "FAIL if the device was lost; INCONCLUSIVE if a phase was not measured or under 90 % of the load was \
-                run; WARN if \
-                the device cannot run a phase",
+        limit: "FAIL if the device was lost; INCONCLUSIVE if a phase was not measured, or could not run though a reference \
+                has it, or if under 90 % of the load was run; WARN if a phase could not run and no reference has it",
         reason: "a device that vanishes under load cannot be used; a part of a test is no test",
         action: "Read the kernel log (dmesg) for the time of the loss, reseat the board and its power connectors, run \
                  again; if \

@@ -75,7 +75,7 @@ fn judge_one(all: &[DeviceFindings], index: usize, references: &References) -> Q
     let (figures, aside) = checks::figures(own, &bench);
     found.extend(figures);
     found.push(checks::comparable(&bench, &aside));
-    found.push(checks::completeness(own, references.occasion.as_ref(), &found));
+    found.push(checks::completeness(own, references.occasion.as_ref(), &found, &bench.known_figures()));
     found.sort_by(|a, b| (Reverse(a.grade), &a.code, &a.metric).cmp(&(Reverse(b.grade), &b.code, &b.metric)));
     let grade = found.iter().map(|check| check.grade).max().unwrap_or(Grade::Inconclusive);
     QualifiedDevice {

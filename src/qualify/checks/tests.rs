@@ -60,7 +60,7 @@ fn a_lost_device_fails_and_an_incomplete_load_is_inconclusive() {
 }
 
 #[test]
-fn a_phase_without_a_rate_is_inconclusive_and_one_that_cannot_run_warns() {
+fn a_phase_without_a_rate_is_inconclusive_and_so_is_one_that_its_like_can_run() {
     let found = outcome(without(good(0, 50.0), "memory.rate.mean"), "Q01");
     assert_eq!((found.grade, found.detail.as_str()), (Grade::Inconclusive, "The memory phase has no rate."));
     assert_eq!(grade(with(good(0, 50.0), "memory.rate.mean", f64::NAN), "Q01"), Grade::Inconclusive);
@@ -70,9 +70,20 @@ fn a_phase_without_a_rate_is_inconclusive_and_one_that_cannot_run_warns() {
     no_mixed.metrics.retain(|metric| !metric.id.starts_with("mixed"));
     no_mixed.outputs.retain(|outputs| outputs.phase != Phase::Mixed);
     no_mixed.losses.push("layer/f32 was not measured: no f16".to_owned());
-    let found = outcome(no_mixed, "Q01");
-    assert_eq!(found.grade, Grade::Warn);
+    let found = outcome(no_mixed.clone(), "Q01");
+    assert_eq!(found.grade, Grade::Inconclusive, "its peers ran that phase");
     assert!(found.detail.contains("no mixed phase, layer/f32 was not measured: no f16"), "{}", found.detail);
+    assert!(found.detail.ends_with("A reference has figures of the mixed phase."), "{}", found.detail);
+    let all: Vec<DeviceFindings> = (0..3)
+        .map(|ordinal| {
+            let mut one = no_mixed.clone();
+            one.device.ordinal = ordinal;
+            one
+        })
+        .collect();
+    let references = References { occasion: Some(occasion()), ..References::default() };
+    let found = of(&judge(&all, &references).remove(0), "Q01").clone();
+    assert_eq!(found.grade, Grade::Warn, "no device of the model ran it: {}", found.detail);
 }
 
 #[test]
