@@ -104,8 +104,13 @@ fn a_board_a_bmc_a_redfish_service_a_database_and_a_meter_stand_side_by_side() {
             case.energy.iter().find(|energy| energy.source.starts_with(kind)).unwrap_or_else(|| panic!("{kind}"));
         assert_eq!(energy.scope, scope, "{kind}");
         let joules: f64 = energy.window_energy.iter().map(|joules| joules.get()).sum();
-        // A counter is read between its ticks, which leaves a few parts in ten thousand.
-        assert!((joules / (watts * time) - 1.0).abs() < 1e-3, "{kind}: {joules} J in {time} s");
+        // A counter is read between its ticks, and a late poll widens the bracket of a tick: the record says by how much.
+        // Gauges and files hold the same watts all the time, whenever they are read.
+        let budget = &energy.uncertainty;
+        let read = budget.edge.standard.hypot(budget.sampling.standard);
+        assert!(read < 0.02, "{kind}: {budget:?}");
+        let off = (joules / (watts * time) - 1.0).abs();
+        assert!(off < 1e-3_f64.max(4.0 * read), "{kind}: {joules} J in {time} s, {budget:?}");
     }
     let shown = Command::new(env!("CARGO_BIN_EXE_wattmark")).args(["show", "--sources"]).arg(&run).output().unwrap();
     let table = String::from_utf8_lossy(&shown.stdout).into_owned();
